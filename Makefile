@@ -1,0 +1,226 @@
+# Portico: one makefile, not recursive; everything it makes is under build/. `make help` lists targets.
+#
+#   build/TREE/       objects and libraries of a tree: release, debug, san (gcc), fuzz (clang)
+#   build/portico     the release programs; those of other trees are build/TREE/portico ...
+
+VERSION := 0.1.0
+
+BUILD  ?= release
+PREFIX ?= /usr/local
+DEPS   ?= build,test,bench
+FUZZ_S ?= 60
+Q := $(if $(V),,@)
+
+ifeq ($(filter $(BUILD),release debug san),)
+$(error BUILD=$(BUILD): one of release, debug, san)
+endif
+
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.SECONDARY:
+MAKEFLAGS += --no-builtin-rules
+SHELL := /bin/bash
+
+# A command that is announced by one short line unless V=1: $(call say,CC)
+say = $(if $(V),,@printf '  %-6s %s\n' '$(1)' '$@';)
+# A variable that asks pkg-config once, when a recipe first needs it (after `deps` has run).
+ask = $(eval $(1) := $(shell pkg-config $(2)))$($(1))
+
+# --- flags -------------------------------------------------------------------------------------
+
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wswitch-enum -Wvla -Wundef -Wcast-qual \
+	-Wmissing-prototypes
+ARCH := -march=x86-64-v2
+
+HARDEN := -fstack-protector-strong -fPIE
+# core calls nothing but mem*, so that its checked variants (_FORTIFY_SOURCE) stay out of it.
+FORTIFY_release := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+
+CC_release := gcc
+CC_debug   := gcc
+CC_san     := gcc
+CC_fuzz    := clang
+MODE_release := -O2 -g $(HARDEN) -Werror
+MODE_debug   := -Og -g -DPORTICO_DEBUG $(HARDEN) -Werror
+# Not -Werror: under sanitizers gcc knows less of a value's range and warns of conversions that lose nothing.
+MODE_san     := -O1 -g -DPORTICO_DEBUG $(SANITIZE) -fPIE
+MODE_fuzz    := -O1 -g -DPORTICO_DEBUG $(SANITIZE) -fsanitize=fuzzer-no-link
+LINK_release := -pie -Wl,-z,relro,-z,now
+LINK_debug   := $(LINK_release)
+LINK_san     := -pie $(SANITIZE)
+LINK_fuzz    := $(SANITIZE) -fsanitize=fuzzer
+
+FYAML_CFLAGS = $(call ask,FYAML_CFLAGS,--cflags libfyaml)
+FYAML_LIBS   = $(call ask,FYAML_LIBS,--libs libfyaml)
+# DPDK's headers are system headers here (their warnings are not ours), and its -march gives way to ours.
+DPDK_CFLAGS_RAW = $(call ask,DPDK_CFLAGS_RAW,--cflags libdpdk)
+DPDK_CFLAGS = $(patsubst -I%,-isystem %,$(filter-out -march=%,$(DPDK_CFLAGS_RAW)))
+DPDK_LIBS   = $(call ask,DPDK_LIBS,--libs libdpdk)
+APP_LIBS    = $(call ask,APP_LIBS,--libs libfyaml openssl libsystemd)
+# AddressSanitizer brings its own allocator.
+JEMALLOC_LIBS = $(call ask,JEMALLOC_LIBS,--libs jemalloc)
+ALLOCATOR_release = $(JEMALLOC_LIBS)
+ALLOCATOR_debug   = $(JEMALLOC_LIBS)
+
+CORE_FLAGS   := -std=c17 -Wpedantic $(WARNINGS) $(ARCH)
+CONFIG_FLAGS  = -std=gnu17 $(WARNINGS) $(ARCH) -D_GNU_SOURCE -I. $(FYAML_CFLAGS)
+TEST_FLAGS    = -std=gnu17 $(WARNINGS) $(ARCH) -D_GNU_SOURCE -I. -Itests/unit $(FYAML_CFLAGS)
+CTL_FLAGS     = $(CONFIG_FLAGS) -DPORTICO_VERSION='"$(VERSION)"'
+APP_FLAGS     = $(CTL_FLAGS) $(DPDK_CFLAGS) $(ARCH)
+
+# --- what there is -----------------------------------------------------------------------------
+
+CORE   := $(wildcard core/*.c)
+CONFIGURATION := $(wildcard config/*.c)
+CTL    := $(wildcard dpdk_app/porticoctl*.c)
+APP    := $(filter-out $(CTL),$(wildcard dpdk_app/*.c))
+UNIT   := $(wildcard tests/unit/*.c)
+FUZZ   := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ_SHARED := $(filter-out $(FUZZ),$(wildcard tests/fuzz/*.c))
+BENCH  := $(wildcard bench/bench_*.c)
+SIM    := $(wildcard tests/sim/*.c)
+MAN    := $(wildcard dpdk_app/man/*.[158])
+EXAMPLES := $(wildcard config/*.yaml config/examples/*.yaml)
+FORMATTED = $(shell find core config dpdk_app bench tests -name '*.[ch]')
+
+bin_release := build
+bin_debug   := build/debug
+bin_san     := build/san
+# $(call objects,TREE,SOURCES)
+objects = $(patsubst %.c,build/$(1)/%.o,$(2))
+programs = $(if $(wildcard dpdk_app/main.c),$(bin_$(1))/portico) $(if $(CTL),$(bin_$(1))/porticoctl)
+harnesses := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(FUZZ))
+benches := $(patsubst bench/%.c,build/bench/%,$(BENCH))
+
+# The sets of packages that the targets asked for need; only what is missing is installed.
+comma := ,
+NEEDS := build$(if $(filter test unit unit-bin smoke fuzz fuzz-bin lint fmt sim,$(MAKECMDGOALS)),$(comma)test)$(if \
+	$(filter run,$(MAKECMDGOALS)),$(comma)run)$(if $(filter bench,$(MAKECMDGOALS)),$(comma)bench)
+
+# --- targets -----------------------------------------------------------------------------------
+
+.PHONY: all test unit unit-bin smoke sim fuzz fuzz-bin lint bench run install fmt deps deps-needed clean help
+
+all: $(call programs,$(BUILD)) build/$(BUILD)/libcore.a build/$(BUILD)/libconfig.a ## everything that is installed (default)
+
+test: all build/unit build/san/unit $(call programs,san) ## every test, as root: unit tests (release and san), smoke tests
+	$(Q)tests/lab/suite.sh unit=build/unit san=build/san/unit smoke
+
+unit: $(bin_$(BUILD))/unit ## only the unit tests, of BUILD
+	$(Q)tests/lab/suite.sh $(BUILD)=$<
+
+smoke: all ## only the smoke tests; SMOKE=name runs one
+	$(Q)tests/lab/suite.sh smoke
+
+unit-bin: build/unit build/san/unit
+fuzz-bin: $(harnesses)
+
+sim: ## the deterministic simulation (SEED=)
+	@echo 'sim: nothing to simulate yet'
+
+fuzz: $(harnesses) ## every fuzzer for FUZZ_S seconds; findings in build/fuzz/findings
+	$(Q)tests/lab/fuzz.sh $(FUZZ_S) $(harnesses)
+
+lint: all ## format, layers, lone headers, words, sizes, symbols
+	$(Q)LINT_CORE_FLAGS='$(CORE_FLAGS)' LINT_CONFIG_FLAGS='$(CONFIG_FLAGS)' LINT_APP_FLAGS='$(subst ','\'',$(APP_FLAGS))' \
+		tests/lint/run.sh
+
+bench: $(benches) ## the micro-benchmarks
+	$(Q)set -e; for b in $(benches); do $$b; done
+	$(if $(benches),,@echo 'bench: nothing to measure yet')
+
+run: all ## Portico in a small internet of network namespaces, as root; CONFIG=FILE runs on yours; RUN_SECONDS=
+	$(Q)PORTICO=$(bin_$(BUILD))/portico PORTICOCTL=$(bin_$(BUILD))/porticoctl \
+		CONFIG='$(CONFIG)' RUN_SECONDS='$(RUN_SECONDS)' tests/lab/run.sh
+
+install: all ## to $(DESTDIR)$(PREFIX)
+	$(Q)install -d $(DESTDIR)$(PREFIX)/bin
+	$(Q)$(foreach f,$(call programs,$(BUILD)),install -m 755 $f $(DESTDIR)$(PREFIX)/bin/ &&) true
+	$(Q)$(foreach f,$(MAN),install -D -m 644 $f \
+		$(DESTDIR)$(PREFIX)/share/man/man$(patsubst .%,%,$(suffix $f))/$(notdir $f) &&) true
+	$(Q)$(foreach f,$(EXAMPLES),install -D -m 644 $f \
+		$(DESTDIR)$(PREFIX)/share/doc/portico/examples/$(notdir $f) &&) true
+	$(Q)$(foreach f,$(wildcard dpdk_app/portico.service),install -d $(DESTDIR)$(PREFIX)/lib/systemd/system && \
+		sed 's,@PREFIX@,$(PREFIX),g' $f >$(DESTDIR)$(PREFIX)/lib/systemd/system/$(notdir $f) &&) true
+
+fmt: deps-needed ## clang-format all C files in place
+	$(Q)$(if $(FORMATTED),clang-format -i $(FORMATTED))
+
+deps: ## install missing Debian packages: DEPS=build,test,bench
+	$(Q)tests/lab/deps.sh $(DEPS)
+
+deps-needed:
+	$(Q)tests/lab/deps.sh $(NEEDS)
+
+clean: ## remove build/
+	$(Q)rm -rf build
+
+help: ## this
+	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
+	@echo 'Variables: BUILD=release|debug|san V=1 SEED= FUZZ_S= SMOKE= DEPS= CONFIG= RUN_SECONDS= PREFIX= DESTDIR='
+
+# --- rules, once for each tree -----------------------------------------------------------------
+
+# $(call tree,TREE): objects and libraries.
+define tree
+build/$(1)/core/%.o: core/%.c Makefile | deps-needed
+	$$(call say,CC)mkdir -p $$(@D)
+	$$(Q)$$(CC_$(1)) $$(CORE_FLAGS) $$(MODE_$(1)) -MMD -MP -c -o $$@ $$<
+
+build/$(1)/config/%.o: config/%.c Makefile | deps-needed
+	$$(call say,CC)mkdir -p $$(@D)
+	$$(Q)$$(CC_$(1)) $$(CONFIG_FLAGS) $$(MODE_$(1)) $$(FORTIFY_$(1)) -MMD -MP -c -o $$@ $$<
+
+# porticoctl has no DPDK in it.
+$$(call objects,$(1),$$(CTL)): build/$(1)/%.o: %.c Makefile | deps-needed
+	$$(call say,CC)mkdir -p $$(@D)
+	$$(Q)$$(CC_$(1)) $$(CTL_FLAGS) $$(MODE_$(1)) $$(FORTIFY_$(1)) -MMD -MP -c -o $$@ $$<
+
+build/$(1)/dpdk_app/%.o: dpdk_app/%.c Makefile | deps-needed
+	$$(call say,CC)mkdir -p $$(@D)
+	$$(Q)$$(CC_$(1)) $$(APP_FLAGS) $$(MODE_$(1)) $$(FORTIFY_$(1)) -MMD -MP -c -o $$@ $$<
+
+build/$(1)/tests/%.o: tests/%.c Makefile | deps-needed
+	$$(call say,CC)mkdir -p $$(@D)
+	$$(Q)$$(CC_$(1)) $$(TEST_FLAGS) $$(MODE_$(1)) -MMD -MP -c -o $$@ $$<
+
+# The directory is named too, so that a file that went away leaves the archive.
+build/$(1)/libcore.a: $$(call objects,$(1),$$(CORE)) core
+	$$(call say,AR)mkdir -p $$(@D) && rm -f $$@
+	$$(Q)ar rcs $$@ $$(filter %.o,$$^)
+
+build/$(1)/libconfig.a: $$(call objects,$(1),$$(CONFIGURATION)) config
+	$$(call say,AR)mkdir -p $$(@D) && rm -f $$@
+	$$(Q)ar rcs $$@ $$(filter %.o,$$^)
+
+-include $$(patsubst %.o,%.d,$$(call objects,$(1),$$(CORE) $$(CONFIGURATION) $$(CTL) $$(APP) $$(UNIT) $$(FUZZ) $$(FUZZ_SHARED)))
+endef
+
+# $(call programs_of,TREE): programs and unit tests.
+define programs_of
+$$(bin_$(1))/portico: $$(call objects,$(1),$$(APP)) build/$(1)/libconfig.a build/$(1)/libcore.a
+	$$(call say,LD)mkdir -p $$(@D)
+	$$(Q)$$(CC_$(1)) $$(LINK_$(1)) -o $$@ $$^ $$(ALLOCATOR_$(1)) -Wl,--as-needed $$(DPDK_LIBS) $$(APP_LIBS) -lm -pthread
+
+$$(bin_$(1))/porticoctl: $$(call objects,$(1),$$(CTL)) build/$(1)/libcore.a
+	$$(call say,LD)mkdir -p $$(@D)
+	$$(Q)$$(CC_$(1)) $$(LINK_$(1)) -o $$@ $$^ -Wl,--as-needed $$(FYAML_LIBS)
+
+$$(bin_$(1))/unit: $$(call objects,$(1),$$(UNIT)) build/$(1)/libconfig.a build/$(1)/libcore.a
+	$$(call say,LD)mkdir -p $$(@D)
+	$$(Q)$$(CC_$(1)) $$(LINK_$(1)) -o $$@ $$^ -Wl,--as-needed -lcunit -lldns -lcrypto $$(FYAML_LIBS) -lm -pthread
+endef
+
+$(foreach t,release debug san fuzz,$(eval $(call tree,$t)))
+$(foreach t,release debug san,$(eval $(call programs_of,$t)))
+
+build/fuzz/fuzz_%: build/fuzz/tests/fuzz/fuzz_%.o $(call objects,fuzz,$(FUZZ_SHARED)) build/fuzz/libconfig.a build/fuzz/libcore.a
+	$(call say,LD)mkdir -p $(@D)
+	$(Q)$(CC_fuzz) $(LINK_fuzz) -o $@ $^ -Wl,--as-needed -lldns -lcrypto $(FYAML_LIBS) -lm -pthread
+
+build/bench/%: bench/%.c build/release/libcore.a Makefile
+	$(call say,CC)mkdir -p $(@D)
+	$(Q)$(CC_release) $(TEST_FLAGS) $(MODE_release) $(LINK_release) -MMD -MP -o $@ $< build/release/libcore.a -lm -pthread
+
+-include $(patsubst %,%.d,$(benches))

@@ -1,0 +1,38 @@
+#!/bin/bash
+# Runs each fuzzer for some seconds, one after the other, on a copy of its corpus (tests/fuzz/corpus/NAME, if
+# there is one; what it adds stays in build/). A finding is kept in build/fuzz/findings and fails the run.
+#   fuzz.sh SECONDS HARNESS...
+set -u
+root=$(cd "$(dirname "$0")/../.." && pwd)
+seconds=$1
+shift
+if [ $# -eq 0 ]; then
+	echo "fuzz: no harness yet"
+	exit 0
+fi
+
+findings=$root/build/fuzz/findings
+mkdir -p "$findings"
+failed=0
+trap 'exit 130' INT
+for harness; do
+	name=$(basename "$harness")
+	name=${name#fuzz_}
+	corpus=$root/build/fuzz/corpus/$name
+	mkdir -p "$corpus"
+	for given in "$root/tests/fuzz/corpus/$name" "$root/tests/fuzz/corpus/fuzz_$name"; do
+		[ ! -d "$given" ] || cp -r "$given/." "$corpus/"
+	done
+	options=()
+	[ ! -s "$root/tests/fuzz/$name.dict" ] || options=(-dict="$root/tests/fuzz/$name.dict")
+	log=$root/build/fuzz/$name.log
+	if "$harness" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 "${options[@]}" -print_final_stats=1 \
+		-artifact_prefix="$findings/$name-" "$corpus" >"$log" 2>&1; then
+		echo "ok   fuzz $name: $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") inputs in $seconds s"
+	else
+		tail -n 60 "$log"
+		echo "FAIL fuzz $name: the input is in $findings, the log in $log"
+		failed=1
+	fi
+done
+exit $failed
