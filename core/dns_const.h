@@ -1,0 +1,115 @@
+/* Numbers that IANA and the RFCs assign, each with its section. Nothing of our own choosing. */
+#ifndef PORTICO_DNS_CONST_H
+#define PORTICO_DNS_CONST_H
+
+/* RFC 1035 section 4.1.1: header. */
+#define DNS_HEADER_BYTES 12
+#define DNS_FLAG_QR 0x8000u
+#define DNS_OPCODE_MASK 0x7800u
+#define DNS_OPCODE_SHIFT 11
+#define DNS_FLAG_AA 0x0400u
+#define DNS_FLAG_TC 0x0200u
+#define DNS_FLAG_RD 0x0100u
+#define DNS_FLAG_RA 0x0080u
+#define DNS_FLAG_Z 0x0040u
+#define DNS_FLAG_AD 0x0020u /* RFC 4035 section 3.2.3 */
+#define DNS_FLAG_CD 0x0010u /* RFC 4035 section 3.2.2 */
+#define DNS_RCODE_MASK 0x000fu
+
+/* RFC 1035 section 2.3.4 and 3.1: names. */
+#define DNS_NAME_BYTES_MAX 255
+#define DNS_LABEL_BYTES_MAX 63
+#define DNS_LABELS_MAX 127
+#define DNS_POINTER_FLAG 0xc0u /* section 4.1.4 */
+#define DNS_POINTER_OFFSET_MAX 0x3fffu
+
+#define DNS_MESSAGE_BYTES_MAX 65535
+#define DNS_UDP_BYTES_MIN 512 /* RFC 1035 section 4.2.1, RFC 6891 section 6.2.3 */
+#define DNS_PORT 53
+
+enum dns_opcode { DNS_OPCODE_QUERY = 0 };
+
+/* RFC 1035 section 4.1.1, RFC 6891 section 9 (16 and up live in the OPT record). */
+enum dns_rcode {
+	DNS_RCODE_NOERROR = 0,
+	DNS_RCODE_FORMERR = 1,
+	DNS_RCODE_SERVFAIL = 2,
+	DNS_RCODE_NXDOMAIN = 3,
+	DNS_RCODE_NOTIMP = 4,
+	DNS_RCODE_REFUSED = 5,
+	DNS_RCODE_YXDOMAIN = 6,
+	DNS_RCODE_BADVERS = 16,
+	DNS_RCODE_BADCOOKIE = 23, /* RFC 7873 section 8 */
+};
+
+enum dns_class { DNS_CLASS_IN = 1, DNS_CLASS_CH = 3, DNS_CLASS_HS = 4, DNS_CLASS_ANY = 255 };
+
+enum dns_type {
+	DNS_TYPE_A = 1,
+	DNS_TYPE_NS = 2,
+	DNS_TYPE_MD = 3,
+	DNS_TYPE_MF = 4,
+	DNS_TYPE_CNAME = 5,
+	DNS_TYPE_SOA = 6,
+	DNS_TYPE_MB = 7,
+	DNS_TYPE_MG = 8,
+	DNS_TYPE_MR = 9,
+	DNS_TYPE_NULL = 10,
+	DNS_TYPE_PTR = 12,
+	DNS_TYPE_HINFO = 13,
+	DNS_TYPE_MINFO = 14,
+	DNS_TYPE_MX = 15,
+	DNS_TYPE_TXT = 16,
+	DNS_TYPE_RP = 17,
+	DNS_TYPE_AFSDB = 18,
+	DNS_TYPE_RT = 21,
+	DNS_TYPE_SIG = 24,
+	DNS_TYPE_PX = 26,
+	DNS_TYPE_AAAA = 28,
+	DNS_TYPE_NXT = 30,
+	DNS_TYPE_SRV = 33,
+	DNS_TYPE_NAPTR = 35,
+	DNS_TYPE_KX = 36,
+	DNS_TYPE_DNAME = 39,
+	DNS_TYPE_OPT = 41,
+	DNS_TYPE_DS = 43,
+	DNS_TYPE_RRSIG = 46,
+	DNS_TYPE_NSEC = 47,
+	DNS_TYPE_DNSKEY = 48,
+	DNS_TYPE_NSEC3 = 50,
+	DNS_TYPE_META_FIRST = 128, /* RFC 6895 section 3.1: Q and meta types, 128 to 255 */
+	DNS_TYPE_META_LAST = 248,
+	DNS_TYPE_TKEY = 249,
+	DNS_TYPE_TSIG = 250,
+	DNS_TYPE_IXFR = 251,
+	DNS_TYPE_AXFR = 252,
+	DNS_TYPE_MAILB = 253,
+	DNS_TYPE_MAILA = 254,
+	DNS_TYPE_ANY = 255,
+};
+
+/* RFC 6891 section 6.1: EDNS. */
+#define DNS_OPT_BYTES_MIN 11
+#define DNS_EDNS_VERSION 0
+#define DNS_EDNS_FLAG_DO 0x8000u
+enum dns_edns_option {
+	DNS_OPTION_ECS = 8,     /* RFC 7871 */
+	DNS_OPTION_COOKIE = 10, /* RFC 7873 */
+	DNS_OPTION_EDE = 15,    /* RFC 8914 */
+};
+#define DNS_COOKIE_CLIENT_BYTES 8 /* RFC 7873 section 4 */
+#define DNS_COOKIE_SERVER_BYTES_MIN 8
+#define DNS_COOKIE_SERVER_BYTES_MAX 32
+
+/* RFC 8914 section 5.2: extended errors. */
+enum dns_ede {
+	DNS_EDE_NONE = 0xffff, /* not on the wire: no EDE option */
+	DNS_EDE_OTHER = 0,
+	DNS_EDE_PROHIBITED = 18,
+	DNS_EDE_NOT_READY = 14,
+	DNS_EDE_NOT_AUTHORITATIVE = 20,
+	DNS_EDE_NO_REACHABLE_AUTHORITY = 22,
+	DNS_EDE_NETWORK_ERROR = 23,
+};
+
+#endif

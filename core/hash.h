@@ -1,0 +1,36 @@
+/* Keyed hashing for tables that strangers fill (SipHash, Aumasson and Bernstein 2012).
+ *
+ * hash_table has 1-3 rounds, enough for tables (as in the Linux kernel and most language runtimes);
+ * hash_mac has 2-4 rounds, the published MAC, used for DNS cookies (RFC 9018).
+ *
+ * Threads: pure functions; a key is written once at start.
+ */
+#ifndef PORTICO_HASH_H
+#define PORTICO_HASH_H
+
+#include <stdint.h>
+
+#include "span.h"
+
+struct hash_key {
+	uint64_t k0;
+	uint64_t k1;
+};
+
+/* SipHash-1-3 of the bytes. */
+uint64_t hash_table(const struct hash_key *key, struct span input);
+
+/* SipHash-2-4 of the bytes: the reference MAC. */
+uint64_t hash_mac(const struct hash_key *key, struct span input);
+
+/* One keyed multiply-and-fold of two words: cheap, for combining an already keyed hash with a
+ * value that strangers do not choose. */
+static inline uint64_t hash_combine(uint64_t keyed_hash, uint64_t value)
+{
+	__extension__ typedef unsigned __int128 u128;
+	u128 product = (u128)(keyed_hash ^ value) * UINT64_C(0x9e3779b97f4a7c15);
+
+	return (uint64_t)product ^ (uint64_t)(product >> 64) ^ keyed_hash;
+}
+
+#endif

@@ -1,0 +1,47 @@
+/* Every compile-time bound of core, with its unit and its reason. */
+#ifndef PORTICO_LIMITS_H
+#define PORTICO_LIMITS_H
+
+#include <assert.h>
+
+/* Slots that one engine_rx or engine_tx call takes: the scratch of a burst is sized by it. */
+#define BURST_SLOTS_MAX 64
+
+#define INTERFACES_MAX 16          /* fits the index in a waiter; a server has a handful of NICs */
+#define INTERFACE_ADDRESSES_MAX 32 /* of both families, an interface */
+#define INTERFACE_GATEWAYS_MAX 2   /* one a family */
+#define LISTEN_MAX 64              /* endpoints that questions are taken on */
+#define ALLOW_PREFIXES_MAX 1024    /* client networks; scanned in order, so few hundreds at most */
+#define OUTGOING_MAX 16            /* outgoing addresses, of both families */
+#define ZONES_MAX 1024             /* forward and stub zones */
+#define SERVERS_MAX 1024           /* distinct upstream endpoints over all zones */
+#define ZONE_SERVERS_MAX 16        /* servers of one zone: what one question may try */
+#define WORKERS_MAX 128            /* owner is 8 bits in an in-flight word, one bit spare */
+
+#define UNDER_WAY_MAX 65536 /* slots a worker: the slot field of an in-flight word has 16 bits */
+
+#define EDNS_UDP_BYTES 1232 /* RFC 9715: what never fragments; the most we ever emit over UDP */
+#define EDNS_OPTIONS_PARSED_MAX 16
+#define COMPRESSION_ENTRIES_MAX 128 /* targets remembered while building one message */
+#define NAME_POINTERS_MAX 126       /* hops of one compressed name, each strictly backwards */
+#define RECORDS_PARSED_MAX 4096     /* records of one message that are looked at */
+
+#define ANSWER_BUFFER_BYTES 4096 /* an upstream answer over UDP: never more than one mbuf holds */
+
+#define TICKET_DRAWS_MAX 16         /* tries for a free (port, ID, bucket), then shed */
+#define CLIENT_DEADLINE_MS 4000     /* every waiter has its answer by then (SECURITY table 1.1) */
+#define RESOLUTION_DEADLINE_MS 5000 /* and the resolution has ended by then */
+#define WAITERS_PER_QUESTION_MAX 10000
+#define UPSTREAM_PACKETS_MAX 64  /* of one client question, all retries counted */
+#define NEAR_MISS_HOLD_OFF_MS 20 /* first pause before another ticket; doubles */
+#define NEAR_MISS_HOLD_OFF_MS_MAX 640
+#define CASE_PROOFS 3           /* letter case lost this often in a row: the server drops it */
+#define ERROR_REPLIES_PER_S 100 /* to one client prefix */
+#define ARP_REPLIES_PER_S 100
+#define ECHO_REPLIES_PER_S 1000
+
+static_assert(UNDER_WAY_MAX <= 65536, "the slot field of an in-flight word has 16 bits");
+static_assert(EDNS_UDP_BYTES <= ANSWER_BUFFER_BYTES, "an answer fits its buffer");
+static_assert(INTERFACES_MAX <= 255 && OUTGOING_MAX <= 255, "indices are bytes");
+
+#endif

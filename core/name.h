@@ -1,0 +1,85 @@
+/* Domain names in uncompressed wire form (RFC 1035 section 3.1): labels and the root's zero byte.
+ *
+ * Memory: a name is a value; functions that take wire bytes borrow them for the call.
+ * Threads: pure functions. RFC 4343: ASCII letters compare without case, all other octets as are.
+ */
+#ifndef PORTICO_NAME_H
+#define PORTICO_NAME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "check.h"
+#include "dns_const.h"
+#include "hash.h"
+#include "span.h"
+
+struct name {
+	uint8_t length_bytes; /* 1..255, the root's zero byte included; 0: not a name */
+	uint8_t bytes[DNS_NAME_BYTES_MAX];
+};
+
+enum name_result {
+	NAME_OK,
+	NAME_TRUNCATED,  /* runs past the end of the message */
+	NAME_TOO_LONG,   /* more than 255 bytes */
+	NAME_LABEL_TYPE, /* label type 01 or 10 (RFC 6891 section 5) */
+	NAME_POINTER,    /* not strictly backwards, into the header, or not allowed here */
+	NAME_RESULT_COUNT,
+};
+
+/* One bit a byte of a name: set where the letter was upper case. Taken from a client's question
+ * and laid over the answer, or drawn at random for 0x20. */
+struct name_case {
+	uint8_t bits[32];
+};
+
+/* Expand the possibly compressed name (RFC 1035 section 4.1.4) at message[*offset].
+ *   message   the whole DNS message, untrusted
+ *   offset    in: first byte of the name; out, on NAME_OK only: first byte after it
+ * Pointers must go strictly backwards and not into the header.
+ * At most DNS_NAME_BYTES_MAX + NAME_POINTERS_MAX steps, whatever the input. */
+MUST_USE enum name_result name_parse(struct span message, size_t *offset, struct name *out);
+
+/* As name_parse, but without expanding: only checks, and moves *offset past the name. */
+MUST_USE enum name_result name_skip(struct span message, size_t *offset);
+
+/* A name that must not be compressed (a question's): any pointer is NAME_POINTER. */
+MUST_USE enum name_result name_parse_plain(struct span message, size_t *offset, struct name *out);
+
+bool name_equal(const struct name *a, const struct name *b);       /* without case */
+bool name_equal_exact(const struct name *a, const struct name *b); /* byte for byte */
+
+/* Is a equal to or below ancestor (label boundaries respected, without case)? */
+bool name_is_below(const struct name *a, const struct name *ancestor);
+
+/* Number of labels, the root's not counted. */
+unsigned name_label_count(const struct name *n);
+
+/* Offset in n->bytes of the name's suffix that has label_count labels (0: the root's zero byte).
+ * label_count <= name_label_count(n). */
+size_t name_suffix_offset(const struct name *n, unsigned label_count);
+
+/* Lower-case copy (ASCII). out may be n. */
+void name_lower(const struct name *n, struct name *out);
+
+/* Keyed hash of the lower-case form. */
+uint64_t name_hash(const struct hash_key *key, const struct name *n);
+
+void name_case_take(const struct name *n, struct name_case *out);
+/* Write the case into wire bytes (length_bytes of an uncompressed name): letters only. */
+void name_case_apply(const struct name_case *letter_case, uint8_t *wire, size_t length_bytes);
+/* Letters in the name: how many bits 0x20 can hide in it. */
+unsigned name_letter_count(const struct name *n);
+
+#define NAME_TEXT_BYTES_MAX (4 * DNS_NAME_BYTES_MAX + 2)
+/* Presentation form with a final dot, \DDD for what is not printable (RFC 1035 section 5.1, RFC
+ * 4343 section 2.1); NUL-terminated. Returns the length. For reports, never the packet path. */
+size_t name_to_text(const struct name *n, char text[NAME_TEXT_BYTES_MAX]);
+
+/* From presentation form (NUL-terminated; final dot optional; "." is the root; \DDD and \X
+ * escapes). False: not a domain name (empty label, label > 63, name > 255, bad escape). */
+MUST_USE bool name_from_text(const char *text, struct name *out);
+
+#endif
