@@ -1,0 +1,231 @@
+#include "neighbour.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define NEIGHBOUR_REACHABLE_NS (NEIGHBOUR_REACHABLE_S * NS_PER_S)
+#define NEIGHBOUR_PROBE_NS (NEIGHBOUR_PROBE_MS * NS_PER_MS)
+#define NEIGHBOUR_RETRY_NS (NEIGHBOUR_RETRY_MS * NS_PER_MS)
+
+const char *const neighbour_state_text[NEIGHBOUR_STATE_COUNT] = {
+	[NEIGHBOUR_INCOMPLETE] = "incomplete",
+	[NEIGHBOUR_REACHABLE] = "reachable",
+	[NEIGHBOUR_PROBE] = "probe",
+	[NEIGHBOUR_LOST] = "lost",
+};
+static_assert(NEIGHBOUR_LOST + 1 == NEIGHBOUR_STATE_COUNT, "the last state has its text");
+
+static const bool legal[NEIGHBOUR_STATE_COUNT][NEIGHBOUR_STATE_COUNT] = {
+	[NEIGHBOUR_INCOMPLETE] = {[NEIGHBOUR_REACHABLE] = true},
+	[NEIGHBOUR_REACHABLE] = {[NEIGHBOUR_PROBE] = true},
+	[NEIGHBOUR_PROBE] = {[NEIGHBOUR_REACHABLE] = true, [NEIGHBOUR_LOST] = true},
+	[NEIGHBOUR_LOST] = {[NEIGHBOUR_REACHABLE] = true, [NEIGHBOUR_INCOMPLETE] = true},
+};
+
+static void neighbour_set_state(struct neighbour *n, enum neighbour_state to)
+{
+	CHECK(n->state < NEIGHBOUR_STATE_COUNT && legal[n->state][to]);
+	n->state = (uint8_t)to;
+	n->tries = 0;
+}
+
+/* The one writer of an entry's next_at: the table's earliest, and a scan's under way, follow. */
+static void neighbour_schedule(struct neighbour_table *t, struct neighbour *n, mono_ns at)
+{
+	n->next_at = at;
+	if (at < t->next_at)
+		t->next_at = at;
+	if (at < t->scan_next_at)
+		t->scan_next_at = at;
+}
+
+void neighbour_init(struct neighbour_table *t, struct neighbour *entries, uint16_t capacity)
+{
+	CHECK(capacity < UINT16_MAX); /* which says: full */
+	*t = (struct neighbour_table){
+		.entries = entries,
+		.capacity = capacity,
+		.next_at = MONO_NEVER,
+		.scan_next_at = MONO_NEVER,
+	};
+}
+
+static struct neighbour *neighbour_find(const struct neighbour_table *t, uint8_t interface_idx,
+					const struct address *address)
+{
+	for (uint16_t i = 0; i < t->entry_count; i++) {
+		struct neighbour *n = &t->entries[i];
+
+		if (n->interface_idx == interface_idx && address_equal(&n->address, address))
+			return n;
+	}
+	return NULL;
+}
+
+uint16_t neighbour_add(struct neighbour_table *t, uint8_t interface_idx,
+		       const struct address *address, mono_ns now)
+{
+	struct neighbour *n = neighbour_find(t, interface_idx, address);
+
+	if (n != NULL)
+		return (uint16_t)(n - t->entries);
+	if (t->entry_count == t->capacity)
+		return UINT16_MAX;
+	n = &t->entries[t->entry_count++];
+	*n = (struct neighbour){
+		.address = *address,
+		.interface_idx = interface_idx,
+		.state = NEIGHBOUR_INCOMPLETE, /* where every life begins */
+		.solicited_at = MONO_NEVER,
+	};
+	neighbour_schedule(t, n, now);
+	return (uint16_t)(n - t->entries);
+}
+
+static bool neighbour_asked(const struct neighbour *n, mono_ns now)
+{
+	return n->solicited_at != MONO_NEVER && now - n->solicited_at <= NEIGHBOUR_RETRY_NS;
+}
+
+/* The entry is taken over by the MAC that answered, which may be the one it had. */
+static void neighbour_on_confirmed(struct neighbour_table *t, struct neighbour *n,
+				   const struct mac *mac, mono_ns now)
+{
+	static const struct mac never_known;
+
+	if (!mac_equal(&n->mac, mac) && !mac_equal(&n->mac, &never_known) && n->moves < UINT16_MAX)
+		n->moves++;
+	n->mac = *mac;
+	if (n->state != NEIGHBOUR_REACHABLE)
+		neighbour_set_state(n, NEIGHBOUR_REACHABLE);
+	neighbour_schedule(t, n, now + NEIGHBOUR_REACHABLE_NS);
+}
+
+enum neighbour_learn neighbour_on_answer(struct neighbour_table *t, uint8_t interface_idx,
+					 const struct address *address, const struct mac *mac,
+					 mono_ns now)
+{
+	struct neighbour *n = neighbour_find(t, interface_idx, address);
+
+	if (n == NULL || !neighbour_asked(n, now))
+		return NEIGHBOUR_IGNORED;
+	switch ((enum neighbour_state)n->state) {
+	case NEIGHBOUR_REACHABLE:
+	case NEIGHBOUR_PROBE:
+		/* The owner may still speak: who contradicts it waits until it is LOST. */
+		if (!mac_equal(&n->mac, mac))
+			return NEIGHBOUR_IGNORED;
+		break;
+	case NEIGHBOUR_INCOMPLETE:
+	case NEIGHBOUR_LOST:
+		break;
+	case NEIGHBOUR_STATE_COUNT:
+		CHECK(false);
+	}
+	neighbour_on_confirmed(t, n, mac, now);
+	return NEIGHBOUR_LEARNED;
+}
+
+static void neighbour_doubt(struct neighbour_table *t, struct neighbour *n, mono_ns now)
+{
+	/* In every other state it is being asked already. Asked less than a second ago, it has only
+	 * just been confirmed: that bounds what a storm of hints can make us send. */
+	if (n->state != NEIGHBOUR_REACHABLE || neighbour_asked(n, now))
+		return;
+	neighbour_set_state(n, NEIGHBOUR_PROBE);
+	neighbour_schedule(t, n, now);
+}
+
+void neighbour_on_hint(struct neighbour_table *t, uint8_t interface_idx,
+		       const struct address *address, mono_ns now)
+{
+	struct neighbour *n = neighbour_find(t, interface_idx, address);
+
+	if (n != NULL)
+		neighbour_doubt(t, n, now);
+}
+
+void neighbour_suspect(struct neighbour_table *t, uint16_t idx, mono_ns now)
+{
+	CHECK(idx < t->entry_count);
+	neighbour_doubt(t, &t->entries[idx], now);
+}
+
+/* Its time has come: moves on to the state that the silence leads to. What is sent is decided by
+ * the state after it. */
+static void neighbour_on_due(struct neighbour *n)
+{
+	switch ((enum neighbour_state)n->state) {
+	case NEIGHBOUR_REACHABLE:
+		neighbour_set_state(n, NEIGHBOUR_PROBE);
+		break;
+	case NEIGHBOUR_PROBE:
+		if (n->tries == NEIGHBOUR_PROBES_MAX)
+			neighbour_set_state(n, NEIGHBOUR_LOST);
+		break;
+	case NEIGHBOUR_LOST:
+		if (n->tries == NEIGHBOUR_PROBES_MAX)
+			neighbour_set_state(n, NEIGHBOUR_INCOMPLETE);
+		break;
+	case NEIGHBOUR_INCOMPLETE:
+		break;
+	case NEIGHBOUR_STATE_COUNT:
+		CHECK(false);
+	}
+}
+
+static void neighbour_solicit(struct neighbour_table *t, struct neighbour *n, mono_ns now,
+			      struct neighbour_solicit *out)
+{
+	bool unicast = n->state == NEIGHBOUR_PROBE;
+
+	if (n->tries < UINT8_MAX)
+		n->tries++;
+	n->solicited_at = now;
+	neighbour_schedule(t, n, now + (unicast ? NEIGHBOUR_PROBE_NS : NEIGHBOUR_RETRY_NS));
+	*out = (struct neighbour_solicit){
+		.neighbour_idx = (uint16_t)(n - t->entries),
+		.interface_idx = n->interface_idx,
+		.target = n->address,
+		.unicast = unicast ? &n->mac : NULL,
+	};
+}
+
+bool neighbour_due(struct neighbour_table *t, mono_ns now, struct neighbour_solicit *out)
+{
+	if (LIKELY(now < t->next_at))
+		return false;
+	/* One pass over the table, spread over the calls until false. */
+	while (t->scan_idx < t->entry_count) {
+		struct neighbour *n = &t->entries[t->scan_idx++];
+
+		if (n->next_at <= now) {
+			neighbour_on_due(n);
+			neighbour_solicit(t, n, now, out);
+			return true;
+		}
+		if (n->next_at < t->scan_next_at)
+			t->scan_next_at = n->next_at;
+	}
+	t->next_at = t->scan_next_at;
+	t->scan_next_at = MONO_NEVER;
+	t->scan_idx = 0;
+	return false;
+}
+
+void neighbour_check(const struct neighbour_table *t)
+{
+	static const struct mac never_known;
+
+	CHECK(t->entry_count <= t->capacity && t->scan_idx <= t->entry_count);
+	for (uint16_t i = 0; i < t->entry_count; i++) {
+		const struct neighbour *n = &t->entries[i];
+
+		CHECK(n->state < NEIGHBOUR_STATE_COUNT);
+		CHECK(t->next_at <= n->next_at);
+		CHECK(n->state == NEIGHBOUR_INCOMPLETE || !mac_equal(&n->mac, &never_known));
+		CHECK(n->state == NEIGHBOUR_INCOMPLETE || n->solicited_at != MONO_NEVER);
+		CHECK(n->state == NEIGHBOUR_INCOMPLETE || n->tries <= NEIGHBOUR_PROBES_MAX);
+		CHECK(neighbour_find(t, n->interface_idx, &n->address) == n);
+	}
+}
