@@ -1,0 +1,131 @@
+/* Every counter of a worker, in one table. A received packet ends in exactly one of OUTCOMES, so
+ * that their sum is rx_packets, always (SECURITY.md R14); EVENTS count what happens besides.
+ *
+ * Threads: worker: writes; control: reads, relaxed (aligned 8-byte words).
+ */
+#ifndef PORTICO_COUNTER_H
+#define PORTICO_COUNTER_H
+
+#include <stdint.h>
+
+/* X(symbol, name shown to users, help) */
+#define COUNTER_OUTCOMES(X)                                                                        \
+	X(QUESTION_NEW, "questions_new", "questions that began a resolution")                      \
+	X(COALESCED, "coalesced", "questions that joined an identical one under way")              \
+	X(QUESTION_REPLIED, "questions_replied",                                                   \
+	  "questions answered at once: errors, refusals, ANY")                                     \
+	X(QUESTION_HANDED_OFF, "questions_handed_off",                                             \
+	  "questions given to the worker that owns them")                                          \
+	X(REPLY_HANDED_OFF, "replies_handed_off",                                                  \
+	  "upstream replies given to the worker that asked")                                       \
+	X(UPSTREAM_RESPONSE, "upstream_responses", "replies that matched a query under way")       \
+	X(LATE_RESPONSE, "late_responses",                                                         \
+	  "replies to queries that had timed out or were replaced")                                \
+	X(NEAR_MISS, "near_misses", "replies with our address, port and peer but a wrong ID")      \
+	X(UNMATCHED, "unmatched", "replies to no query under way")                                 \
+	X(MISMATCH_QUESTION, "mismatch_question",                                                  \
+	  "replies with the right ID but another question")                                        \
+	X(MISMATCH_CASE, "mismatch_case", "replies that lost the question's letter case")          \
+	X(RESPONSE_UNPARSABLE, "responses_unparsable",                                             \
+	  "replies with the right ID that do not parse")                                           \
+	X(ARP_ANSWERED, "arp_answered", "ARP requests answered")                                   \
+	X(ND_ANSWERED, "nd_answered", "neighbour solicitations answered")                          \
+	X(ECHO_ANSWERED, "echo_answered", "ICMP echo requests answered")                           \
+	X(NEIGHBOUR_LEARNED, "neighbour_learned", "answers to our own ARP or ND questions")        \
+	X(NEIGHBOUR_HINT, "neighbour_hints", "announcements that a neighbour may have moved")      \
+	X(DROP_NEIGHBOUR_UNASKED, "drops_neighbour_unasked",                                       \
+	  "ARP or ND answers that we did not ask for")                                             \
+	X(DROP_SHORT, "drops_short", "frame shorter than its headers say")                         \
+	X(DROP_MULTI_SEGMENT, "drops_multi_segment", "frame longer than one receive buffer")       \
+	X(DROP_L2_DST, "drops_l2_dst", "destination MAC not ours")                                 \
+	X(DROP_L2_SRC, "drops_l2_src", "source MAC zero, multicast or our own")                    \
+	X(DROP_VLAN, "drops_vlan", "VLAN tag missing, wrong or double")                            \
+	X(DROP_ETHERTYPE, "drops_ethertype", "neither IPv4, IPv6 nor ARP")                         \
+	X(DROP_IP_HEADER, "drops_ip_header", "IP version, header length or total length")          \
+	X(DROP_IP_CHECKSUM, "drops_ip_csum", "IPv4 header checksum")                               \
+	X(DROP_IP_OPTIONS, "drops_ip_options", "IPv4 options")                                     \
+	X(DROP_IP_FRAGMENT, "drops_frag", "IP fragment")                                           \
+	X(DROP_IP_EXTENSION, "drops_ip_extension", "IPv6 extension header")                        \
+	X(DROP_IP_MARTIAN_SRC, "drops_martian_src", "source address that no host may have")        \
+	X(DROP_IP_DST, "drops_ip_dst", "destination address not ours")                             \
+	X(DROP_IP_PROTOCOL, "drops_ip_protocol", "neither UDP nor ICMP")                           \
+	X(DROP_UDP_LENGTH, "drops_udp_length", "UDP length differs from the IP payload")           \
+	X(DROP_UDP_CHECKSUM, "drops_udp_csum", "UDP checksum wrong, or zero over IPv6")            \
+	X(DROP_UDP_PORT, "drops_udp_port",                                                         \
+	  "UDP to a port that we neither listen on nor send from")                                 \
+	X(DROP_UDP_SRC_PORT, "drops_udp_src_port", "UDP from port 0, 7, 13, 17, 19 or 37")         \
+	X(DROP_ARP, "drops_arp", "ARP malformed, not for us or off-link")                          \
+	X(DROP_ND, "drops_nd", "neighbour discovery that violates RFC 4861")                       \
+	X(DROP_ICMP_CHECKSUM, "drops_icmp_csum", "ICMP checksum")                                  \
+	X(DROP_ICMP_TYPE, "drops_icmp_type", "ICMP other than echo and neighbour discovery")       \
+	X(DROP_RATE_ARP, "drops_rate_arp", "ARP or ND beyond the rate that is answered")           \
+	X(DROP_RATE_ECHO, "drops_rate_echo", "echo requests beyond the rate that is answered")     \
+	X(DROP_RATE_ERROR, "drops_rate_error",                                                     \
+	  "questions whose error reply was over the prefix's rate")                                \
+	X(DROP_NO_ROOM, "drops_no_room", "an answer that does not fit in the packet's buffer")     \
+	X(DROP_QUERY_SHORT, "drops_query_short", "datagram to the DNS port without a DNS header")  \
+	X(DROP_QUERY_IS_RESPONSE, "drops_query_qr", "response (QR=1) sent to the DNS port")        \
+	X(DROP_WAITERS_FULL, "drops_waiters_full", "no place for another waiting client")          \
+	X(DROP_QUESTION_WAITERS, "drops_question_waiters",                                         \
+	  "too many clients wait for this question")                                               \
+	X(DROP_HANDOFF_FULL, "drops_handoff_full", "no place towards the worker that owns it")     \
+	X(DROP_ANSWERS_FULL, "drops_answers_full",                                                 \
+	  "no buffer for an upstream answer; it is asked again")                                   \
+	X(DROP_STOPPING, "drops_stopping", "new questions while shutting down")
+
+#define COUNTER_EVENTS(X)                                                                          \
+	X(RX_PACKETS, "rx_packets", "packets received")                                            \
+	X(TX_PACKETS, "tx_packets", "packets sent")                                                \
+	X(TX_DROPPED, "tx_dropped", "packets that the device did not take")                        \
+	X(QUERIES, "queries", "well-addressed DNS queries from clients")                           \
+	X(ANSWERS_NOERROR, "answers_noerror", "answers with NOERROR")                              \
+	X(ANSWERS_FORMERR, "answers_formerr", "answers with FORMERR")                              \
+	X(ANSWERS_SERVFAIL, "answers_servfail", "answers with SERVFAIL")                           \
+	X(ANSWERS_NXDOMAIN, "answers_nxdomain", "answers with NXDOMAIN")                           \
+	X(ANSWERS_NOTIMP, "answers_notimp", "answers with NOTIMP")                                 \
+	X(ANSWERS_REFUSED, "answers_refused", "answers with REFUSED")                              \
+	X(ANSWERS_OTHER, "answers_other", "answers with any other rcode")                          \
+	X(ANSWERS_TRUNCATED, "answers_truncated", "answers with TC=1")                             \
+	X(UPSTREAM_QUERIES, "upstream_queries", "queries sent to upstream servers")                \
+	X(UPSTREAM_TIMEOUTS, "upstream_timeouts", "queries that no reply came to in time")         \
+	X(UPSTREAM_RETRIES, "upstream_retries",                                                    \
+	  "queries sent again, to the same or another server")                                     \
+	X(UPSTREAM_CANCELLED, "upstream_cancelled",                                                \
+	  "queries given up for another reason than time")                                         \
+	X(UPSTREAM_ERRORS, "upstream_errors", "replies with SERVFAIL, REFUSED, NOTIMP or FORMERR") \
+	X(PROBES, "probes", "health probes sent to servers that are down")                         \
+	X(SHED_UNDER_WAY, "shed_under_way", "questions refused because max_under_way was reached") \
+	X(SHED_TICKETS, "shed_tickets", "queries not sent: no free ticket after all draws")        \
+	X(SHED_BUDGET, "shed_budget", "questions ended at their budget of packets or time")        \
+	X(ENTROPY_WAITS, "entropy_waits", "sends that waited for random bytes")                    \
+	X(NEIGHBOUR_WAITS, "neighbour_waits", "sends that waited for a neighbour's MAC")           \
+	X(SOLICITS, "solicits", "ARP and ND questions sent")                                       \
+	X(HANDOFFS, "handoffs", "messages taken from other workers")                               \
+	X(BUSY_CYCLES, "busy_cycles", "TSC cycles spent on non-empty bursts")                      \
+	X(NAPS, "naps", "times the worker slept because there was nothing to do")
+
+enum counter {
+#define X(symbol, name, help) COUNTER_##symbol,
+	COUNTER_OUTCOMES(X) COUNTER_OUTCOME_COUNT,
+	COUNTER_BEFORE_EVENTS = COUNTER_OUTCOME_COUNT - 1,
+	COUNTER_EVENTS(X)
+#undef X
+		COUNTER_COUNT,
+};
+
+struct counter_row {
+	const char *name;
+	const char *help;
+};
+extern const struct counter_row counter_rows[COUNTER_COUNT];
+
+struct counters {
+	uint64_t value[COUNTER_COUNT];
+};
+
+static inline void counter_add(struct counters *c, enum counter which, uint64_t n)
+{
+	c->value[which] += n;
+}
+
+#endif

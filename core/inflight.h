@@ -1,0 +1,178 @@
+/* Upstream queries awaiting replies: words shared by all workers, and each worker's private slots.
+ *
+ * A bucket is 8 words of 64 bits, one cache line, found by a keyed hash of (outgoing address, port,
+ * peer) without the ID, so that a wrong ID is seen in the same line. A word is
+ * tag 24 | ID 16 | owner 7 | late 1 | slot 16; 0 is empty (a tag is never 0).
+ *   enter   the owner fills its slot, then CASes the word in (release: the slot's contents are
+ *           published before the word)
+ *   match   whoever receives a reply loads the 8 words (acquire)
+ *   remove  the owner stores 0 (release); timed out: the late bit is set and the word stays for
+ *           late_ms, so that a late reply counts as late and not as a forgery
+ * Only the owner of a word ever changes it. Two owners that enter the same (bucket, tag, ID) within
+ * the same few cycles while a third frees a word of that bucket may both succeed; the reply to one
+ * is then judged by the other, does not match, and the query times out: lost, never wrong.
+ *
+ * Memory: words lent once for all workers; slots lent a worker. Threads: as above.
+ */
+#ifndef PORTICO_INFLIGHT_H
+#define PORTICO_INFLIGHT_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "address.h"
+#include "check.h"
+#include "hash.h"
+#include "limits.h"
+#include "mono.h"
+#include "name.h"
+#include "ticket.h"
+
+#define INFLIGHT_BUCKET_WORDS 8
+
+struct inflight_words {
+	_Atomic uint64_t *words; /* bucket_count * 8, cache-line aligned */
+	uint32_t bucket_mask;
+	struct hash_key key; /* secret, drawn at start */
+};
+
+/* A power of two of buckets for slot_count slots over all workers, two a slot: mean load at most 1
+ * of 16. With one a slot, a server that holds 60,000 answers back would fill the buckets of 0.6 %
+ * of its ports, which are then seldom drawn (SECURITY.md A3 wants no trace of that); with two, of
+ * 0.14 %. */
+#define INFLIGHT_BUCKETS_PER_SLOT 2
+size_t inflight_words_memory_bytes(uint32_t slot_count);
+void inflight_words_init(struct inflight_words *w, void *memory, uint32_t slot_count,
+			 const struct hash_key *key);
+
+/* The part of the hash that does not change with the port: outgoing address and peer. Owners keep
+ * it with the server, receivers compute it from the packet. */
+uint64_t inflight_peer_hash(const struct inflight_words *w, uint8_t outgoing_idx,
+			    const struct endpoint *peer);
+/* 2^64 over the golden ratio: spreads a port over all 64 bits before it is combined. Without it,
+ * the ports of one peer fall into buckets so unevenly that 6 times as many are full. */
+#define INFLIGHT_PORT_SPREAD UINT64_C(0x9e3779b97f4a7c15)
+
+/* The whole hash; pull its bucket towards the cache with inflight_prefetch. */
+static inline uint64_t inflight_hash(uint64_t peer_hash, uint16_t local_port)
+{
+	return hash_combine(peer_hash, local_port * INFLIGHT_PORT_SPREAD);
+}
+
+static inline void inflight_prefetch(const struct inflight_words *w, uint64_t hash)
+{
+	size_t bucket = (size_t)(hash & w->bucket_mask);
+
+	__builtin_prefetch(w->words + bucket * INFLIGHT_BUCKET_WORDS);
+}
+
+enum inflight_enter {
+	INFLIGHT_ENTERED,
+	/* The same tag and ID is there, or the bucket is full: draw another ticket. */
+	INFLIGHT_TAKEN,
+};
+/* On ENTERED *position says where the word is, for removal. */
+MUST_USE enum inflight_enter inflight_enter(struct inflight_words *w, uint64_t hash, uint16_t id,
+					    uint8_t owner, uint16_t slot, uint32_t *position);
+static inline void inflight_remove(struct inflight_words *w, uint32_t position)
+{
+	/* Release: what the owner did with the slot may not move past the word's end, after which
+	 * the place is another owner's. */
+	atomic_store_explicit(&w->words[position], 0, memory_order_release);
+}
+/* The word at position, as it is now; 0: empty. For checks. */
+static inline uint64_t inflight_word(const struct inflight_words *w, uint32_t position)
+{
+	/* Relaxed: asked by the owner, who alone changes it. */
+	return atomic_load_explicit(&w->words[position], memory_order_relaxed);
+}
+/* What a word says apart from its tag and ID. */
+bool inflight_word_names(uint64_t word, uint8_t owner, uint16_t slot);
+bool inflight_word_is_late(uint64_t word);
+void inflight_mark_late(struct inflight_words *w, uint32_t position);
+
+enum inflight_find {
+	INFLIGHT_MATCH,     /* tag and ID equal: the owner must compare everything */
+	INFLIGHT_LATE,      /* tag and ID equal, timed out */
+	INFLIGHT_NEAR_MISS, /* tag equal, ID not, and the query is live */
+	INFLIGHT_NONE,
+};
+struct inflight_hit {
+	uint8_t owner;
+	uint16_t slot;
+};
+/* Look a reply up. An equal ID wins over a near miss. hits: for MATCH and LATE one; for NEAR_MISS
+ * all live words with this tag (at most 8). *hit_count is written always. */
+MUST_USE enum inflight_find inflight_find(const struct inflight_words *w, uint64_t hash,
+					  uint16_t id,
+					  struct inflight_hit hits[INFLIGHT_BUCKET_WORDS],
+					  unsigned *hit_count);
+
+/* ---- slots: one worker's private side ---- */
+
+enum inflight_slot_state { INFLIGHT_SLOT_FREE, INFLIGHT_SLOT_LIVE, INFLIGHT_SLOT_LATE };
+
+enum inflight_transport { INFLIGHT_UDP, INFLIGHT_TCP };
+
+#define INFLIGHT_NO_POSITION UINT32_MAX
+
+/* What was sent: all that a reply is compared with (RFC 5452 section 9.1). */
+struct inflight_slot {
+	uint8_t state;        /* enum inflight_slot_state */
+	uint8_t transport;    /* enum inflight_transport */
+	uint8_t outgoing_idx; /* our address */
+	uint8_t flags;        /* INFLIGHT_SLOT_* */
+	uint16_t id;
+	uint16_t local_port;
+	uint16_t server_idx;
+	uint16_t qtype;
+	uint16_t qclass;
+	uint16_t generation;     /* counts up with every use of the slot */
+	uint32_t position;       /* of the word; INFLIGHT_NO_POSITION: not entered */
+	uint32_t resolution_idx; /* whose query it is; UINT32_MAX: a health probe's */
+	uint32_t resolution_generation;
+	uint32_t next; /* free list, or the list of late slots in order of age */
+	mono_ns sent_at;
+	mono_ns late_until;
+	struct name qname; /* as sent, letter case included */
+};
+#define INFLIGHT_SLOT_EDNS 1u
+#define INFLIGHT_SLOT_CASE 2u /* 0x20 was on */
+
+struct inflight {
+	struct inflight_words *words;
+	struct inflight_slot *slots;
+	uint32_t slot_count;
+	uint32_t free_head;
+	uint32_t late_head, late_tail; /* oldest first */
+	uint32_t live_count;
+	uint32_t late_count;
+	uint8_t owner;
+};
+
+size_t inflight_memory_bytes(uint32_t slot_count);
+void inflight_init(struct inflight *f, void *memory, uint32_t slot_count, uint8_t owner,
+		   struct inflight_words *words);
+
+/* A free slot, or the oldest late one (its word removed), LIVE from now on; UINT32_MAX: all are
+ * live. The caller fills it (but for state, generation and next) and enters its word; if it cannot,
+ * it puts the slot back. */
+MUST_USE uint32_t inflight_take(struct inflight *f);
+/* Not entered after all: back to free. */
+void inflight_put(struct inflight *f, uint32_t slot);
+/* A LIVE slot's query was answered or abandoned without trace: word removed, slot free. */
+void inflight_done(struct inflight *f, uint32_t slot);
+/* A LIVE slot's query timed out or was burnt by a near miss: word marked late until `until`, slot
+ * kept as LATE. late times are appended in order: an `until` earlier than the last one's (late_ms
+ * was lowered by a reload) is raised to it. */
+void inflight_late(struct inflight *f, uint32_t slot, mono_ns until);
+/* Free all late slots whose time is over. At most `budget`. */
+void inflight_expire_late(struct inflight *f, mono_ns now, unsigned budget);
+/* The earliest end of a late slot, or MONO_NEVER. */
+mono_ns inflight_next_late(const struct inflight *f);
+
+void inflight_check(const struct inflight *f);
+
+#endif

@@ -1,0 +1,178 @@
+/* The shared side of inflight.h: words that any worker reads and only their owner writes. */
+#include <assert.h>
+
+#include "inflight.h"
+
+/* tag 24 | ID 16 | owner 7 | late 1 | slot 16, from the top. */
+#define WORD_TAG_SHIFT 40
+#define WORD_ID_SHIFT 24
+#define WORD_OWNER_SHIFT 17
+#define WORD_OWNER_MASK 0x7f
+#define WORD_LATE (UINT64_C(1) << 16)
+#define BUCKET_BYTES (INFLIGHT_BUCKET_WORDS * sizeof(uint64_t))
+
+static_assert(BUCKET_BYTES == 64, "a bucket is one cache line");
+static_assert(sizeof(_Atomic uint64_t) == sizeof(uint64_t), "words are bare");
+static_assert(WORKERS_MAX <= WORD_OWNER_MASK + 1, "an owner fits its field");
+
+static uint32_t bucket_count_for(uint32_t slot_count)
+{
+	uint32_t count = 1;
+
+	CHECK(slot_count >= 1 && slot_count <= (uint32_t)UNDER_WAY_MAX * WORKERS_MAX);
+	while (count < slot_count * INFLIGHT_BUCKETS_PER_SLOT)
+		count *= 2;
+	return count;
+}
+
+size_t inflight_words_memory_bytes(uint32_t slot_count)
+{
+	return bucket_count_for(slot_count) * BUCKET_BYTES;
+}
+
+void inflight_words_init(struct inflight_words *w, void *memory, uint32_t slot_count,
+			 const struct hash_key *key)
+{
+	uint32_t bucket_count = bucket_count_for(slot_count);
+
+	CHECK((uintptr_t)memory % BUCKET_BYTES == 0);
+	w->words = memory;
+	w->bucket_mask = bucket_count - 1;
+	w->key = *key;
+	for (size_t i = 0; i < (size_t)bucket_count * INFLIGHT_BUCKET_WORDS; i++)
+		atomic_init(&w->words[i], 0);
+}
+
+uint64_t inflight_peer_hash(const struct inflight_words *w, uint8_t outgoing_idx,
+			    const struct endpoint *peer)
+{
+	uint8_t bytes[ADDRESS_BYTES + 3];
+
+	memcpy(bytes, peer->address.bytes, ADDRESS_BYTES);
+	bytes[ADDRESS_BYTES] = (uint8_t)(peer->port >> 8);
+	bytes[ADDRESS_BYTES + 1] = (uint8_t)peer->port;
+	bytes[ADDRESS_BYTES + 2] = outgoing_idx;
+	return hash_table(&w->key, (struct span){bytes, sizeof(bytes)});
+}
+
+/* The bucket is the hash's low bits, the tag its highest: independent. */
+static uint64_t tag_of(uint64_t hash)
+{
+	uint64_t tag = hash >> WORD_TAG_SHIFT;
+
+	return tag != 0 ? tag : 1;
+}
+
+static size_t bucket_start(const struct inflight_words *w, uint64_t hash)
+{
+	return (size_t)(hash & w->bucket_mask) * INFLIGHT_BUCKET_WORDS;
+}
+
+/* The first empty word of a bucket; INFLIGHT_BUCKET_WORDS: none, or this tag and ID is there.
+ * Unrolled and without branches: which word it is cannot be predicted. */
+static inline size_t place_for(const _Atomic uint64_t *bucket, uint64_t tag_id)
+{
+	size_t empty = INFLIGHT_BUCKET_WORDS;
+	uint64_t nearest = UINT64_MAX; /* no tag or ID bit of it set: equal */
+
+#pragma GCC unroll 8
+	for (size_t i = INFLIGHT_BUCKET_WORDS; i-- > 0;) {
+		/* Relaxed: nothing is read through the word; the CAS decides about an empty one. */
+		uint64_t word = atomic_load_explicit(&bucket[i], memory_order_relaxed);
+		uint64_t difference = word ^ tag_id << WORD_ID_SHIFT;
+
+		nearest = difference < nearest ? difference : nearest;
+		empty = word == 0 ? i : empty;
+	}
+	return nearest >> WORD_ID_SHIFT == 0 ? INFLIGHT_BUCKET_WORDS : empty;
+}
+
+enum inflight_enter inflight_enter(struct inflight_words *w, uint64_t hash, uint16_t id,
+				   uint8_t owner, uint16_t slot, uint32_t *position)
+{
+	size_t start = bucket_start(w, hash);
+	uint64_t tag_id = tag_of(hash) << (WORD_TAG_SHIFT - WORD_ID_SHIFT) | id;
+	uint64_t word = tag_id << WORD_ID_SHIFT | (uint64_t)owner << WORD_OWNER_SHIFT | slot;
+
+	CHECK(owner < WORKERS_MAX);
+	/* Another try only if another worker was quicker; so often that never happens in a bucket
+	 * of 8 without it being as good as full. */
+	for (unsigned try = 0; try < INFLIGHT_BUCKET_WORDS; try++) {
+		size_t empty = place_for(w->words + start, tag_id);
+		size_t at = start + empty;
+		uint64_t expected = 0;
+
+		if (empty == INFLIGHT_BUCKET_WORDS)
+			return INFLIGHT_TAKEN;
+		/* Release: the slot's contents are written before the word that leads to them.
+		 * Relaxed on failure: nothing was learnt but that the word is taken. */
+		if (atomic_compare_exchange_strong_explicit(&w->words[at], &expected, word,
+							    memory_order_release,
+							    memory_order_relaxed)) {
+			*position = (uint32_t)at;
+			return INFLIGHT_ENTERED;
+		}
+	}
+	return INFLIGHT_TAKEN;
+}
+
+void inflight_mark_late(struct inflight_words *w, uint32_t position)
+{
+	uint64_t word = inflight_word(w, position);
+
+	CHECK(word != 0);
+	/* No CAS: only the owner writes a word that is not empty. Release: what the owner wrote
+	 * about the slot's end comes before it is seen as late. */
+	atomic_store_explicit(&w->words[position], word | WORD_LATE, memory_order_release);
+}
+
+static struct inflight_hit hit_of(uint64_t word)
+{
+	return (struct inflight_hit){
+		.owner = (uint8_t)(word >> WORD_OWNER_SHIFT & WORD_OWNER_MASK),
+		.slot = (uint16_t)word,
+	};
+}
+
+bool inflight_word_names(uint64_t word, uint8_t owner, uint16_t slot)
+{
+	struct inflight_hit hit = hit_of(word);
+
+	return word != 0 && hit.owner == owner && hit.slot == slot;
+}
+
+bool inflight_word_is_late(uint64_t word)
+{
+	return (word & WORD_LATE) != 0;
+}
+
+enum inflight_find inflight_find(const struct inflight_words *w, uint64_t hash, uint16_t id,
+				 struct inflight_hit hits[INFLIGHT_BUCKET_WORDS],
+				 unsigned *hit_count)
+{
+	const _Atomic uint64_t *bucket = w->words + bucket_start(w, hash);
+	uint64_t tag = tag_of(hash);
+	uint64_t words[INFLIGHT_BUCKET_WORDS];
+	uint32_t same_tag = 0, same_id = 0, late = 0;
+
+#pragma GCC unroll 8
+	for (unsigned i = 0; i < INFLIGHT_BUCKET_WORDS; i++) {
+		/* Acquire: the slot that the word names is not read before the word. */
+		words[i] = atomic_load_explicit(&bucket[i], memory_order_acquire);
+		same_tag |= (uint32_t)(words[i] >> WORD_TAG_SHIFT == tag) << i;
+		same_id |= (uint32_t)((uint16_t)(words[i] >> WORD_ID_SHIFT) == id) << i;
+		late |= (uint32_t)((words[i] & WORD_LATE) != 0) << i;
+	}
+	*hit_count = 0;
+	same_id &= same_tag;
+	if (same_id != 0) {
+		uint32_t live = same_id & ~late;
+
+		hits[0] = hit_of(words[__builtin_ctz(live != 0 ? live : same_id)]);
+		*hit_count = 1;
+		return live != 0 ? INFLIGHT_MATCH : INFLIGHT_LATE;
+	}
+	for (uint32_t near = same_tag & ~late; near != 0; near &= near - 1)
+		hits[(*hit_count)++] = hit_of(words[__builtin_ctz(near)]);
+	return *hit_count > 0 ? INFLIGHT_NEAR_MISS : INFLIGHT_NONE;
+}
