@@ -1,0 +1,39 @@
+/* From settings to struct config: how values fit together is checked here, one file a part of the
+ * configuration. Each build_x fills its fields and reports everything that is wrong with them; what
+ * follows only from an error that was already reported is not reported again.
+ *
+ * Order: interfaces, service, outgoing, zones; process at any time. Threads: one.
+ */
+#ifndef PORTICO_BUILD_H
+#define PORTICO_BUILD_H
+
+#include <stdbool.h>
+
+#include "config.h"
+#include "problems.h"
+#include "settings.h"
+
+struct build {
+	struct config *config;
+	const struct settings *settings;
+	struct problems *problems;
+	struct scratch *scratch;
+	/* Every interface has valid addresses: "no interface has it" can be said of others. */
+	bool addresses_known;
+	bool gateways_known;
+	bool listen_known;
+	bool outgoing_known;
+};
+
+void build_process(struct build *b);    /* workers, CPUs, dpdk, log, shutdown */
+void build_interfaces(struct build *b); /* interfaces */
+void build_service(struct build *b);    /* listen, allow */
+void build_outgoing(struct build *b);   /* outgoing */
+void build_zones(struct build *b);      /* forward, stub */
+
+/* The interface that has the address, or -1. */
+int build_interface_of(const struct config *c, const struct address *a);
+/* An owned copy, for struct config. */
+char *build_text_copy(const char *text);
+
+#endif

@@ -1,0 +1,120 @@
+/* The validated configuration of a Portico: what portico.yaml said, with every default filled in.
+ *
+ * Memory: one allocation tree owned by the struct; immutable after config_load. Threads: read by all.
+ */
+#ifndef PORTICO_CONFIG_H
+#define PORTICO_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "core/address.h"
+#include "core/limits.h"
+#include "core/name.h"
+#include "core/port_set.h"
+#include "core/server.h"
+
+#define CONFIG_CPUS_MAX 128
+#define CONFIG_EAL_ARGS_MAX 32
+
+enum config_poll { CONFIG_POLL_ADAPTIVE, CONFIG_POLL_BUSY };
+enum config_hugepages { CONFIG_HUGEPAGES_AUTO, CONFIG_HUGEPAGES_REQUIRED, CONFIG_HUGEPAGES_NEVER };
+enum config_log_level { CONFIG_LOG_ERROR, CONFIG_LOG_WARNING, CONFIG_LOG_INFO, CONFIG_LOG_DEBUG };
+enum config_log_format { CONFIG_LOG_TEXT, CONFIG_LOG_JSON };
+
+struct config_interface {
+	char *name;
+	char *device; /* PCI address or vdev string, as written */
+	bool mac_given;
+	struct mac mac;
+	uint8_t address_count;
+	struct prefix addresses[INTERFACE_ADDRESSES_MAX]; /* host bits kept: the address itself */
+	uint8_t gateway_count;
+	struct address gateways[INTERFACE_GATEWAYS_MAX];
+	uint16_t vlan; /* FRAME_VLAN_NONE: none */
+	uint16_t mtu_bytes;
+	/* Place in the file, for errors that only the driver can find (device does not exist …). */
+	unsigned line, column;
+};
+
+struct config_listen {
+	struct endpoint endpoint;
+	uint8_t interface_idx;
+};
+
+struct config_outgoing {
+	struct address address;
+	uint8_t interface_idx;
+};
+
+struct config_forward {
+	struct name zone; /* lower case */
+	bool stub;        /* without recursion desired */
+	uint8_t server_count;
+	struct endpoint servers[ZONE_SERVERS_MAX];
+	enum server_policy policy;
+	uint32_t timeout_ms;
+	uint32_t tries;
+	struct server_health health;
+	struct name health_name;
+};
+
+struct config {
+	char *file; /* for messages */
+	unsigned worker_count;
+	unsigned worker_cpu_count; /* 0: chosen by Portico, else == worker_count */
+	unsigned worker_cpus[CONFIG_CPUS_MAX];
+	int control_cpu; /* -1: auto */
+	enum config_poll poll;
+
+	unsigned memory_mb;
+	enum config_hugepages hugepages;
+	char *file_prefix;
+	unsigned eal_arg_count;
+	char *eal_args[CONFIG_EAL_ARGS_MAX];
+
+	unsigned interface_count;
+	struct config_interface interfaces[INTERFACES_MAX];
+	unsigned listen_count;
+	struct config_listen listen[LISTEN_MAX];
+	unsigned allow_count;
+	struct prefix allow[ALLOW_PREFIXES_MAX]; /* host bits cleared */
+
+	unsigned outgoing_count;
+	struct config_outgoing outgoing[OUTGOING_MAX];
+	struct port_map ports; /* eligible: range minus exclusions minus listen ports */
+	uint32_t late_ms;
+	uint32_t max_under_way; /* a worker */
+	bool case_randomization;
+	uint16_t edns_udp_size_bytes;
+
+	unsigned forward_count;
+	struct config_forward *forwards; /* most labels first, then by name */
+
+	enum config_log_level log_level;
+	enum config_log_format log_format;
+	uint32_t shutdown_s;
+};
+
+/* Read and check FILE. Every error of the file is printed to `errors`, in order of place, as
+ * FILE:LINE:COLUMN: key.path: what is wrong, what is allowed (did you mean …?)
+ * Warnings likewise, with "warning: " after the place. NULL: there was at least one error.
+ * error_count, warning_count may be NULL. */
+struct config *config_load(const char *file, FILE *errors, unsigned *error_count,
+			   unsigned *warning_count);
+/* The same from memory (fuzzing, tests); file is only a name for messages. */
+struct config *config_load_text(const char *text, size_t length_bytes, const char *file,
+				FILE *errors, unsigned *error_count, unsigned *warning_count);
+void config_free(struct config *c);
+
+/* CHECKs what the driver relies on in a configuration that was loaded; for tests and fuzzing. */
+void config_check(const struct config *c);
+
+/* JSON Schema (draft 2020-12) of the file; a commented YAML of every key with its default, unit and help.
+ * Both come from the one table in options.c. */
+void config_print_schema(FILE *out);
+void config_print_defaults(FILE *out);
+
+#endif
