@@ -129,6 +129,7 @@ struct inflight_slot {
 	uint16_t server_idx;
 	uint16_t qtype;
 	uint16_t qclass;
+	uint8_t near_misses;     /* wrong IDs borne by this ticket */
 	uint16_t generation;     /* counts up with every use of the slot */
 	uint32_t position;       /* of the word; INFLIGHT_NO_POSITION: not entered */
 	uint32_t resolution_idx; /* whose query it is; UINT32_MAX: a health probe's */

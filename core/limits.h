@@ -35,6 +35,12 @@
 #define UPSTREAM_PACKETS_MAX 64  /* of one client question, all retries counted */
 #define NEAR_MISS_HOLD_OFF_MS 20 /* first pause before another ticket; doubles */
 #define NEAR_MISS_HOLD_OFF_MS_MAX 640
+/* The first tickets of a question end at their first wrong ID. The one after them bears a few, since until TCP
+ * exists a server that always sends a wrong ID first would never be heard: so many where 0x20 hides at
+ * least NEAR_MISS_LETTERS bits more, else one. */
+#define NEAR_MISS_BURNS 2
+#define NEAR_MISS_TOLERATED 16
+#define NEAR_MISS_LETTERS 8
 #define CASE_PROOFS 3           /* letter case lost this often in a row: the server drops it */
 #define ERROR_REPLIES_PER_S 100 /* to one client prefix */
 #define ARP_REPLIES_PER_S 100

@@ -1,0 +1,367 @@
+#include "engine_state.h"
+
+#include <string.h>
+
+/* ---- memory ---- */
+
+/* The one list of what an engine is made of: measured with memory NULL, laid out otherwise. */
+static struct engine *carve(struct arena *a, const struct engine_params *p)
+{
+	const struct engine_config *config = atomic_load_explicit(p->config, memory_order_acquire);
+	uint16_t server_count = config->server_count;
+	/* Every neighbour is a gateway or an on-link server as seen from one interface. */
+	uint16_t neighbour_count =
+		(uint16_t)(config->gateway_count + server_count * config->interface_count);
+	struct engine *e = arena_take(a, 1, sizeof(*e));
+	void *resolutions = arena_take(a, 1, resolution_table_memory_bytes(p->under_way_max));
+	void *waiters = arena_take(a, p->waiter_count_max, sizeof(struct waiter));
+	void *waiters_free = arena_take(a, 1, pool_memory_bytes(p->waiter_count_max));
+	void *answers = arena_take(a, p->answer_buffer_count, sizeof(struct engine_answer));
+	void *answers_free = arena_take(a, 1, pool_memory_bytes(p->answer_buffer_count));
+	void *slots = arena_take(a, 1, inflight_memory_bytes(p->under_way_max));
+	void *timers = arena_take(a, 1, timer_wheel_memory_bytes(2 * p->under_way_max));
+	void *servers = arena_take(a, server_count, sizeof(struct server));
+	void *routes = arena_take(a, server_count, sizeof(struct engine_route));
+	void *cursors = arena_take(a, config->zone_count, sizeof(uint32_t));
+	void *entropy = arena_take(a, 2, p->entropy_block_bytes);
+	void *neighbours = arena_take(a, neighbour_count, sizeof(struct neighbour));
+	void *errors = arena_take(a, 1, rate_limit_memory_bytes(RATE_BUCKETS));
+	void *links = arena_take(a, 1, rate_limit_memory_bytes(1));
+	void *echoes = arena_take(a, 1, rate_limit_memory_bytes(1));
+	void *outbox = arena_take(a, HANDOFF_OUTBOX_SIZE, sizeof(struct handoff));
+
+	if (a->memory == NULL)
+		return NULL;
+	memset(e, 0, sizeof(*e));
+	e->config = config;
+	resolution_table_init(&e->resolutions, resolutions, p->under_way_max);
+	e->waiters.waiters = waiters;
+	pool_init(&e->waiters.free, waiters_free, p->waiter_count_max);
+	e->answers = answers;
+	pool_init(&e->answers_free, answers_free, p->answer_buffer_count);
+	inflight_init(&e->inflight, slots, p->under_way_max, p->worker_idx, p->words);
+	timer_wheel_init(&e->timers, timers, 2 * p->under_way_max, p->now);
+	memset(servers, 0, server_count * sizeof(struct server));
+	e->servers.servers = servers;
+	memset(routes, 0, server_count * sizeof(struct engine_route));
+	e->routes = routes;
+	memset(cursors, 0, config->zone_count * sizeof(uint32_t));
+	e->zone_cursors = cursors;
+	entropy_init(&e->entropy, entropy, p->entropy_block_bytes);
+	neighbour_init(&e->neighbours, neighbours, neighbour_count);
+	rate_limit_init(&e->error_limit, errors, RATE_BUCKETS, ERROR_REPLIES_PER_S, &p->table_key,
+			p->now);
+	rate_limit_init(&e->link_limit, links, 1, ARP_REPLIES_PER_S, &p->table_key, p->now);
+	rate_limit_init(&e->echo_limit, echoes, 1, ECHO_REPLIES_PER_S, &p->table_key, p->now);
+	e->outbox = outbox;
+	return e;
+}
+
+size_t engine_memory_bytes(const struct engine_params *params)
+{
+	struct arena a;
+
+	arena_init(&a, NULL, 0);
+	(void)carve(&a, params);
+	return a.used_bytes;
+}
+
+struct engine *engine_init(void *memory, const struct engine_params *params)
+{
+	struct arena a;
+	struct engine *e;
+
+	CHECK(params->under_way_max >= 1 && params->under_way_max <= UNDER_WAY_MAX);
+	CHECK(params->worker_idx < params->worker_count && params->worker_count <= WORKERS_MAX);
+	arena_init(&a, memory, engine_memory_bytes(params));
+	e = carve(&a, params);
+	arena_seal(&a);
+	e->config_source = params->config;
+	e->now = params->now;
+	e->started_at = params->now;
+	e->wall_s = params->wall_s;
+	e->worker_idx = params->worker_idx;
+	e->worker_count = params->worker_count;
+	e->under_way_max = params->under_way_max;
+	e->question_key = params->question_key;
+	e->cookie_key = params->cookie_key;
+	e->send_queue = (struct engine_queue){POOL_NONE, POOL_NONE, 0};
+	e->answer_queue = (struct engine_queue){POOL_NONE, POOL_NONE, 0};
+	engine_link_init(e);
+	engine_upstream_init(e);
+	return e;
+}
+
+/* ---- queues of resolutions ---- */
+
+void engine_queue_push(struct engine *e, struct engine_queue *q, uint32_t resolution_idx)
+{
+	e->resolutions.resolutions[resolution_idx].queue_next = POOL_NONE;
+	if (q->count == 0)
+		q->head = resolution_idx;
+	else
+		e->resolutions.resolutions[q->tail].queue_next = resolution_idx;
+	q->tail = resolution_idx;
+	q->count++;
+}
+
+uint32_t engine_queue_pop(struct engine *e, struct engine_queue *q)
+{
+	uint32_t idx = q->head;
+
+	if (q->count == 0)
+		return POOL_NONE;
+	q->head = e->resolutions.resolutions[idx].queue_next;
+	q->count--;
+	return idx;
+}
+
+/* ---- steps and timers ---- */
+
+struct resolution_env engine_env(struct engine *e)
+{
+	return (struct resolution_env){e->config, &e->servers, &e->entropy, e->zone_cursors,
+				       e->now};
+}
+
+uint32_t engine_wall_s(const struct engine *e)
+{
+	return e->wall_s + (uint32_t)((e->now - e->started_at) / NS_PER_S);
+}
+
+static uint32_t resolution_timer(const struct engine *e, uint32_t resolution_idx)
+{
+	return e->under_way_max + resolution_idx;
+}
+
+/* Keep the answer for the waiters. False: no buffer. */
+static bool keep_answer(struct engine *e, struct resolution *r, const struct msg_response *response)
+{
+	uint32_t answer_idx = pool_take(&e->answers_free);
+	struct engine_answer *answer;
+
+	if (answer_idx == POOL_NONE)
+		return false;
+	answer = &e->answers[answer_idx];
+	answer->response = *response;
+	memcpy(answer->bytes, response->message.data, response->message.length_bytes);
+	answer->response.message.data = answer->bytes;
+	r->answer_idx = answer_idx;
+	return true;
+}
+
+void engine_step(struct engine *e, uint32_t resolution_idx, enum resolution_step step,
+		 const struct msg_response *response)
+{
+	struct resolution *r = &e->resolutions.resolutions[resolution_idx];
+
+	switch (step) {
+	case RESOLUTION_STEP_KEEP:
+		return;
+	case RESOLUTION_STEP_SEND:
+		engine_queue_push(e, &e->send_queue, resolution_idx);
+		return;
+	case RESOLUTION_STEP_PAUSE:
+		timer_set(&e->timers, resolution_timer(e, resolution_idx), r->resume_at);
+		return;
+	case RESOLUTION_STEP_ANSWER:
+		if (r->waiter_count > 0 && !keep_answer(e, r, response))
+			CHECK(false); /* engine_reply made sure of a buffer */
+		break;
+	case RESOLUTION_STEP_FAIL:
+		if (r->packets >= UPSTREAM_PACKETS_MAX || e->now >= r->deadline_at)
+			counter_add(&e->counters, COUNTER_SHED_BUDGET, 1);
+		break;
+	}
+	if (r->waiter_count > 0)
+		engine_queue_push(e, &e->answer_queue, resolution_idx);
+	else
+		resolution_put(&e->resolutions, resolution_idx);
+}
+
+static void run_timers(struct engine *e)
+{
+	uint32_t idx;
+
+	timer_wheel_advance(&e->timers, e->now);
+	while ((idx = timer_next_expired(&e->timers)) != UINT32_MAX) {
+		if (idx < e->under_way_max) {
+			engine_slot_timeout(e, idx);
+		} else {
+			struct resolution_env env = engine_env(e);
+			uint32_t resolution_idx = idx - e->under_way_max;
+
+			engine_step(e, resolution_idx,
+				    resolution_on_resume(&e->resolutions, resolution_idx, &env),
+				    NULL);
+		}
+	}
+	inflight_expire_late(&e->inflight, e->now, LATE_EXPIRED_PER_TURN);
+}
+
+static void begin_turn(struct engine *e, mono_ns now)
+{
+	DCHECK(now >= e->now);
+	e->now = now;
+	/* acquire: the snapshot's contents are read after its pointer */
+	e->config = atomic_load_explicit(e->config_source, memory_order_acquire);
+}
+
+/* ---- sending ---- */
+
+/* The first queued query that can be sent now. */
+static bool query_fill(struct engine *e, struct tx_slot *slot)
+{
+	struct buffer frame = {slot->data, slot->capacity_bytes};
+	/* One round at most: what is blocked comes back by its timer, not in this turn. */
+	for (uint32_t left = e->send_queue.count; left > 0; left--) {
+		uint32_t idx = engine_queue_pop(e, &e->send_queue);
+
+		slot->length_bytes = engine_query_send(e, idx, frame, &slot->interface_idx);
+		if (slot->length_bytes > 0)
+			return true;
+	}
+	return false;
+}
+
+static bool probe_fill(struct engine *e, struct tx_slot *slot)
+{
+	struct buffer frame = {slot->data, slot->capacity_bytes};
+
+	if (e->servers.next_probe_at > e->now)
+		return false;
+	slot->length_bytes = engine_probe_send(e, frame, &slot->interface_idx);
+	return slot->length_bytes > 0;
+}
+
+unsigned engine_tx_wanted(struct engine *e, unsigned most, mono_ns now)
+{
+	uint64_t wanted;
+
+	begin_turn(e, now);
+	run_timers(e);
+	wanted = e->send_queue.count;
+	for (uint32_t i = e->answer_queue.head, n = e->answer_queue.count; n > 0 && wanted < most;
+	     n--, i = e->resolutions.resolutions[i].queue_next)
+		wanted += e->resolutions.resolutions[i].waiter_count;
+	if (e->neighbours.next_at <= now)
+		wanted += e->neighbours.entry_count;
+	if (e->servers.next_probe_at <= now)
+		wanted += e->servers.server_count;
+	return wanted < most ? (unsigned)wanted : most;
+}
+
+unsigned engine_tx(struct engine *e, struct tx_slot slots[], unsigned slot_count, mono_ns now)
+{
+	unsigned filled = 0;
+
+	CHECK(slot_count <= BURST_SLOTS_MAX);
+	begin_turn(e, now);
+	run_timers(e);
+	/* Neighbours first: nothing else leaves without them. Then answers, they free resolutions; then queries. */
+	while (filled < slot_count &&
+	       (engine_solicit_fill(e, &slots[filled]) || engine_answer_fill(e, &slots[filled]) ||
+		query_fill(e, &slots[filled]) || probe_fill(e, &slots[filled])))
+		filled++;
+	return filled;
+}
+
+mono_ns engine_next_deadline(const struct engine *e)
+{
+	mono_ns next = timer_wheel_next(&e->timers);
+	mono_ns late = inflight_next_late(&e->inflight);
+
+	if (e->send_queue.count > 0 || e->answer_queue.count > 0 || e->outbox_count > 0)
+		return e->now;
+	if (late < next)
+		next = late;
+	if (e->neighbours.next_at < next)
+		next = e->neighbours.next_at;
+	if (e->servers.next_probe_at < next)
+		next = e->servers.next_probe_at;
+	return next;
+}
+
+/* ---- receiving: see engine_rx.c; this is its frame ---- */
+
+void engine_rx(struct engine *e, struct rx_slot slots[], unsigned slot_count, mono_ns now)
+{
+	CHECK(slot_count <= BURST_SLOTS_MAX);
+	begin_turn(e, now);
+	engine_rx_burst(e, slots, slot_count);
+}
+
+/* ---- state of things ---- */
+
+bool engine_ready(const struct engine *e, mono_ns now)
+{
+	if (now >= e->started_at + READY_WAIT_MS * NS_PER_MS)
+		return true;
+	for (uint16_t i = 0; i < e->neighbours.entry_count; i++)
+		if (neighbour_mac(&e->neighbours, i) == NULL)
+			return false;
+	return true;
+}
+
+void engine_stop_taking(struct engine *e)
+{
+	e->stopping = true;
+}
+
+bool engine_idle(const struct engine *e)
+{
+	return pool_used_count(&e->resolutions.free) == 0 && e->outbox_count == 0;
+}
+
+struct entropy *engine_entropy(struct engine *e)
+{
+	return &e->entropy;
+}
+
+const struct counters *engine_counters(const struct engine *e)
+{
+	return &e->counters;
+}
+
+struct counters *engine_counters_mut(struct engine *e)
+{
+	return &e->counters;
+}
+
+void engine_gauges(const struct engine *e, struct engine_gauges *out)
+{
+	*out = (struct engine_gauges){
+		.resolutions_active = pool_used_count(&e->resolutions.free),
+		.waiters = pool_used_count(&e->waiters.free),
+		.tickets_out = e->inflight.live_count,
+		.tickets_late = e->inflight.late_count,
+		.answer_buffers_used = pool_used_count(&e->answers_free),
+	};
+}
+
+void engine_check(const struct engine *e)
+{
+	uint64_t outcomes = 0;
+	uint64_t waiters = 0;
+
+	resolution_check(&e->resolutions);
+	inflight_check(&e->inflight);
+	timer_wheel_check(&e->timers);
+	neighbour_check(&e->neighbours);
+	server_check(&e->servers);
+	for (uint32_t i = 0; i < e->resolutions.free.fresh; i++) {
+		const struct resolution *r = &e->resolutions.resolutions[i];
+
+		waiters += r->waiter_count;
+		if (r->state == RESOLUTION_WAIT) {
+			const struct inflight_slot *s = &e->inflight.slots[r->slot_idx];
+
+			CHECK(s->state == INFLIGHT_SLOT_LIVE && s->resolution_idx == i &&
+			      s->resolution_generation == r->generation);
+		}
+	}
+	CHECK(waiters == pool_used_count(&e->waiters.free));
+	for (unsigned i = 0; i < COUNTER_OUTCOME_COUNT; i++)
+		outcomes += e->counters.value[i];
+	CHECK(outcomes == e->counters.value[COUNTER_RX_PACKETS]);
+}

@@ -1,0 +1,167 @@
+/* One worker's whole world: the only header a driver needs. Packets in, packets out, and the time of the
+ * next deadline; no clock, no socket, no allocation, no log line in here.
+ *
+ * One turn of a worker's loop:
+ *   engine_handoff_in(what other workers sent); engine_rx(received packets); send or free them by verdict;
+ *   engine_tx(lent empty buffers) until it fills none; engine_handoff_out(to other workers).
+ *
+ * Memory: engine_memory_bytes() at start, none after. Threads: one engine, one thread, but for
+ * engine_entropy (its filler), the counters (readers, relaxed), and the shared in-flight words.
+ * Time: monotonic nanoseconds, never going back between calls; wall-clock seconds only for cookies.
+ */
+#ifndef PORTICO_ENGINE_H
+#define PORTICO_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "check.h"
+#include "counter.h"
+#include "engine_config.h"
+#include "entropy.h"
+#include "hash.h"
+#include "inflight.h"
+#include "mono.h"
+
+struct engine;
+
+struct engine_params {
+	/* The snapshot: a worker loads the pointer (acquire) once a burst. */
+	const struct engine_config *_Atomic *config;
+	struct inflight_words *words; /* shared by all workers */
+	uint32_t under_way_max;       /* queries and resolutions of this worker; <= UNDER_WAY_MAX */
+	uint32_t waiter_count_max;
+	uint32_t answer_buffer_count;
+	uint8_t worker_idx;
+	uint8_t worker_count;
+	size_t entropy_block_bytes;
+	struct hash_key question_key; /* the same in all workers: it decides who owns a question */
+	struct hash_key table_key;    /* of this worker's own tables */
+	struct hash_key cookie_key;   /* the same in all workers (RFC 9018) */
+	mono_ns now;
+	uint32_t wall_s; /* wall-clock seconds at `now` */
+};
+
+size_t engine_memory_bytes(const struct engine_params *params);
+/* memory: aligned to a cache line. It need not be cleared: pages of tables are touched lazily where they can. */
+struct engine *engine_init(void *memory, const struct engine_params *params);
+
+enum rx_verdict {
+	RX_FREE,   /* the driver frees the packet */
+	RX_SEND,   /* the frame was changed in place: send data[0..length) on interface_idx */
+	RX_WORKER, /* give the packet as it is to worker to_worker, which passes it to its engine_rx with from_worker */
+	RX_KERNEL, /* what the kernel keeps (interfaces with a kernel path; none has one yet) */
+};
+
+/* A received packet, in a buffer that the engine may write to before and after the frame. */
+struct rx_slot {
+	uint8_t *data;           /* in: the frame. out (RX_SEND): the frame to send */
+	uint32_t length_bytes;   /* in and out */
+	uint16_t headroom_bytes; /* writable before data */
+	uint16_t tailroom_bytes; /* writable after data + length */
+	uint16_t vlan;           /* tag that the NIC took off, or FRAME_VLAN_NONE */
+	uint8_t interface_idx;   /* in: received on; out: to send on */
+	bool in_place;           /* one segment, reference count 1: may be written to */
+	bool multi_segment;      /* data holds only the first part: dropped by name */
+	bool from_worker;        /* came from another worker: ours for certain */
+	uint8_t verdict;         /* out: enum rx_verdict */
+	uint8_t to_worker;       /* out: for RX_WORKER */
+	uint16_t outcome; /* out: enum counter, below COUNTER_OUTCOME_COUNT; already counted */
+};
+
+/* Take a burst (slot_count <= BURST_SLOTS_MAX): a verdict for every slot. */
+void engine_rx(struct engine *e, struct rx_slot slots[], unsigned slot_count, mono_ns now);
+
+/* An empty buffer lent to be filled with a frame. */
+struct tx_slot {
+	uint8_t *data;
+	uint32_t capacity_bytes; /* at least 14+4+40+8+1232 */
+	uint32_t length_bytes;   /* out */
+	uint8_t interface_idx;   /* out */
+};
+
+/* Runs timers that are due, then fills up to slot_count slots (<= BURST_SLOTS_MAX) with what waits to be sent;
+ * returns how many. Call with slot_count 0 to run the timers only. */
+unsigned engine_tx(struct engine *e, struct tx_slot slots[], unsigned slot_count, mono_ns now);
+/* How many frames engine_tx would fill now, at most `most`: what to allocate. Runs the timers. */
+unsigned engine_tx_wanted(struct engine *e, unsigned most, mono_ns now);
+
+/* When engine_tx has something to do even if nothing is received; MONO_NEVER: nothing. */
+mono_ns engine_next_deadline(const struct engine *e);
+
+/* ---- between workers ---- */
+
+struct handoff {
+	uint8_t to_worker;
+	uint8_t from_worker;
+	uint16_t length_bytes;
+	uint8_t bytes[508]; /* a waiter and its question; layout is the engine's own */
+};
+/* Messages for other workers since the last call, at most count. */
+unsigned engine_handoff_out(struct engine *e, struct handoff out[], unsigned count);
+void engine_handoff_in(struct engine *e, const struct handoff in[], unsigned count, mono_ns now);
+
+/* ---- beside the packet path ---- */
+
+/* Every gateway and on-link server has been resolved or asked for 1 s in vain: ready to serve. */
+bool engine_ready(const struct engine *e, mono_ns now);
+/* Take no more questions (drops_stopping); those under way are finished. */
+void engine_stop_taking(struct engine *e);
+bool engine_idle(const struct engine *e); /* nothing under way, nothing to send */
+
+struct entropy *engine_entropy(struct engine *e);
+const struct counters *engine_counters(const struct engine *e);
+struct counters *engine_counters_mut(struct engine *e); /* the driver counts tx, cycles, naps */
+
+struct engine_gauges {
+	uint64_t resolutions_active;
+	uint64_t waiters;
+	uint64_t tickets_out; /* queries under way */
+	uint64_t tickets_late;
+	uint64_t answer_buffers_used;
+};
+void engine_gauges(const struct engine *e, struct engine_gauges *out);
+
+/* Reports for porticoctl, made by the worker itself between bursts. Each fills at most count rows from *cursor on (0
+ * at first), moves it, and returns the rows filled; *cursor is ENGINE_REPORT_END when there are no more. A call looks at no
+ * more than ENGINE_REPORT_SCAN entries, so that it holds the worker up for microseconds only; it may fill no row and
+ * yet not be at the end. */
+#define ENGINE_REPORT_END UINT32_MAX
+#define ENGINE_REPORT_SCAN 256
+struct engine_upstream_row {
+	struct endpoint endpoint;
+	const char *state;
+	const char *edns;        /* "on", "off" */
+	const char *letter_case; /* "kept", "lost" */
+	uint32_t srtt_us, rttvar_us;
+	uint32_t under_way;
+	uint64_t queries, responses, timeouts, near_misses;
+};
+unsigned engine_report_upstreams(const struct engine *e, struct engine_upstream_row rows[],
+				 unsigned count, uint32_t *cursor);
+struct engine_inflight_row {
+	struct name qname;
+	uint16_t qtype;
+	uint32_t waiters;
+	uint32_t age_ms;
+	uint32_t packets;  /* sent so far */
+	const char *state; /* what it waits for */
+	struct endpoint server;
+};
+unsigned engine_report_inflight(const struct engine *e, struct engine_inflight_row rows[],
+				unsigned count, uint32_t *cursor, mono_ns now);
+struct engine_neighbour_row {
+	struct address address;
+	struct mac mac;
+	uint8_t interface_idx;
+	const char *state;
+	uint32_t moves;
+};
+unsigned engine_report_neighbours(const struct engine *e, struct engine_neighbour_row rows[],
+				  unsigned count, uint32_t *cursor);
+
+/* Invariants of everything; for tests, simulation and fuzzing. */
+void engine_check(const struct engine *e);
+
+#endif

@@ -1,0 +1,451 @@
+/* Questions from clients: judged, coalesced, and answered. */
+#include "engine_state.h"
+
+#include <string.h>
+
+#include "cookie.h"
+
+/* ---- counting ---- */
+
+static enum counter answer_counter(uint16_t rcode)
+{
+	switch (rcode) {
+	case DNS_RCODE_NOERROR:
+		return COUNTER_ANSWERS_NOERROR;
+	case DNS_RCODE_FORMERR:
+		return COUNTER_ANSWERS_FORMERR;
+	case DNS_RCODE_SERVFAIL:
+		return COUNTER_ANSWERS_SERVFAIL;
+	case DNS_RCODE_NXDOMAIN:
+		return COUNTER_ANSWERS_NXDOMAIN;
+	case DNS_RCODE_NOTIMP:
+		return COUNTER_ANSWERS_NOTIMP;
+	case DNS_RCODE_REFUSED:
+		return COUNTER_ANSWERS_REFUSED;
+	default:
+		return COUNTER_ANSWERS_OTHER;
+	}
+}
+
+/* ---- what a waiter is owed ---- */
+
+static uint16_t udp_size_for(const struct msg_edns *edns)
+{
+	if (!edns->present || edns->udp_size_bytes < DNS_UDP_BYTES_MIN)
+		return DNS_UDP_BYTES_MIN;
+	return edns->udp_size_bytes < EDNS_UDP_BYTES ? edns->udp_size_bytes : EDNS_UDP_BYTES;
+}
+
+static void waiter_from_query(struct engine *e, const struct rx_slot *slot,
+			      const struct frame_view *view, const struct msg_query *query,
+			      struct waiter *out)
+{
+	struct waiter_udp_client *udp = &out->udp;
+	uint8_t flags = 0;
+
+	*out = (struct waiter){.kind = WAITER_UDP_CLIENT,
+			       .origin_worker = e->worker_idx,
+			       .next = POOL_NONE,
+			       .arrived_at = e->now};
+	udp->client = view->src;
+	udp->local = view->dst;
+	udp->mac = view->src_mac;
+	udp->client_port = view->src_port;
+	udp->local_port = view->dst_port;
+	udp->id = query->id;
+	udp->udp_size_bytes = udp_size_for(&query->edns);
+	udp->interface_idx = slot->interface_idx;
+	udp->vlan_pcp = view->vlan_pcp;
+	flags |= (query->flags & DNS_FLAG_RD) != 0 ? WAITER_RD : 0;
+	flags |= (query->flags & DNS_FLAG_CD) != 0 ? WAITER_CD : 0;
+	flags |= query->edns.present ? WAITER_EDNS : 0;
+	flags |= query->edns.dnssec_ok ? WAITER_DO : 0;
+	if (query->edns.cookie.length_bytes >= DNS_COOKIE_CLIENT_BYTES) {
+		flags |= WAITER_COOKIE;
+		memcpy(udp->client_cookie, query->edns.cookie.data, DNS_COOKIE_CLIENT_BYTES);
+	}
+	udp->flags = flags;
+	if (query->question_present)
+		name_case_take(&query->qname, &udp->letter_case);
+}
+
+#define COOKIE_BYTES (DNS_COOKIE_CLIENT_BYTES + COOKIE_SERVER_BYTES)
+
+/* The client's side of a reply. cookie: COOKIE_BYTES to build its option in. */
+static struct msg_client client_of(const struct engine *e, const struct waiter *w,
+				   uint8_t cookie[COOKIE_BYTES])
+{
+	const struct waiter_udp_client *udp = &w->udp;
+	struct msg_client client = {
+		.id = udp->id,
+		.recursion_desired = (udp->flags & WAITER_RD) != 0,
+		.checking_disabled = (udp->flags & WAITER_CD) != 0,
+		.edns = (udp->flags & WAITER_EDNS) != 0,
+		.dnssec_ok = (udp->flags & WAITER_DO) != 0,
+		.udp_size_bytes = udp->udp_size_bytes,
+	};
+
+	if ((udp->flags & WAITER_COOKIE) != 0) {
+		memcpy(cookie, udp->client_cookie, DNS_COOKIE_CLIENT_BYTES);
+		cookie_make(&e->cookie_key, udp->client_cookie, &udp->client, engine_wall_s(e),
+			    cookie + DNS_COOKIE_CLIENT_BYTES);
+		client.cookie = cookie;
+		client.cookie_length_bytes = COOKIE_BYTES;
+	}
+	return client;
+}
+
+/* Headers around a payload of payload_bytes that stands behind their place; returns the frame's length. */
+static unsigned frame_for(struct engine *e, const struct waiter *w, uint8_t *frame,
+			  size_t payload_bytes, uint8_t *interface_idx)
+{
+	const struct waiter_udp_client *udp = &w->udp;
+	const struct frame_interface *interface = &e->config->interfaces[udp->interface_idx];
+	struct frame_udp_params params = {
+		.src_mac = interface->mac,
+		.dst_mac = udp->mac,
+		.vlan = interface->vlan,
+		.vlan_pcp = udp->vlan_pcp,
+		.src = udp->local,
+		.dst = udp->client,
+		.src_port = udp->local_port,
+		.dst_port = udp->client_port,
+	};
+
+	*interface_idx = udp->interface_idx;
+	return frame_build_udp(frame, &params, (unsigned)payload_bytes);
+}
+
+/* Where the DNS message goes in this waiter's frame. */
+static struct buffer payload_of(const struct engine *e, const struct waiter *w, struct buffer frame)
+{
+	unsigned header_bytes = frame_udp_header_bytes(
+		&w->udp.client, e->config->interfaces[w->udp.interface_idx].vlan);
+
+	if (frame.capacity_bytes < header_bytes)
+		return (struct buffer){frame.data, 0};
+	return (struct buffer){frame.data + header_bytes, frame.capacity_bytes - header_bytes};
+}
+
+unsigned engine_answer_waiter(struct engine *e, const struct resolution *r,
+			      const struct waiter *waiter, const struct msg_response *response,
+			      struct buffer frame, uint8_t *interface_idx)
+{
+	uint8_t cookie[COOKIE_BYTES];
+	struct buffer payload = payload_of(e, waiter, frame);
+	struct name qname = r->key.qname;
+	struct msg_reply_params params = {
+		.client = client_of(e, waiter, cookie),
+		.rcode = r->rcode,
+		.recursion_available = true,
+		.qname = &qname,
+		.qtype = r->key.qtype,
+		.qclass = r->key.qclass,
+		.ede = response == NULL ? r->ede : DNS_EDE_NONE,
+	};
+	size_t length_bytes = 0;
+
+	name_case_apply(&waiter->udp.letter_case, qname.bytes, qname.length_bytes);
+	if (response == NULL) {
+		length_bytes = msg_build_reply(payload, &params);
+	} else if (msg_build_answer(payload, response, &params, &length_bytes) ==
+			   MSG_ANSWER_TRUNCATED &&
+		   length_bytes > 0) {
+		counter_add(&e->counters, COUNTER_ANSWERS_TRUNCATED, 1);
+	}
+	if (length_bytes == 0)
+		return 0;
+	counter_add(&e->counters, answer_counter(r->rcode), 1);
+	return frame_for(e, waiter, frame.data, length_bytes, interface_idx);
+}
+
+/* ---- replies made at once, over the query's own packet ---- */
+
+static void reply_now(struct engine *e, struct rx_slot *slot, const struct engine_rx_work *work,
+		      const struct msg_query *query, struct query_verdict verdict, uint16_t ede)
+{
+	uint8_t cookie[COOKIE_BYTES];
+	struct buffer frame = engine_room(slot);
+	struct waiter w;
+	struct buffer payload;
+	size_t length_bytes;
+
+	waiter_from_query(e, slot, &work->view, query, &w);
+	payload = payload_of(e, &w, frame);
+	struct msg_reply_params params = {
+		.client = client_of(e, &w, cookie),
+		.rcode = verdict.rcode,
+		.recursion_available = true,
+		.qname = verdict.question_echoed ? &query->qname : NULL,
+		.qtype = query->qtype,
+		.qclass = query->qclass,
+		.ede = ede,
+		.any_hinfo = verdict.action == QUERY_REPLY_ANY,
+	};
+	if (!slot->in_place) {
+		engine_end(e, slot, COUNTER_DROP_NO_ROOM, RX_FREE);
+		return;
+	}
+	length_bytes = msg_build_reply(payload, &params);
+	/* An error never says more than was asked (SECURITY.md section 3.1): what it could do without goes, but
+	 * for the cookie of BADCOOKIE, which is what that is for. */
+	if (verdict.rcode != DNS_RCODE_NOERROR && verdict.action != QUERY_REPLY_COOKIE &&
+	    length_bytes > work->view.payload.length_bytes) {
+		params.ede = DNS_EDE_NONE;
+		params.client.cookie = NULL;
+		params.client.cookie_length_bytes = 0;
+		length_bytes = msg_build_reply(payload, &params);
+	}
+	if (length_bytes == 0) {
+		engine_end(e, slot, COUNTER_DROP_NO_ROOM, RX_FREE);
+		return;
+	}
+	/* RFC 1035 section 4.1.1: the opcode is copied, even of one that we do not know. */
+	payload.data[2] |= (uint8_t)((query->flags & DNS_OPCODE_MASK) >> 8);
+	slot->length_bytes = frame_for(e, &w, frame.data, length_bytes, &slot->interface_idx);
+	counter_add(&e->counters, answer_counter(verdict.rcode), 1);
+	engine_end(e, slot, COUNTER_QUESTION_REPLIED, RX_SEND);
+}
+
+static bool is_allowed(const struct engine_config *c, const struct address *client)
+{
+	for (unsigned i = 0; i < c->allow_count; i++)
+		if (prefix_contains(&c->allow[i], client))
+			return true;
+	return false;
+}
+
+/* The zone with the longest name at or above qname; ZONES_MAX: none. */
+static uint16_t zone_for(const struct engine_config *c, const struct name *qname)
+{
+	for (uint16_t i = 0; i < c->zone_count; i++)
+		if (name_is_below(qname, &c->zones[i].name))
+			return i;
+	return ZONES_MAX;
+}
+
+/* ---- a question, stage 1 and 2 ---- */
+
+void engine_question_look(struct engine *e, struct rx_slot *slot, unsigned i)
+{
+	struct engine_rx_work *work = &e->work[i];
+	struct msg_query *query = &e->queries[i];
+
+	if (query_policy_port_is_loop(work->view.src_port)) {
+		engine_end(e, slot, COUNTER_DROP_UDP_SRC_PORT, RX_FREE);
+		return;
+	}
+	work->stage = ENGINE_RX_QUESTION;
+	e->query_results[i] = msg_parse_query(work->view.payload, query);
+	if (e->query_results[i] != MSG_QUERY_OK)
+		return;
+	work->hash = name_hash(&e->question_key, &query->qname);
+	work->hash = hash_combine(work->hash, ((uint64_t)query->qtype << 32) |
+						      ((uint64_t)query->qclass << 16) |
+						      (query->flags & DNS_FLAG_CD));
+	resolution_prefetch(&e->resolutions, work->hash);
+}
+
+/* Did this client come back with a server cookie of ours (RFC 7873 section 5.4)? */
+static uint16_t cookie_rcode(const struct engine *e, const struct frame_view *view,
+			     const struct msg_query *query)
+{
+	switch (cookie_check(&e->cookie_key, query->edns.cookie, &view->src, engine_wall_s(e))) {
+	case COOKIE_VALID:
+	case COOKIE_CLIENT_ONLY:
+		return DNS_RCODE_NOERROR;
+	case COOKIE_STALE:
+	case COOKIE_BAD:
+	case COOKIE_RESULT_COUNT:
+		break;
+	}
+	return DNS_RCODE_BADCOOKIE;
+}
+
+/* Refusals and errors are rationed by the client's prefix, so that spoofed ones reflect little. */
+static void reply_error(struct engine *e, struct rx_slot *slot, unsigned i,
+			struct query_verdict verdict, uint16_t ede)
+{
+	if (!rate_limit_take(&e->error_limit, &e->work[i].view.src, e->now)) {
+		engine_end(e, slot, COUNTER_DROP_RATE_ERROR, RX_FREE);
+		return;
+	}
+	reply_now(e, slot, &e->work[i], &e->queries[i], verdict, ede);
+}
+
+static void resolve(struct engine *e, struct rx_slot *slot, unsigned i)
+{
+	const struct msg_query *query = &e->queries[i];
+	struct resolution_key key = {
+		.hash = e->work[i].hash,
+		.qtype = query->qtype,
+		.qclass = query->qclass,
+		.checking_disabled = (query->flags & DNS_FLAG_CD) != 0,
+	};
+	struct buffer frame = engine_room(slot);
+	struct waiter waiter;
+	uint32_t resolution_idx = POOL_NONE;
+	enum counter outcome;
+
+	name_lower(&query->qname, &key.qname);
+	key.zone_idx = zone_for(e->config, &key.qname);
+	if (key.zone_idx == ZONES_MAX) {
+		reply_error(e, slot, i,
+			    (struct query_verdict){QUERY_REPLY, DNS_RCODE_REFUSED, true},
+			    DNS_EDE_NOT_AUTHORITATIVE);
+		return;
+	}
+	waiter_from_query(e, slot, &e->work[i].view, query, &waiter);
+	if (engine_owner(e, key.hash) != e->worker_idx) {
+		bool sent = engine_handoff_question(e, engine_owner(e, key.hash), &key, &waiter);
+
+		engine_end(e, slot, sent ? COUNTER_QUESTION_HANDED_OFF : COUNTER_DROP_HANDOFF_FULL,
+			   RX_FREE);
+		return;
+	}
+	outcome = engine_wait(e, &key, &waiter, &resolution_idx);
+	engine_end(e, slot, outcome, RX_FREE);
+	if (resolution_idx == POOL_NONE)
+		return;
+	if (!slot->in_place) {
+		engine_queue_push(e, &e->send_queue, resolution_idx);
+		return;
+	}
+	/* The query to the server leaves in the packet that the question came in. */
+	slot->length_bytes = engine_query_send(e, resolution_idx, frame, &slot->interface_idx);
+	if (slot->length_bytes > 0)
+		slot->verdict = RX_SEND;
+}
+
+void engine_question(struct engine *e, struct rx_slot *slot, unsigned i)
+{
+	const struct msg_query *query = &e->queries[i];
+	struct query_verdict verdict = query_policy_judge(e->query_results[i], query);
+
+	if (verdict.action == QUERY_DROP_SHORT) {
+		engine_end(e, slot, COUNTER_DROP_QUERY_SHORT, RX_FREE);
+		return;
+	}
+	if (verdict.action == QUERY_DROP_IS_RESPONSE) {
+		engine_end(e, slot, COUNTER_DROP_QUERY_IS_RESPONSE, RX_FREE);
+		return;
+	}
+	if (e->stopping) {
+		engine_end(e, slot, COUNTER_DROP_STOPPING, RX_FREE);
+		return;
+	}
+	counter_add(&e->counters, COUNTER_QUERIES, 1);
+	if (!is_allowed(e->config, &e->work[i].view.src)) {
+		reply_error(e, slot, i,
+			    (struct query_verdict){QUERY_REPLY, DNS_RCODE_REFUSED,
+						   verdict.question_echoed},
+			    DNS_EDE_PROHIBITED);
+		return;
+	}
+	switch (verdict.action) {
+	case QUERY_RESOLVE:
+		resolve(e, slot, i);
+		return;
+	case QUERY_REPLY_COOKIE:
+		verdict.rcode = cookie_rcode(e, &e->work[i].view, query);
+		reply_now(e, slot, &e->work[i], query, verdict, DNS_EDE_NONE);
+		return;
+	case QUERY_REPLY_ANY:
+		reply_now(e, slot, &e->work[i], query, verdict, DNS_EDE_NONE);
+		return;
+	case QUERY_REPLY:
+	case QUERY_DROP_SHORT:
+	case QUERY_DROP_IS_RESPONSE:
+		break;
+	}
+	reply_error(e, slot, i, verdict, DNS_EDE_NONE);
+}
+
+/* ---- waiting ---- */
+
+enum counter engine_wait(struct engine *e, const struct resolution_key *key,
+			 const struct waiter *waiter, uint32_t *resolution_idx)
+{
+	uint32_t idx = resolution_find(&e->resolutions, key);
+	bool is_new = idx == POOL_NONE;
+	struct resolution *r;
+	uint32_t waiter_idx;
+
+	*resolution_idx = POOL_NONE;
+	if (!is_new && e->resolutions.resolutions[idx].waiter_count >= WAITERS_PER_QUESTION_MAX)
+		return COUNTER_DROP_QUESTION_WAITERS;
+	waiter_idx = pool_take(&e->waiters.free);
+	if (waiter_idx == POOL_NONE)
+		return COUNTER_DROP_WAITERS_FULL;
+	if (is_new)
+		idx = resolution_take(&e->resolutions, key, e->now);
+	if (idx == POOL_NONE) {
+		pool_put(&e->waiters.free, waiter_idx);
+		counter_add(&e->counters, COUNTER_SHED_UNDER_WAY, 1);
+		return COUNTER_DROP_WAITERS_FULL;
+	}
+	r = &e->resolutions.resolutions[idx];
+	e->waiters.waiters[waiter_idx] = *waiter;
+	if (r->waiter_count == 0)
+		r->waiter_head = waiter_idx;
+	else
+		e->waiters.waiters[r->waiter_tail].next = waiter_idx;
+	r->waiter_tail = waiter_idx;
+	r->waiter_count++;
+	if (is_new) {
+		struct resolution_env env = engine_env(e);
+		enum resolution_step step = resolution_on_start(&e->resolutions, idx, &env);
+
+		CHECK(step == RESOLUTION_STEP_SEND);
+		*resolution_idx = idx;
+	}
+	return is_new ? COUNTER_QUESTION_NEW : COUNTER_COALESCED;
+}
+
+uint32_t engine_waiter_next(struct engine *e, struct resolution *r)
+{
+	uint32_t idx = r->waiter_head;
+
+	if (idx == POOL_NONE)
+		return POOL_NONE;
+	r->waiter_head = e->waiters.waiters[idx].next;
+	if (--r->waiter_count == 0)
+		r->waiter_tail = POOL_NONE;
+	return idx;
+}
+
+/* The resolution at the head of the answer queue has no waiter left: give back what it holds. */
+static void answered(struct engine *e)
+{
+	uint32_t idx = engine_queue_pop(e, &e->answer_queue);
+	struct resolution *r = &e->resolutions.resolutions[idx];
+
+	if (r->answer_idx != POOL_NONE) {
+		pool_put(&e->answers_free, r->answer_idx);
+		r->answer_idx = POOL_NONE;
+	}
+	resolution_put(&e->resolutions, idx);
+}
+
+bool engine_answer_fill(struct engine *e, struct tx_slot *slot)
+{
+	struct buffer frame = {slot->data, slot->capacity_bytes};
+
+	while (e->answer_queue.count > 0) {
+		struct resolution *r = &e->resolutions.resolutions[e->answer_queue.head];
+		struct engine_answer *answer =
+			r->answer_idx != POOL_NONE ? &e->answers[r->answer_idx] : NULL;
+		uint32_t waiter_idx = engine_waiter_next(e, r);
+
+		CHECK(waiter_idx != POOL_NONE);
+		slot->length_bytes = engine_answer_waiter(e, r, &e->waiters.waiters[waiter_idx],
+							  answer != NULL ? &answer->response : NULL,
+							  frame, &slot->interface_idx);
+		pool_put(&e->waiters.free, waiter_idx);
+		if (r->waiter_count == 0)
+			answered(e);
+		if (slot->length_bytes > 0)
+			return true;
+	}
+	return false;
+}

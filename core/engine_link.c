@@ -1,0 +1,145 @@
+/* Below DNS, where no kernel does it for us: routes to servers, neighbours, ARP, ND and echo. */
+#include "engine_state.h"
+
+void engine_link_init(struct engine *e)
+{
+	const struct engine_config *c = e->config;
+
+	for (unsigned i = 0; i < c->gateway_count; i++)
+		CHECK(neighbour_add(&e->neighbours, c->gateways[i].interface_idx,
+				    &c->gateways[i].address, e->now) != UINT16_MAX);
+}
+
+/* Is the address on the interface's own link? */
+static bool is_on_link(const struct frame_interface *interface, const struct address *a)
+{
+	for (unsigned i = 0; i < interface->address_count; i++) {
+		struct prefix network = interface->addresses[i];
+
+		if (address_is_v4(&network.address) == address_is_v4(a) &&
+		    prefix_contains(&network, a))
+			return true;
+	}
+	return false;
+}
+
+uint16_t engine_neighbour_for(struct engine *e, uint8_t interface_idx,
+			      const struct address *destination)
+{
+	const struct engine_config *c = e->config;
+
+	if (is_on_link(&c->interfaces[interface_idx], destination))
+		return neighbour_add(&e->neighbours, interface_idx, destination, e->now);
+	for (unsigned i = 0; i < c->gateway_count; i++)
+		if (c->gateways[i].interface_idx == interface_idx &&
+		    address_is_v4(&c->gateways[i].address) == address_is_v4(destination))
+			return neighbour_add(&e->neighbours, interface_idx, &c->gateways[i].address,
+					     e->now);
+	return ROUTE_NONE;
+}
+
+/* Answer over the packet that asked, if the rate allows. */
+static void answer(struct engine *e, struct rx_slot *slot, const struct frame_view *view,
+		   struct rate_limit *limit, enum counter answered, enum counter limited)
+{
+	unsigned length_bytes;
+
+	if (!rate_limit_take(limit, &view->src, e->now)) {
+		engine_end(e, slot, limited, RX_FREE);
+		return;
+	}
+	length_bytes = slot->in_place
+			       ? frame_build_answer(&e->config->interfaces[slot->interface_idx],
+						    engine_room(slot), view)
+			       : 0;
+	if (length_bytes == 0) {
+		engine_end(e, slot, COUNTER_DROP_NO_ROOM, RX_FREE);
+		return;
+	}
+	slot->length_bytes = length_bytes;
+	engine_end(e, slot, answered, RX_SEND);
+}
+
+static void learn(struct engine *e, struct rx_slot *slot, const struct frame_view *view)
+{
+	/* An advertisement may leave its MAC out where we asked by unicast (RFC 4861 section 7.2.4): then it is the
+	 * frame's own, and confirms. */
+	enum neighbour_learn learned = neighbour_on_answer(
+		&e->neighbours, slot->interface_idx, &view->target, &view->target_mac, e->now);
+
+	engine_end(e, slot,
+		   learned == NEIGHBOUR_LEARNED ? COUNTER_NEIGHBOUR_LEARNED
+						: COUNTER_DROP_NEIGHBOUR_UNASKED,
+		   RX_FREE);
+}
+
+void engine_link_rx(struct engine *e, struct rx_slot *slot, unsigned i)
+{
+	const struct frame_view *view = &e->work[i].view;
+
+	switch (view->kind) {
+	case FRAME_ARP_REQUEST:
+		answer(e, slot, view, &e->link_limit, COUNTER_ARP_ANSWERED, COUNTER_DROP_RATE_ARP);
+		return;
+	case FRAME_ND_SOLICIT:
+		answer(e, slot, view, &e->link_limit, COUNTER_ND_ANSWERED, COUNTER_DROP_RATE_ARP);
+		return;
+	case FRAME_ECHO_REQUEST:
+		answer(e, slot, view, &e->echo_limit, COUNTER_ECHO_ANSWERED,
+		       COUNTER_DROP_RATE_ECHO);
+		return;
+	case FRAME_ARP_REPLY:
+	case FRAME_ND_ADVERTISE:
+		learn(e, slot, view);
+		return;
+	case FRAME_NEIGHBOUR_HINT:
+		neighbour_on_hint(&e->neighbours, slot->interface_idx, &view->target, e->now);
+		engine_end(e, slot, COUNTER_NEIGHBOUR_HINT, RX_FREE);
+		return;
+	case FRAME_UDP:
+		break;
+	}
+	CHECK(false); /* engine_rx.c sends UDP elsewhere */
+}
+
+/* Our own address to ask from: one whose network holds the target, else any of the family. */
+static const struct address *source_for(const struct frame_interface *interface,
+					const struct address *target)
+{
+	const struct address *source = NULL;
+
+	for (unsigned i = 0; i < interface->address_count; i++) {
+		const struct prefix *own = &interface->addresses[i];
+
+		if (address_is_v4(&own->address) != address_is_v4(target))
+			continue;
+		if (prefix_contains(own, target))
+			return &own->address;
+		if (source == NULL)
+			source = &own->address;
+	}
+	return source;
+}
+
+bool engine_solicit_fill(struct engine *e, struct tx_slot *slot)
+{
+	struct buffer frame = {slot->data, slot->capacity_bytes};
+	struct neighbour_solicit solicit;
+
+	while (e->neighbours.next_at <= e->now && neighbour_due(&e->neighbours, e->now, &solicit)) {
+		const struct frame_interface *interface =
+			&e->config->interfaces[solicit.interface_idx];
+		const struct address *source = source_for(interface, &solicit.target);
+
+		if (source == NULL) /* config refuses a gateway without an address of its family */
+			continue;
+		slot->length_bytes = frame_build_solicit(interface, frame, source, &solicit.target,
+							 solicit.unicast);
+		if (slot->length_bytes == 0)
+			continue;
+		slot->interface_idx = solicit.interface_idx;
+		counter_add(&e->counters, COUNTER_SOLICITS, 1);
+		return true;
+	}
+	return false;
+}

@@ -1,0 +1,85 @@
+/* Rows for porticoctl: made by the worker itself between bursts, so that they need no lock. */
+#include "engine_state.h"
+
+#include <string.h>
+
+/* The cursor after a call: where to go on, or the end. */
+static uint32_t cursor_after(uint32_t next, uint32_t entry_count)
+{
+	return next < entry_count ? next : ENGINE_REPORT_END;
+}
+
+unsigned engine_report_upstreams(const struct engine *e, struct engine_upstream_row rows[],
+				 unsigned count, uint32_t *cursor)
+{
+	unsigned filled = 0;
+
+	for (; filled < count && *cursor < e->servers.server_count; (*cursor)++, filled++) {
+		const struct server *s = &e->servers.servers[*cursor];
+
+		rows[filled] = (struct engine_upstream_row){
+			.endpoint = s->endpoint,
+			.state = server_state_text[s->state],
+			.edns = s->edns_off ? "off" : "on",
+			.letter_case = s->case_off ? "lost" : "kept",
+			.srtt_us = s->srtt_us,
+			.rttvar_us = s->rttvar_us,
+			.under_way = s->under_way,
+			.queries = s->queries,
+			.responses = s->responses,
+			.timeouts = s->timeouts,
+			.near_misses = s->near_misses,
+		};
+	}
+	*cursor = cursor_after(*cursor, e->servers.server_count);
+	return filled;
+}
+
+unsigned engine_report_inflight(const struct engine *e, struct engine_inflight_row rows[],
+				unsigned count, uint32_t *cursor, mono_ns now)
+{
+	unsigned filled = 0;
+	unsigned scanned = 0;
+
+	for (;
+	     filled < count && scanned < ENGINE_REPORT_SCAN && *cursor < e->resolutions.free.fresh;
+	     (*cursor)++, scanned++) {
+		const struct resolution *r = &e->resolutions.resolutions[*cursor];
+
+		if (r->state == RESOLUTION_FREE)
+			continue;
+		rows[filled++] = (struct engine_inflight_row){
+			.qname = r->key.qname,
+			.qtype = r->key.qtype,
+			.waiters = r->waiter_count,
+			.age_ms = (uint32_t)((now - r->started_at) / NS_PER_MS),
+			.packets = r->packets,
+			.state = resolution_state_text[r->state],
+			.server = e->config->server_endpoints[resolution_server(r, e->config)],
+		};
+	}
+	*cursor = cursor_after(*cursor, e->resolutions.free.fresh);
+	return filled;
+}
+
+unsigned engine_report_neighbours(const struct engine *e, struct engine_neighbour_row rows[],
+				  unsigned count, uint32_t *cursor)
+{
+	unsigned filled = 0;
+
+	for (; filled < count && *cursor < e->neighbours.entry_count; (*cursor)++, filled++) {
+		const struct neighbour *n = &e->neighbours.entries[*cursor];
+
+		rows[filled] = (struct engine_neighbour_row){
+			.address = n->address,
+			.mac = n->mac,
+			.interface_idx = n->interface_idx,
+			.state = neighbour_state_text[n->state],
+			.moves = n->moves,
+		};
+		if (n->state == NEIGHBOUR_INCOMPLETE)
+			memset(&rows[filled].mac, 0, sizeof(rows[filled].mac));
+	}
+	*cursor = cursor_after(*cursor, e->neighbours.entry_count);
+	return filled;
+}

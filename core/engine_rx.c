@@ -1,0 +1,128 @@
+/* A received burst in stages, so that each stage's cache misses overlap: look at all frames (parse, hash,
+ * prefetch), then act on each. */
+#include "engine_state.h"
+
+#include <assert.h>
+
+/* Every reason of frame_parse has its counter. */
+static const uint16_t frame_outcome[FRAME_RESULT_COUNT] = {
+	[FRAME_OK] = COUNTER_OUTCOME_COUNT,
+	[FRAME_SHORT] = COUNTER_DROP_SHORT,
+	[FRAME_L2_DST] = COUNTER_DROP_L2_DST,
+	[FRAME_L2_SRC] = COUNTER_DROP_L2_SRC,
+	[FRAME_VLAN] = COUNTER_DROP_VLAN,
+	[FRAME_ETHERTYPE] = COUNTER_DROP_ETHERTYPE,
+	[FRAME_IP_HEADER] = COUNTER_DROP_IP_HEADER,
+	[FRAME_IP_CHECKSUM] = COUNTER_DROP_IP_CHECKSUM,
+	[FRAME_IP_OPTIONS] = COUNTER_DROP_IP_OPTIONS,
+	[FRAME_IP_FRAGMENT] = COUNTER_DROP_IP_FRAGMENT,
+	[FRAME_IP_EXTENSION] = COUNTER_DROP_IP_EXTENSION,
+	[FRAME_IP_MARTIAN_SRC] = COUNTER_DROP_IP_MARTIAN_SRC,
+	[FRAME_IP_DST] = COUNTER_DROP_IP_DST,
+	[FRAME_IP_PROTOCOL] = COUNTER_DROP_IP_PROTOCOL,
+	[FRAME_UDP_LENGTH] = COUNTER_DROP_UDP_LENGTH,
+	[FRAME_UDP_CHECKSUM] = COUNTER_DROP_UDP_CHECKSUM,
+	[FRAME_UDP_PORT] = COUNTER_DROP_UDP_SRC_PORT,
+	[FRAME_ARP] = COUNTER_DROP_ARP,
+	[FRAME_ND] = COUNTER_DROP_ND,
+	[FRAME_ICMP_CHECKSUM] = COUNTER_DROP_ICMP_CHECKSUM,
+	[FRAME_ICMP_TYPE] = COUNTER_DROP_ICMP_TYPE,
+};
+static_assert(FRAME_RESULT_COUNT == 21, "a new reason needs its counter here");
+
+void engine_end(struct engine *e, struct rx_slot *slot, enum counter outcome,
+		enum rx_verdict verdict)
+{
+	DCHECK(outcome < COUNTER_OUTCOME_COUNT);
+	slot->outcome = (uint16_t)outcome;
+	slot->verdict = (uint8_t)verdict;
+	counter_add(&e->counters, outcome, 1);
+}
+
+/* The packet's room from the frame's start on: its first lines are in the cache already. */
+struct buffer engine_room(const struct rx_slot *slot)
+{
+	return (struct buffer){slot->data, (size_t)slot->length_bytes + slot->tailroom_bytes};
+}
+
+static bool is_listen(const struct engine *e, uint8_t interface_idx, const struct frame_view *view)
+{
+	const struct engine_config *c = e->config;
+
+	for (unsigned i = 0; i < c->listen_count; i++)
+		if (c->listen[i].endpoint.port == view->dst_port &&
+		    c->listen[i].interface_idx == interface_idx &&
+		    address_equal(&c->listen[i].endpoint.address, &view->dst))
+			return true;
+	return false;
+}
+
+/* Index of the outgoing address that queries leave from, if the port is one of its own; else OUTGOING_MAX. */
+static uint8_t outgoing_for(const struct engine *e, uint8_t interface_idx,
+			    const struct frame_view *view)
+{
+	const struct engine_config *c = e->config;
+
+	for (uint8_t i = 0; i < c->outgoing_count; i++)
+		if (c->outgoing[i].interface_idx == interface_idx &&
+		    port_set_has(c->outgoing[i].ports, view->dst_port) &&
+		    address_equal(&c->outgoing[i].address, &view->dst))
+			return i;
+	return OUTGOING_MAX;
+}
+
+static void look(struct engine *e, struct rx_slot *slot, unsigned i)
+{
+	struct engine_rx_work *work = &e->work[i];
+	struct span frame = {slot->data, slot->length_bytes};
+	enum frame_result result;
+
+	work->stage = ENGINE_RX_ENDED;
+	if (slot->multi_segment) {
+		engine_end(e, slot, COUNTER_DROP_MULTI_SEGMENT, RX_FREE);
+		return;
+	}
+	DCHECK(slot->interface_idx < e->config->interface_count);
+	result = frame_parse(&e->config->interfaces[slot->interface_idx], frame, slot->vlan,
+			     &work->view);
+	if (result != FRAME_OK) {
+		engine_end(e, slot, (enum counter)frame_outcome[result], RX_FREE);
+		return;
+	}
+	if (work->view.kind != FRAME_UDP) {
+		work->stage = ENGINE_RX_LINK;
+		return;
+	}
+	if (is_listen(e, slot->interface_idx, &work->view)) {
+		engine_question_look(e, slot, i);
+		return;
+	}
+	work->outgoing_idx = outgoing_for(e, slot->interface_idx, &work->view);
+	if (work->outgoing_idx == OUTGOING_MAX) {
+		engine_end(e, slot, COUNTER_DROP_UDP_PORT, RX_FREE);
+		return;
+	}
+	engine_reply_look(e, slot, i);
+}
+
+void engine_rx_burst(struct engine *e, struct rx_slot slots[], unsigned slot_count)
+{
+	counter_add(&e->counters, COUNTER_RX_PACKETS, slot_count);
+	for (unsigned i = 0; i < slot_count; i++)
+		look(e, &slots[i], i);
+	for (unsigned i = 0; i < slot_count; i++) {
+		switch ((enum engine_rx_stage)e->work[i].stage) {
+		case ENGINE_RX_ENDED:
+			break;
+		case ENGINE_RX_QUESTION:
+			engine_question(e, &slots[i], i);
+			break;
+		case ENGINE_RX_REPLY:
+			engine_reply(e, &slots[i], i);
+			break;
+		case ENGINE_RX_LINK:
+			engine_link_rx(e, &slots[i], i);
+			break;
+		}
+	}
+}

@@ -1,0 +1,37 @@
+/* What a client's query gets, by SECURITY.md section 3.1: resolved, answered at once, or nothing. One table
+ * of verdicts; no state. RFCs 1035, 6891, 7873 section 5.4, 8482, 8906, 9619.
+ *
+ * Threads: pure functions.
+ */
+#ifndef PORTICO_QUERY_POLICY_H
+#define PORTICO_QUERY_POLICY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "check.h"
+#include "msg_parse.h"
+
+enum query_action {
+	QUERY_RESOLVE,
+	QUERY_REPLY,        /* with rcode */
+	QUERY_REPLY_ANY,    /* NOERROR with RFC 8482's HINFO */
+	QUERY_REPLY_COOKIE, /* NOERROR or BADCOOKIE without a question */
+	QUERY_DROP_SHORT,
+	QUERY_DROP_IS_RESPONSE,
+};
+
+struct query_verdict {
+	enum query_action action;
+	uint16_t rcode;
+	bool question_echoed;
+};
+
+/* result and query as msg_parse_query gave them. */
+struct query_verdict query_policy_judge(enum msg_query_result result,
+					const struct msg_query *query);
+
+/* Source ports that questions never come from in earnest, but loops do (RFC 862 to 868): 0, 7, 13, 17, 19, 37. */
+bool query_policy_port_is_loop(uint16_t src_port);
+
+#endif

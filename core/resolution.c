@@ -1,0 +1,421 @@
+#include "resolution.h"
+
+#include "dns_const.h"
+#include "limits.h"
+
+/* Timers fire up to two ticks late, and a worker may nap: the client has its answer in time all the same. */
+#define DEADLINE_MARGIN_MS 50
+
+const char *const resolution_state_text[RESOLUTION_STATE_COUNT] = {
+	[RESOLUTION_FREE] = "free",   [RESOLUTION_SEND] = "to send",   [RESOLUTION_WAIT] = "reply",
+	[RESOLUTION_PAUSE] = "pause", [RESOLUTION_DONE] = "answering",
+};
+
+static const bool legal[RESOLUTION_STATE_COUNT][RESOLUTION_STATE_COUNT] = {
+	[RESOLUTION_FREE] = {[RESOLUTION_SEND] = true, [RESOLUTION_DONE] = true},
+	[RESOLUTION_SEND] = {[RESOLUTION_SEND] = true,
+			     [RESOLUTION_WAIT] = true,
+			     [RESOLUTION_PAUSE] = true,
+			     [RESOLUTION_DONE] = true},
+	[RESOLUTION_WAIT] =
+		{[RESOLUTION_SEND] = true, [RESOLUTION_PAUSE] = true, [RESOLUTION_DONE] = true},
+	[RESOLUTION_PAUSE] = {[RESOLUTION_SEND] = true, [RESOLUTION_DONE] = true},
+	[RESOLUTION_DONE] = {[RESOLUTION_FREE] = true},
+};
+
+static void chain_remove(struct resolution_table *t, uint32_t idx)
+{
+	struct resolution *r = &t->resolutions[idx];
+	uint32_t *at = &t->buckets[r->key.hash & t->bucket_mask];
+
+	while (*at != idx) {
+		CHECK(*at != POOL_NONE);
+		at = &t->resolutions[*at].chain_next;
+	}
+	*at = r->chain_next;
+	r->chain_next = POOL_NONE;
+}
+
+static void resolution_set_state(struct resolution_table *t, uint32_t idx, enum resolution_state to)
+{
+	struct resolution *r = &t->resolutions[idx];
+
+	CHECK(legal[r->state][to]);
+	if (to == RESOLUTION_DONE)
+		chain_remove(t, idx);
+	if (r->state == RESOLUTION_WAIT)
+		r->slot_idx = POOL_NONE;
+	r->state = (uint8_t)to;
+}
+
+/* ---- table ---- */
+
+static uint32_t bucket_count_for(uint32_t capacity)
+{
+	uint32_t count = 1;
+
+	while (count < capacity)
+		count *= 2;
+	return count;
+}
+
+size_t resolution_table_memory_bytes(uint32_t capacity)
+{
+	return (size_t)capacity * sizeof(struct resolution) +
+	       (size_t)bucket_count_for(capacity) * sizeof(uint32_t) + pool_memory_bytes(capacity);
+}
+
+void resolution_table_init(struct resolution_table *t, void *memory, uint32_t capacity)
+{
+	uint32_t bucket_count = bucket_count_for(capacity);
+
+	t->resolutions = memory;
+	t->buckets = (uint32_t *)(void *)(t->resolutions + capacity);
+	t->bucket_mask = bucket_count - 1;
+	for (uint32_t i = 0; i < bucket_count; i++)
+		t->buckets[i] = POOL_NONE;
+	pool_init(&t->free, t->buckets + bucket_count, capacity);
+}
+
+void resolution_prefetch(const struct resolution_table *t, uint64_t hash)
+{
+	__builtin_prefetch(&t->buckets[hash & t->bucket_mask]);
+}
+
+static bool key_equal(const struct resolution_key *a, const struct resolution_key *b)
+{
+	return a->hash == b->hash && a->qtype == b->qtype && a->qclass == b->qclass &&
+	       a->zone_idx == b->zone_idx && a->view == b->view &&
+	       a->checking_disabled == b->checking_disabled &&
+	       name_equal_exact(&a->qname, &b->qname);
+}
+
+uint32_t resolution_find(const struct resolution_table *t, const struct resolution_key *key)
+{
+	uint32_t idx = t->buckets[key->hash & t->bucket_mask];
+
+	while (idx != POOL_NONE && !key_equal(&t->resolutions[idx].key, key))
+		idx = t->resolutions[idx].chain_next;
+	return idx;
+}
+
+uint32_t resolution_take(struct resolution_table *t, const struct resolution_key *key, mono_ns now)
+{
+	bool is_new = t->free.stack_count == 0;
+	uint32_t idx = pool_take(&t->free);
+	struct resolution *r;
+	uint32_t *head;
+	uint32_t generation;
+
+	if (idx == POOL_NONE)
+		return POOL_NONE;
+	r = &t->resolutions[idx];
+	generation = is_new ? 1 : r->generation + 1;
+	head = &t->buckets[key->hash & t->bucket_mask];
+	*r = (struct resolution){
+		.state = RESOLUTION_FREE,
+		.rcode = DNS_RCODE_SERVFAIL,
+		.ede = DNS_EDE_NONE,
+		.server_pos = -1,
+		.generation = generation,
+		.slot_idx = POOL_NONE,
+		.answer_idx = POOL_NONE,
+		.waiter_head = POOL_NONE,
+		.waiter_tail = POOL_NONE,
+		.chain_next = *head,
+		.queue_next = POOL_NONE,
+		.started_at = now,
+		.deadline_at = now + (CLIENT_DEADLINE_MS - DEADLINE_MARGIN_MS) * NS_PER_MS,
+		.try_until = now,
+		.resume_at = MONO_NEVER,
+		.key = *key,
+	};
+	*head = idx;
+	return idx;
+}
+
+void resolution_put(struct resolution_table *t, uint32_t idx)
+{
+	struct resolution *r = &t->resolutions[idx];
+
+	CHECK(r->waiter_count == 0 && r->answer_idx == POOL_NONE);
+	resolution_set_state(t, idx, RESOLUTION_FREE);
+	r->generation++; /* handles to it end here */
+	pool_put(&t->free, idx);
+}
+
+/* ---- steps ---- */
+
+static const struct engine_zone *zone_of(const struct resolution *r,
+					 const struct engine_config *config)
+{
+	DCHECK(r->key.zone_idx < config->zone_count);
+	return &config->zones[r->key.zone_idx];
+}
+
+uint16_t resolution_server(const struct resolution *r, const struct engine_config *config)
+{
+	DCHECK(r->server_pos >= 0);
+	return zone_of(r, config)->servers[r->server_pos];
+}
+
+static enum resolution_step fail(struct resolution_table *t, uint32_t idx, uint16_t ede)
+{
+	t->resolutions[idx].rcode = DNS_RCODE_SERVFAIL;
+	t->resolutions[idx].ede = ede;
+	resolution_set_state(t, idx, RESOLUTION_DONE);
+	return RESOLUTION_STEP_FAIL;
+}
+
+/* May one more packet be sent for this question? */
+static bool budget_left(const struct resolution *r, mono_ns now)
+{
+	return r->packets < UPSTREAM_PACKETS_MAX && now < r->deadline_at;
+}
+
+/* Choose a server that this question has not tried yet; when all were tried, begin again. */
+static void begin_try(struct resolution *r, const struct resolution_env *env)
+{
+	const struct engine_zone *zone = zone_of(r, env->config);
+	uint64_t timeout_ns = zone->timeout_ms * NS_PER_MS;
+	uint32_t *cursor = &env->zone_cursors[r->key.zone_idx];
+	int pos;
+
+	for (int round = 0; round < 2; round++) {
+		pos = server_choose(env->servers, zone->servers, zone->server_count,
+				    (enum server_policy)zone->policy, r->tried_mask, cursor,
+				    r->key.hash, env->entropy);
+		if (pos >= 0)
+			break;
+		r->tried_mask = 0;
+	}
+	CHECK(pos >= 0); /* config refuses a zone without servers */
+	r->server_pos = (int16_t)pos;
+	r->edns_retry = false;
+	r->try_until = env->now + timeout_ns;
+	if (r->try_until > r->deadline_at)
+		r->try_until = r->deadline_at;
+}
+
+/* This try brought no answer: the next server, or the end. */
+static enum resolution_step next_try(struct resolution_table *t, uint32_t idx,
+				     const struct resolution_env *env, uint16_t ede)
+{
+	struct resolution *r = &t->resolutions[idx];
+
+	r->tried_mask |= 1u << r->server_pos;
+	r->tries++;
+	if (r->tries >= zone_of(r, env->config)->tries || !budget_left(r, env->now))
+		return fail(t, idx, ede);
+	begin_try(r, env);
+	resolution_set_state(t, idx, RESOLUTION_SEND);
+	return RESOLUTION_STEP_SEND;
+}
+
+/* The same server again, with another ticket; the budget of packets and the deadline bound it. */
+static enum resolution_step same_server(struct resolution_table *t, uint32_t idx,
+					const struct resolution_env *env)
+{
+	struct resolution *r = &t->resolutions[idx];
+
+	if (!budget_left(r, env->now))
+		return fail(t, idx, DNS_EDE_NO_REACHABLE_AUTHORITY);
+	r->try_until = env->now + zone_of(r, env->config)->timeout_ms * NS_PER_MS;
+	if (r->try_until > r->deadline_at)
+		r->try_until = r->deadline_at;
+	resolution_set_state(t, idx, RESOLUTION_SEND);
+	return RESOLUTION_STEP_SEND;
+}
+
+enum resolution_step resolution_on_start(struct resolution_table *t, uint32_t idx,
+					 const struct resolution_env *env)
+{
+	begin_try(&t->resolutions[idx], env);
+	resolution_set_state(t, idx, RESOLUTION_SEND);
+	return RESOLUTION_STEP_SEND;
+}
+
+void resolution_on_sent(struct resolution_table *t, uint32_t idx, uint32_t slot_idx)
+{
+	struct resolution *r = &t->resolutions[idx];
+
+	resolution_set_state(t, idx, RESOLUTION_WAIT);
+	r->slot_idx = slot_idx;
+	r->packets++;
+}
+
+enum resolution_step resolution_on_blocked(struct resolution_table *t, uint32_t idx,
+					   const struct resolution_env *env, mono_ns resume_at)
+{
+	struct resolution *r = &t->resolutions[idx];
+
+	if (env->now >= r->try_until)
+		return next_try(t, idx, env, DNS_EDE_NO_REACHABLE_AUTHORITY);
+	r->resume_at = resume_at < r->try_until ? resume_at : r->try_until;
+	resolution_set_state(t, idx, RESOLUTION_PAUSE);
+	return RESOLUTION_STEP_PAUSE;
+}
+
+enum resolution_step resolution_on_shed(struct resolution_table *t, uint32_t idx,
+					const struct resolution_env *env)
+{
+	(void)env;
+	return fail(t, idx, DNS_EDE_OTHER);
+}
+
+enum resolution_step resolution_on_unreachable(struct resolution_table *t, uint32_t idx,
+					       const struct resolution_env *env)
+{
+	struct resolution *r = &t->resolutions[idx];
+	uint32_t all = (UINT32_C(1) << zone_of(r, env->config)->server_count) - 1;
+
+	/* It costs no time, so it is no try; but when the last of a round is unreachable the round counts as one,
+	 * so that a zone of such servers comes to an end. */
+	if ((r->tried_mask | UINT32_C(1) << r->server_pos) == all)
+		return next_try(t, idx, env, DNS_EDE_NO_REACHABLE_AUTHORITY);
+	r->tried_mask |= UINT32_C(1) << r->server_pos;
+	begin_try(r, env);
+	resolution_set_state(t, idx, RESOLUTION_SEND);
+	return RESOLUTION_STEP_SEND;
+}
+
+enum resolution_step resolution_on_resume(struct resolution_table *t, uint32_t idx,
+					  const struct resolution_env *env)
+{
+	struct resolution *r = &t->resolutions[idx];
+
+	r->resume_at = MONO_NEVER;
+	if (!budget_left(r, env->now))
+		return fail(t, idx, DNS_EDE_NO_REACHABLE_AUTHORITY);
+	resolution_set_state(t, idx, RESOLUTION_SEND);
+	return RESOLUTION_STEP_SEND;
+}
+
+enum resolution_step resolution_on_timeout(struct resolution_table *t, uint32_t idx,
+					   const struct resolution_env *env)
+{
+	struct resolution *r = &t->resolutions[idx];
+
+	server_on_timeout(env->servers, resolution_server(r, env->config), false, env->now);
+	return next_try(t, idx, env, DNS_EDE_NO_REACHABLE_AUTHORITY);
+}
+
+enum resolution_step resolution_on_near_miss(struct resolution_table *t, uint32_t idx,
+					     const struct resolution_env *env)
+{
+	struct resolution *r = &t->resolutions[idx];
+	uint16_t server_idx = resolution_server(r, env->config);
+	uint64_t hold_off_ms = NEAR_MISS_HOLD_OFF_MS;
+
+	server_on_cancelled(env->servers, server_idx, false);
+	env->servers->servers[server_idx].near_misses++;
+	for (uint32_t i = 0; i < r->near_misses && hold_off_ms < NEAR_MISS_HOLD_OFF_MS_MAX; i++)
+		hold_off_ms *= 2;
+	r->near_misses++;
+	if (!budget_left(r, env->now))
+		return fail(t, idx, DNS_EDE_OTHER);
+	/* Whoever guesses at one server's queries must not keep the others' answers from us. */
+	r->tried_mask |= 1u << r->server_pos;
+	begin_try(r, env);
+	r->resume_at = env->now + hold_off_ms * NS_PER_MS;
+	if (r->resume_at > r->deadline_at)
+		r->resume_at = r->deadline_at;
+	r->try_until = r->resume_at + zone_of(r, env->config)->timeout_ms * NS_PER_MS;
+	if (r->try_until > r->deadline_at)
+		r->try_until = r->deadline_at;
+	resolution_set_state(t, idx, RESOLUTION_PAUSE);
+	return RESOLUTION_STEP_PAUSE;
+}
+
+unsigned resolution_near_miss_tolerance(const struct resolution *r,
+					const struct inflight_slot *slot)
+{
+	if (r->near_misses != NEAR_MISS_BURNS)
+		return 0;
+	if ((slot->flags & INFLIGHT_SLOT_CASE) != 0 &&
+	    name_letter_count(&slot->qname) >= NEAR_MISS_LETTERS)
+		return NEAR_MISS_TOLERATED;
+	return 1;
+}
+
+static bool rcode_ends_try(uint16_t rcode)
+{
+	return rcode != DNS_RCODE_NOERROR && rcode != DNS_RCODE_NXDOMAIN &&
+	       rcode != DNS_RCODE_YXDOMAIN;
+}
+
+enum resolution_step resolution_on_response(struct resolution_table *t, uint32_t idx,
+					    const struct resolution_env *env,
+					    const struct inflight_slot *slot,
+					    const struct msg_response *response,
+					    enum counter *outcome)
+{
+	uint16_t rcode = (uint16_t)(response->flags & DNS_RCODE_MASK);
+	uint32_t rtt_us = (uint32_t)((env->now - slot->sent_at) / NS_PER_US);
+	uint16_t server_idx = slot->server_idx;
+
+	if (response->qtype != slot->qtype || response->qclass != slot->qclass ||
+	    !name_equal(&response->qname, &slot->qname)) {
+		*outcome = COUNTER_MISMATCH_QUESTION;
+		return RESOLUTION_STEP_KEEP;
+	}
+	if (!name_equal_exact(&response->qname, &slot->qname)) {
+		*outcome = COUNTER_MISMATCH_CASE;
+		/* A server that does not keep letter case gives it back in lower case. Anything else is forged, and so
+		 * is any other case than that which was sent where the server is known to lose it. */
+		if ((slot->flags & INFLIGHT_SLOT_CASE) == 0 ||
+		    !name_equal_exact(&response->qname, &t->resolutions[idx].key.qname))
+			return RESOLUTION_STEP_KEEP;
+		server_on_answer(env->servers, server_idx, rtt_us, false, env->now);
+		server_on_case_lost(env->servers, server_idx, env->now);
+		return same_server(t, idx, env);
+	}
+	server_on_answer(env->servers, server_idx, rtt_us, false, env->now);
+	if ((slot->flags & INFLIGHT_SLOT_CASE) != 0)
+		server_on_case_kept(env->servers, server_idx);
+	*outcome = COUNTER_UPSTREAM_RESPONSE;
+	if (response->edns.present)
+		rcode |= (uint16_t)(response->edns.extended_rcode << 4);
+	if ((rcode == DNS_RCODE_FORMERR || rcode == DNS_RCODE_NOTIMP ||
+	     rcode == DNS_RCODE_BADVERS) &&
+	    (slot->flags & INFLIGHT_SLOT_EDNS) != 0 && !t->resolutions[idx].edns_retry) {
+		/* RFC 6891 section 7: it may not know EDNS; ask it once more without. */
+		t->resolutions[idx].edns_retry = true;
+		return same_server(t, idx, env);
+	}
+	if (rcode_ends_try(
+		    rcode)) /* RFC 8914 section 4.23: "or they potentially refused to reply" */
+		return next_try(t, idx, env, DNS_EDE_NO_REACHABLE_AUTHORITY);
+	if (t->resolutions[idx].edns_retry) /* it was the EDNS: remember that */
+		server_on_edns_refused(env->servers, server_idx, env->now);
+	t->resolutions[idx].rcode = rcode;
+	resolution_set_state(t, idx, RESOLUTION_DONE);
+	return RESOLUTION_STEP_ANSWER;
+}
+
+/* ---- invariants ---- */
+
+void resolution_check(const struct resolution_table *t)
+{
+	uint32_t chained = 0;
+	uint32_t active = 0;
+
+	for (uint32_t b = 0; b <= t->bucket_mask; b++)
+		for (uint32_t i = t->buckets[b]; i != POOL_NONE; i = t->resolutions[i].chain_next) {
+			const struct resolution *r = &t->resolutions[i];
+
+			CHECK((r->key.hash & t->bucket_mask) == b);
+			CHECK(r->state == RESOLUTION_SEND || r->state == RESOLUTION_WAIT ||
+			      r->state == RESOLUTION_PAUSE);
+			CHECK((r->slot_idx != POOL_NONE) == (r->state == RESOLUTION_WAIT));
+			CHECK(r->packets <= UPSTREAM_PACKETS_MAX);
+			chained++;
+		}
+	for (uint32_t i = 0; i < t->free.fresh; i++) {
+		const struct resolution *r = &t->resolutions[i];
+
+		CHECK((r->waiter_count == 0) == (r->waiter_head == POOL_NONE));
+		active += r->state != RESOLUTION_FREE && r->state != RESOLUTION_DONE;
+	}
+	CHECK(active == chained);
+}

@@ -1,0 +1,60 @@
+/* Who waits for a resolution: {kind, origin, generation}, not a client address. For a UDP client the
+ * waiter holds all that its answer needs, whichever worker sends it.
+ *
+ * Memory: a pool lent at init. Threads: one worker's; a waiter crosses workers by value, in a handoff.
+ */
+#ifndef PORTICO_WAITER_H
+#define PORTICO_WAITER_H
+
+#include <stdint.h>
+
+#include "address.h"
+#include "dns_const.h"
+#include "mono.h"
+#include "name.h"
+#include "pool.h"
+
+enum waiter_kind {
+	WAITER_UDP_CLIENT,
+	WAITER_KIND_COUNT,
+};
+
+enum waiter_flag {
+	WAITER_RD = 1u << 0,
+	WAITER_CD = 1u << 1,
+	WAITER_EDNS = 1u << 2,
+	WAITER_DO = 1u << 3,
+	WAITER_COOKIE = 1u << 4, /* client_cookie is valid */
+};
+
+struct waiter_udp_client {
+	struct address client;
+	struct address
+		local; /* the address it asked: answers leave from there (RFC 1123 6.1.2.1) */
+	struct name_case letter_case;
+	uint8_t client_cookie[DNS_COOKIE_CLIENT_BYTES];
+	struct mac mac; /* where the question came from; the answer goes back there */
+	uint16_t client_port;
+	uint16_t local_port;
+	uint16_t id;
+	uint16_t udp_size_bytes; /* clamped to what we send */
+	uint8_t interface_idx;
+	uint8_t vlan_pcp;
+	uint8_t flags; /* enum waiter_flag */
+};
+
+struct waiter {
+	uint8_t kind;          /* enum waiter_kind */
+	uint8_t origin_worker; /* who received the question */
+	uint16_t generation;
+	uint32_t next; /* in its resolution's list */
+	mono_ns arrived_at;
+	struct waiter_udp_client udp;
+};
+
+struct waiter_pool {
+	struct waiter *waiters;
+	struct pool free;
+};
+
+#endif
