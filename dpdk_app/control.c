@@ -1,0 +1,154 @@
+#include "dpdk_app/control.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "dpdk_app/entropy_feed.h"
+#include "dpdk_app/log.h"
+#include "dpdk_app/telemetry.h"
+
+/* How often workers' random bytes are looked after. At 50 MB/s (a million queries a second) a block
+ * lasts 20 ms, and there are two. */
+#define TICK_MS 10
+
+struct run {
+	struct control *control;
+	bool ready;
+	bool draining;
+	bool at_once;
+	mono_ns drain_until;
+};
+
+static mono_ns monotonic_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (mono_ns)now.tv_sec * NS_PER_S + (mono_ns)now.tv_nsec;
+}
+
+bool control_block_signals(struct control *c)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) == 0)
+		c->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	else
+		c->signal_fd = -1;
+	/* Whoever reads our stderr or the telemetry socket may go away. */
+	signal(SIGPIPE, SIG_IGN);
+	if (c->signal_fd < 0)
+		log_write(CONFIG_LOG_ERROR, "control", "cannot take signals error=\"%m\"");
+	return c->signal_fd >= 0;
+}
+
+static bool all_workers_say(const struct control *c, uint32_t state)
+{
+	for (unsigned i = 0; i < c->worker_count; i++) {
+		if ((worker_state(&c->workers[i]) & state) != state)
+			return false;
+	}
+	return true;
+}
+
+static void begin_draining(struct run *r)
+{
+	const struct control *c = r->control;
+
+	r->draining = true;
+	r->drain_until = monotonic_ns() + c->config->shutdown_s * NS_PER_S;
+	telemetry_set_phase(TELEMETRY_DRAINING);
+	sd_notify(0, "STOPPING=1\nSTATUS=finishing the questions under way");
+	for (unsigned i = 0; i < c->worker_count; i++)
+		worker_order(&c->workers[i], WORKER_ORDER_STOP_TAKING);
+	log_write(CONFIG_LOG_INFO, "control", "stopping shutdown_s=%u", c->config->shutdown_s);
+}
+
+static void on_signal(struct run *r, uint32_t signal_number)
+{
+	switch (signal_number) {
+	case SIGHUP:
+		log_write(CONFIG_LOG_WARNING, "control",
+			  "reload is not available yet: restart to read the configuration again");
+		break;
+	case SIGTERM:
+	case SIGINT:
+		if (r->draining)
+			r->at_once = true;
+		else
+			begin_draining(r);
+		break;
+	default: /* no other is in the set */
+		break;
+	}
+}
+
+static void read_signals(struct run *r)
+{
+	struct signalfd_siginfo info;
+
+	while (read(r->control->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+		on_signal(r, info.ssi_signo);
+}
+
+static void announce_ready(struct run *r)
+{
+	r->ready = true;
+	telemetry_set_phase(TELEMETRY_READY);
+	log_write(CONFIG_LOG_INFO, "control", "answering listen=%u zones=%u ports=%u",
+		  r->control->config->listen_count, r->control->config->forward_count,
+		  port_map_count(&r->control->config->ports));
+	fputs("portico: ready\n", stderr);
+	fflush(stderr);
+	sd_notify(0, "READY=1\nSTATUS=answering");
+}
+
+static bool has_drained(const struct run *r)
+{
+	if (all_workers_say(r->control, WORKER_STATE_IDLE))
+		return true;
+	if (r->at_once || monotonic_ns() >= r->drain_until) {
+		log_write(CONFIG_LOG_WARNING, "control",
+			  "stopped before all questions under way were answered");
+		return true;
+	}
+	return false;
+}
+
+static enum entropy_feed_result feed_workers(const struct control *c)
+{
+	for (unsigned i = 0; i < c->worker_count; i++) {
+		if (entropy_feed_fill(engine_entropy(c->workers[i].engine)) != ENTROPY_FEED_OK)
+			return ENTROPY_FEED_FAILED;
+	}
+	return ENTROPY_FEED_OK;
+}
+
+enum control_result control_run(struct control *c)
+{
+	struct run r = {.control = c};
+
+	for (;;) {
+		struct pollfd wait = {.fd = c->signal_fd, .events = POLLIN};
+
+		if (poll(&wait, 1, TICK_MS) > 0)
+			read_signals(&r);
+		if (feed_workers(c) != ENTROPY_FEED_OK)
+			return CONTROL_FAILED;
+		if (r.draining && has_drained(&r))
+			return CONTROL_STOPPED;
+		if (!r.ready && !r.draining && all_workers_say(c, WORKER_STATE_READY))
+			announce_ready(&r);
+	}
+}

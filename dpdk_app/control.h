@@ -1,0 +1,32 @@
+/* The control thread's loop: signals, randomness for the workers, readiness, and the way out.
+ *
+ * Threads: the main thread. Signals are blocked in all threads (control_block_signals, before any is made) and
+ * read here.
+ */
+#ifndef PORTICO_CONTROL_H
+#define PORTICO_CONTROL_H
+
+#include "config/config.h"
+#include "core/check.h"
+#include "dpdk_app/worker.h"
+
+struct control {
+	const struct config *config;
+	struct worker *workers;
+	unsigned worker_count;
+	int signal_fd;
+};
+
+enum control_result {
+	CONTROL_STOPPED, /* asked to, and did */
+	CONTROL_FAILED,  /* had to stop (logged) */
+};
+
+/* Block the signals that control reads, and open signal_fd. False: failed (logged). */
+MUST_USE bool control_block_signals(struct control *c);
+
+/* Runs until SIGTERM or SIGINT, then until all workers are idle, shutdown_s is over or a second
+ * signal comes. Workers are still in their loops when it returns. */
+MUST_USE enum control_result control_run(struct control *c);
+
+#endif

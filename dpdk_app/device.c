@@ -1,0 +1,209 @@
+#include "dpdk_app/device.h"
+
+#include <ctype.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "dpdk_app/log.h"
+#include "dpdk_app/text.h"
+
+static bool skip_hex(const char **text, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (!isxdigit((unsigned char)(*text)[i]))
+			return false;
+	}
+	*text += count;
+	return true;
+}
+
+static bool skip_char(const char **text, char wanted)
+{
+	if (**text != wanted)
+		return false;
+	(*text)++;
+	return true;
+}
+
+/* bus:device.function, then the end or devargs. */
+static bool is_bdf(const char *text)
+{
+	return skip_hex(&text, 2) && skip_char(&text, ':') && skip_hex(&text, 2) &&
+	       skip_char(&text, '.') && skip_hex(&text, 1) && (*text == '\0' || *text == ',');
+}
+
+static bool has_domain(const char *device)
+{
+	return skip_hex(&device, 4) && skip_char(&device, ':') && is_bdf(device);
+}
+
+enum device_bus device_bus(const char *device)
+{
+	return has_domain(device) || is_bdf(device) ? DEVICE_PCI : DEVICE_VIRTUAL;
+}
+
+void device_port_name(const char *device, char name[DEVICE_NAME_BYTES])
+{
+	const char *domain = is_bdf(device) ? "0000:" : "";
+
+	snprintf(name, DEVICE_NAME_BYTES, "%s%.*s", domain, (int)strcspn(device, ","), device);
+}
+
+/* The value of key= in a vdev string. False: not there. */
+static bool device_argument(const char *device, const char *key, char value[IFNAMSIZ])
+{
+	size_t key_length = strlen(key);
+
+	for (const char *p = strchr(device, ','); p != NULL; p = strchr(p, ',')) {
+		p++;
+		if (strncmp(p, key, key_length) == 0 && p[key_length] == '=') {
+			p += key_length + 1;
+			snprintf(value, IFNAMSIZ, "%.*s", (int)strcspn(p, ","), p);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The kernel interface that a virtual device stands on, for the drivers that need one to be there
+ * already (net_tap makes its own). False: none. */
+static bool kernel_interface(const char *device, char name[IFNAMSIZ])
+{
+	static const struct {
+		const char *driver;
+		const char *key;
+	} table[] = {
+		{"net_af_packet", "iface"}, {"eth_af_packet", "iface"}, {"net_af_xdp", "iface"},
+		{"net_pcap", "iface"},      {"net_pcap", "rx_iface"},   {"net_pcap", "rx_iface_in"},
+		{"net_pcap", "tx_iface"},   {"eth_pcap", "iface"},
+	};
+
+	for (size_t i = 0; i < ARRAY_COUNT(table); i++) {
+		if (strncmp(device, table[i].driver, strlen(table[i].driver)) == 0 &&
+		    device_argument(device, table[i].key, name))
+			return true;
+	}
+	return false;
+}
+
+static bool kernel_interface_is_up(const char *name)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq request = {0};
+	bool up;
+
+	if (fd < 0)
+		return true;
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
+	up = ioctl(fd, SIOCGIFFLAGS, &request) != 0 || (request.ifr_flags & IFF_UP) != 0;
+	close(fd);
+	return up;
+}
+
+static bool check_one(const struct config *config, unsigned idx)
+{
+	const struct config_interface *interface = &config->interfaces[idx];
+	const struct log_place place = {config->file, interface->line, interface->column};
+	char port_name[DEVICE_NAME_BYTES];
+	char path[128];
+	char kernel_name[IFNAMSIZ];
+	struct stat status;
+
+	if (device_bus(interface->device) == DEVICE_PCI) {
+		device_port_name(interface->device, port_name);
+		snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s", port_name);
+		if (stat(path, &status) == 0)
+			return true;
+		log_refusal(place,
+			    "interfaces[%u].device: %s does not exist: no such PCI device; see "
+			    "`dpdk-devbind.py --status-dev net`",
+			    idx, interface->device);
+		return false;
+	}
+	if (!kernel_interface(interface->device, kernel_name))
+		return true;
+	if (if_nametoindex(kernel_name) == 0) {
+		log_refusal(place,
+			    "interfaces[%u].device: %s does not exist: this network namespace has "
+			    "no interface %s; see `ip link`",
+			    idx, interface->device, kernel_name);
+		return false;
+	}
+	if (!kernel_interface_is_up(kernel_name))
+		log_write(CONFIG_LOG_WARNING, "device",
+			  "kernel interface is down name=%s remedy=\"ip link set %s up\"",
+			  kernel_name, kernel_name);
+	return true;
+}
+
+static bool address_from_sockaddr(const struct sockaddr *sockaddr, struct address *out)
+{
+	if (sockaddr == NULL)
+		return false;
+	if (sockaddr->sa_family == AF_INET) {
+		struct sockaddr_in in;
+
+		memcpy(&in, sockaddr, sizeof(in));
+		*out = address_from_v4((const uint8_t *)&in.sin_addr);
+		return true;
+	}
+	if (sockaddr->sa_family == AF_INET6) {
+		struct sockaddr_in6 in6;
+
+		memcpy(&in6, sockaddr, sizeof(in6));
+		memcpy(out->bytes, &in6.sin6_addr, sizeof(out->bytes));
+		return true;
+	}
+	return false;
+}
+
+static void warn_if_ours(const struct config *config, const struct address *address,
+			 const char *kernel_name)
+{
+	char text[TEXT_ADDRESS_BYTES];
+
+	for (unsigned i = 0; i < config->interface_count; i++) {
+		const struct config_interface *interface = &config->interfaces[i];
+
+		for (unsigned a = 0; a < interface->address_count; a++) {
+			if (!address_equal(&interface->addresses[a].address, address))
+				continue;
+			log_write(CONFIG_LOG_WARNING, "device",
+				  "the kernel has this address too and will answer for it (ICMP, "
+				  "ARP) address=%s interface=%s",
+				  text_address(address, text), kernel_name);
+		}
+	}
+}
+
+static void warn_of_kernel_addresses(const struct config *config)
+{
+	struct ifaddrs *list;
+	struct address address;
+
+	if (getifaddrs(&list) != 0)
+		return;
+	for (const struct ifaddrs *i = list; i != NULL; i = i->ifa_next) {
+		if (address_from_sockaddr(i->ifa_addr, &address))
+			warn_if_ours(config, &address, i->ifa_name);
+	}
+	freeifaddrs(list);
+}
+
+bool device_check_all(const struct config *config)
+{
+	bool all_there = true;
+
+	for (unsigned i = 0; i < config->interface_count; i++)
+		all_there = check_one(config, i) && all_there;
+	if (all_there)
+		warn_of_kernel_addresses(config);
+	return all_there;
+}

@@ -1,0 +1,233 @@
+#include "dpdk_app/engine_setup.h"
+
+#include <inttypes.h>
+#include <rte_malloc.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "core/arena.h"
+#include "dpdk_app/entropy_feed.h"
+#include "dpdk_app/log.h"
+
+/* A question under way has one client as a rule; twice that leaves room for names that many ask at once. */
+#define WAITERS_PER_UNDER_WAY 2
+/* With few questions allowed under way, many clients may still ask the same one. */
+#define WAITERS_MIN 4096
+/* Upstream answers wait in buffers for as long as it takes to send them to their clients: a few bursts. */
+#define ANSWER_BUFFERS 4096
+
+/* ---- memory ---- */
+
+/* Pages as they are touched: tables of worst-case size cost only what is used. */
+static void *map_lazily(size_t size_bytes)
+{
+	void *memory = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+/* Cleared memory, cache-line aligned: huge pages if EAL has them and enough of them. */
+static void *take_memory(const char *what, size_t size_bytes, enum eal_pages pages, int socket_id)
+{
+	void *memory = NULL;
+
+	switch (pages) {
+	case EAL_PAGES_HUGE:
+		memory = rte_zmalloc_socket(what, size_bytes, ARENA_ALIGN_BYTES, socket_id);
+		if (memory == NULL)
+			log_write(CONFIG_LOG_WARNING, "memory",
+				  "huge pages are too few, ordinary pages are used for=%s "
+				  "bytes=%zu remedy=\"raise dpdk.memory_mb\"",
+				  what, size_bytes);
+		break;
+	case EAL_PAGES_ORDINARY:
+		break;
+	}
+	if (memory == NULL)
+		memory = map_lazily(size_bytes);
+	if (memory == NULL)
+		log_write(CONFIG_LOG_ERROR, "memory", "no memory for=%s bytes=%zu error=\"%m\"",
+			  what, size_bytes);
+	return memory;
+}
+
+/* ---- the snapshot ---- */
+
+static void fill_interfaces(struct engine_config *out, const struct config *config,
+			    const struct port_table *ports)
+{
+	out->interface_count = (uint8_t)config->interface_count;
+	for (unsigned i = 0; i < config->interface_count; i++) {
+		const struct config_interface *from = &config->interfaces[i];
+		struct frame_interface *to = &out->interfaces[i];
+
+		to->mac = ports->ports[i].mac;
+		to->vlan = from->vlan;
+		to->mtu_bytes = from->mtu_bytes;
+		to->address_count = from->address_count;
+		memcpy(to->addresses, from->addresses,
+		       from->address_count * sizeof(from->addresses[0]));
+		to->link_local = frame_link_local(&to->mac);
+		for (unsigned g = 0; g < from->gateway_count; g++)
+			out->gateways[out->gateway_count++] = (struct engine_gateway){
+				.address = from->gateways[g],
+				.interface_idx = (uint8_t)i,
+			};
+	}
+}
+
+static void fill_addresses(struct engine_config *out, const struct config *config,
+			   const struct port_set *ports)
+{
+	out->listen_count = (uint8_t)config->listen_count;
+	for (unsigned i = 0; i < config->listen_count; i++)
+		out->listen[i] = (struct engine_listen){
+			.endpoint = config->listen[i].endpoint,
+			.interface_idx = config->listen[i].interface_idx,
+		};
+	out->allow_count = (uint16_t)config->allow_count;
+	memcpy(out->allow, config->allow, config->allow_count * sizeof(config->allow[0]));
+	out->outgoing_count = (uint8_t)config->outgoing_count;
+	for (unsigned i = 0; i < config->outgoing_count; i++)
+		out->outgoing[i] = (struct engine_outgoing){
+			.address = config->outgoing[i].address,
+			.interface_idx = config->outgoing[i].interface_idx,
+			.ports = ports,
+		};
+}
+
+/* The index of a server, which zones share: one server, one state. The first zone that names it decides how
+ * its health is watched. UINT16_MAX: the table is full. */
+static uint16_t share_server(struct engine_config *out, const struct endpoint *endpoint,
+			     const struct server_health *health)
+{
+	for (uint16_t i = 0; i < out->server_count; i++) {
+		if (endpoint_equal(&out->server_endpoints[i], endpoint))
+			return i;
+	}
+	if (out->server_count == SERVERS_MAX)
+		return UINT16_MAX;
+	out->server_endpoints[out->server_count] = *endpoint;
+	out->server_health[out->server_count] = *health;
+	return out->server_count++;
+}
+
+static bool fill_zones(struct engine_config *out, const struct config *config)
+{
+	const struct log_place place = {.file = config->file};
+
+	if (config->forward_count > ZONES_MAX) {
+		log_refusal(place, "forward, stub: %u zones are more than %u",
+			    config->forward_count, ZONES_MAX);
+		return false;
+	}
+	out->zone_count = (uint16_t)config->forward_count;
+	for (unsigned i = 0; i < config->forward_count; i++) {
+		const struct config_forward *from = &config->forwards[i];
+		struct engine_zone *to = &out->zones[i];
+
+		to->name = from->zone;
+		to->policy = (uint8_t)from->policy;
+		to->recursion_desired = !from->stub;
+		to->timeout_ms = from->timeout_ms;
+		to->tries = from->tries;
+		to->server_count = from->server_count;
+		for (unsigned s = 0; s < from->server_count; s++) {
+			to->servers[s] = share_server(out, &from->servers[s], &from->health);
+			if (to->servers[s] == UINT16_MAX) {
+				log_refusal(place,
+					    "forward, stub: more than %u distinct servers over all "
+					    "zones",
+					    SERVERS_MAX);
+				return false;
+			}
+		}
+	}
+	if (config->forward_count > 0)
+		out->health_name = config->forwards[0].health_name;
+	else
+		CHECK(name_from_text(".", &out->health_name));
+	return true;
+}
+
+/* ---- keys ---- */
+
+static bool draw_keys(struct engine_params *params, struct hash_key *words_key)
+{
+	struct hash_key keys[4];
+
+	if (entropy_feed_key(keys, sizeof(keys)) != ENTROPY_FEED_OK)
+		return false;
+	params->question_key = keys[0];
+	params->table_key = keys[1];
+	params->cookie_key = keys[2];
+	*words_key = keys[3];
+	explicit_bzero(keys, sizeof(keys));
+	return true;
+}
+
+struct engine_setup *engine_setup_make(const struct config *config, const struct port_table *ports)
+{
+	struct engine_setup *s = calloc(1, sizeof(*s));
+	const uint32_t slot_count = config->worker_count * config->max_under_way;
+	struct hash_key words_key;
+	void *words;
+
+	if (s == NULL) {
+		log_write(CONFIG_LOG_ERROR, "memory", "no memory for=configuration bytes=%zu",
+			  sizeof(*s));
+		return NULL;
+	}
+	port_set_build(&s->ports, &config->ports);
+	fill_interfaces(&s->snapshot, config, ports);
+	fill_addresses(&s->snapshot, config, &s->ports);
+	s->snapshot.edns_udp_size_bytes = config->edns_udp_size_bytes;
+	s->snapshot.case_randomization = config->case_randomization;
+	s->snapshot.late_ms = config->late_ms;
+	words = map_lazily(inflight_words_memory_bytes(slot_count));
+	if (words == NULL || !fill_zones(&s->snapshot, config) ||
+	    !draw_keys(&s->params, &words_key)) {
+		free(s);
+		return NULL;
+	}
+	inflight_words_init(&s->words, words, slot_count, &words_key);
+	atomic_init(&s->current, &s->snapshot);
+	s->params.config = &s->current;
+	s->params.words = &s->words;
+	s->params.under_way_max = config->max_under_way;
+	s->params.waiter_count_max = config->max_under_way * WAITERS_PER_UNDER_WAY;
+	if (s->params.waiter_count_max < WAITERS_MIN)
+		s->params.waiter_count_max = WAITERS_MIN;
+	s->params.answer_buffer_count = ANSWER_BUFFERS;
+	s->params.worker_count = (uint8_t)config->worker_count;
+	s->params.entropy_block_bytes = ENTROPY_FEED_BLOCK_BYTES;
+	return s;
+}
+
+struct engine *engine_setup_worker(struct engine_setup *s, uint8_t worker_idx, enum eal_pages pages,
+				   int socket_id, mono_ns now)
+{
+	struct engine_params params = s->params;
+	size_t size_bytes;
+	struct engine *engine;
+	void *memory;
+
+	params.worker_idx = worker_idx;
+	params.now = now;
+	params.wall_s = (uint32_t)time(NULL);
+	if (entropy_feed_key(&params.table_key, sizeof(params.table_key)) != ENTROPY_FEED_OK)
+		return NULL;
+	size_bytes = engine_memory_bytes(&params);
+	memory = take_memory("engine", size_bytes, pages, socket_id);
+	if (memory == NULL)
+		return NULL;
+	engine = engine_init(memory, &params);
+	if (entropy_feed_fill(engine_entropy(engine)) != ENTROPY_FEED_OK)
+		return NULL;
+	log_write(CONFIG_LOG_DEBUG, "worker", "engine made worker=%u bytes=%zu", worker_idx,
+		  size_bytes);
+	return engine;
+}

@@ -1,0 +1,252 @@
+/* portico: reads the configuration, starts DPDK, the ports and the workers, and stays until told to stop. */
+#include "dpdk_app/dpdk.h"
+
+#include <getopt.h>
+#include <rte_launch.h>
+#include <rte_lcore.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/config.h"
+#include "dpdk_app/control.h"
+#include "dpdk_app/device.h"
+#include "dpdk_app/eal.h"
+#include "dpdk_app/engine_setup.h"
+#include "dpdk_app/listen_conflict.h"
+#include "dpdk_app/log.h"
+#include "dpdk_app/port.h"
+#include "dpdk_app/telemetry.h"
+#include "dpdk_app/version.h"
+#include "dpdk_app/worker.h"
+
+enum { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2 };
+
+enum task { TASK_RUN, TASK_CHECK, TASK_SCHEMA, TASK_DEFAULTS, TASK_VERSION, TASK_HELP };
+
+struct command_line {
+	enum task task;
+	const char *file;
+};
+
+static const char usage[] =
+	"Usage: portico -c FILE           run in the foreground\n"
+	"       portico --check -c FILE   check the configuration\n"
+	"       portico --schema          print the configuration's JSON Schema\n"
+	"       portico --defaults        print every key with its default, unit and help\n"
+	"       portico --version | --help\n"
+	"Exit codes: 0 done, 1 refused or failed with a reason on stderr, 2 usage.\n"
+	"Manual: portico(8), portico.yaml(5), porticoctl(8)\n";
+
+/* Everything that runs, in the order in which it is started. */
+struct program {
+	const struct config *config;
+	struct control control;
+	struct eal eal;
+	struct port_table ports;
+	struct engine_setup *setup;
+	struct worker workers[1];
+};
+
+/* False: usage. */
+static bool parse_command_line(int argc, char **argv, struct command_line *out)
+{
+	static const struct option options[] = {
+		{"config", required_argument, NULL, 'c'},
+		{"check", no_argument, NULL, TASK_CHECK},
+		{"schema", no_argument, NULL, TASK_SCHEMA},
+		{"defaults", no_argument, NULL, TASK_DEFAULTS},
+		{"version", no_argument, NULL, TASK_VERSION},
+		{"help", no_argument, NULL, TASK_HELP},
+		{0},
+	};
+	int option;
+
+	*out = (struct command_line){.task = TASK_RUN};
+	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			out->file = optarg;
+			break;
+		case 'h':
+			out->task = TASK_HELP;
+			break;
+		case TASK_CHECK:
+		case TASK_SCHEMA:
+		case TASK_DEFAULTS:
+		case TASK_VERSION:
+		case TASK_HELP:
+			out->task = (enum task)option;
+			break;
+		default:
+			return false;
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "portico: what is \"%s\"?\n", argv[optind]);
+		return false;
+	}
+	if (out->file == NULL && (out->task == TASK_RUN || out->task == TASK_CHECK)) {
+		fputs("portico: which configuration? -c FILE is missing\n", stderr);
+		return false;
+	}
+	return true;
+}
+
+/* ---- starting and stopping ---- */
+
+static bool make_workers(struct program *p)
+{
+	p->setup = engine_setup_make(p->config, &p->ports);
+	if (p->setup == NULL)
+		return false;
+	for (unsigned i = 0; i < ARRAY_COUNT(p->workers); i++) {
+		struct worker *w = &p->workers[i];
+		unsigned lcore_id = i + 1;
+
+		*w = (struct worker){
+			.ports = &p->ports,
+			.poll = p->config->poll,
+			.lcore_id = lcore_id,
+			.cpu = p->eal.cpus.worker_cpus[i],
+		};
+		mailbox_init(&w->mailbox);
+		tsc_clock_init(&w->clock, rte_get_tsc_hz(), rte_rdtsc());
+		w->engine = engine_setup_worker(p->setup, (uint8_t)i, p->eal.pages,
+						(int)rte_lcore_to_socket_id(lcore_id),
+						tsc_clock_ns(&w->clock, rte_rdtsc()));
+		if (w->engine == NULL)
+			return false;
+	}
+	return true;
+}
+
+static bool launch_workers(struct program *p)
+{
+	for (unsigned i = 0; i < ARRAY_COUNT(p->workers); i++) {
+		struct worker *w = &p->workers[i];
+
+		if (rte_eal_remote_launch(worker_main, w, w->lcore_id) != 0) {
+			log_write(CONFIG_LOG_ERROR, "worker", "lcore is not there lcore=%u",
+				  w->lcore_id);
+			return false;
+		}
+		log_write(CONFIG_LOG_INFO, "worker", "started worker=%u cpu=%u", i, w->cpu);
+	}
+	return true;
+}
+
+static void stop_workers(struct program *p)
+{
+	for (unsigned i = 0; i < ARRAY_COUNT(p->workers); i++)
+		worker_order(&p->workers[i], WORKER_ORDER_QUIT);
+	rte_eal_mp_wait_lcore();
+}
+
+static bool start_telemetry(const struct program *p, struct worker *workers)
+{
+	const struct telemetry_sources sources = {
+		.config = p->config,
+		.eal = &p->eal,
+		.ports = &p->ports,
+		.workers = workers,
+		.worker_count = ARRAY_COUNT(p->workers),
+		.eligible_port_count = port_map_count(&p->config->ports),
+	};
+
+	return telemetry_open(&sources);
+}
+
+/* With EAL up: ports, engines, workers, until the end. */
+static int serve(struct program *p)
+{
+	int exit_code = EXIT_REFUSED;
+
+	if (port_start_all(p->config, &p->ports) && make_workers(p) &&
+	    start_telemetry(p, p->workers)) {
+		if (launch_workers(p) && control_run(&p->control) == CONTROL_STOPPED)
+			exit_code = EXIT_DONE;
+		stop_workers(p);
+	}
+	telemetry_close();
+	port_stop_all(&p->ports);
+	return exit_code;
+}
+
+static bool is_supported(const struct config *config)
+{
+	if (config->worker_count == 1)
+		return true;
+	log_refusal((struct log_place){.file = config->file},
+		    "workers: %u: only one worker is available yet", config->worker_count);
+	return false;
+}
+
+static int run(const struct config *config)
+{
+	/* Reports may look at it until the very end. */
+	static struct program program;
+	struct program *p = &program;
+	int exit_code = EXIT_REFUSED;
+
+	p->config = config;
+	p->control.config = config;
+	p->control.workers = p->workers;
+	p->control.worker_count = ARRAY_COUNT(p->workers);
+	log_init(config->log_level, config->log_format);
+	log_write(CONFIG_LOG_INFO, "portico", "starting version=%s config=%s", PORTICO_VERSION,
+		  config->file);
+	if (!is_supported(config) || !device_check_all(config) || !listen_conflict_check(config) ||
+	    !control_block_signals(&p->control))
+		return EXIT_REFUSED;
+	if (eal_start(config, &p->eal)) {
+		exit_code = serve(p);
+		eal_stop();
+	}
+	log_write(CONFIG_LOG_INFO, "portico", "ended exit_code=%d", exit_code);
+	return exit_code;
+}
+
+static int with_config(const struct command_line *command)
+{
+	unsigned error_count = 0, warning_count = 0;
+	struct config *config = config_load(command->file, stderr, &error_count, &warning_count);
+
+	if (config == NULL)
+		return EXIT_REFUSED;
+	if (command->task == TASK_CHECK) {
+		printf("%s: no errors, %u warnings\n", command->file, warning_count);
+		config_free(config);
+		return EXIT_DONE;
+	}
+	/* Not freed: threads of DPDK may report from it until the process ends. */
+	return run(config);
+}
+
+int main(int argc, char **argv)
+{
+	struct command_line command;
+
+	if (!parse_command_line(argc, argv, &command)) {
+		fputs(usage, stderr);
+		return EXIT_USAGE;
+	}
+	switch (command.task) {
+	case TASK_RUN:
+	case TASK_CHECK:
+		return with_config(&command);
+	case TASK_SCHEMA:
+		config_print_schema(stdout);
+		break;
+	case TASK_DEFAULTS:
+		config_print_defaults(stdout);
+		break;
+	case TASK_VERSION:
+		puts("portico " PORTICO_VERSION);
+		break;
+	case TASK_HELP:
+		fputs(usage, stdout);
+		break;
+	}
+	return fflush(stdout) == 0 ? EXIT_DONE : EXIT_REFUSED;
+}

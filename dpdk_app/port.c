@@ -1,0 +1,399 @@
+#include "dpdk_app/port.h"
+
+#include <rte_errno.h>
+#include <rte_lcore.h>
+#include <rte_mbuf.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/frame.h"
+#include "dpdk_app/device.h"
+#include "dpdk_app/eal.h"
+#include "dpdk_app/entropy_feed.h"
+#include "dpdk_app/log.h"
+#include "dpdk_app/mbuf_span.h"
+#include "dpdk_app/text.h"
+
+#define RX_DESCRIPTORS 1024
+#define TX_DESCRIPTORS 1024
+#define POOL_CACHE 256
+#define RSS_KEY_BYTES_MAX 64
+#define RSS_KEY_BYTES_DEFAULT 40
+/* Ethernet header, one tag, FCS: what an MTU does not count. */
+#define FRAME_OVERHEAD_BYTES (14 + 4 + 4)
+/* The groups of all addresses of an interface, its link-local one, and all nodes. */
+#define GROUPS_MAX (INTERFACE_ADDRESSES_MAX + 2)
+
+static_assert(sizeof(struct mac) == sizeof(struct rte_ether_addr), "MACs are 6 bytes to both");
+
+/* Everything one port's set-up needs, so that steps take one argument. */
+struct setup {
+	const struct config *config;
+	const struct config_interface *interface;
+	unsigned idx;
+	struct log_place place;
+	struct port *port;
+	struct rte_eth_dev_info info;
+};
+
+static void refuse(const struct setup *s, const char *what, int error)
+{
+	log_refusal(s->place, "interfaces[%u].device: %s: %s failed: %s", s->idx,
+		    s->interface->device, what, rte_strerror(error < 0 ? -error : error));
+}
+
+static bool find(struct setup *s, const struct port_table *table)
+{
+	char name[DEVICE_NAME_BYTES];
+
+	device_port_name(s->interface->device, name);
+	if (rte_eth_dev_get_port_by_name(name, &s->port->port_id) != 0) {
+		const char *why = eal_error_about(name);
+
+		log_refusal(s->place,
+			    "interfaces[%u].device: %s: DPDK has no such device, or could not open "
+			    "it%s%s; a device is a PCI address bound to vfio-pci, or a vdev like "
+			    "net_af_packet0,iface=eth0%s",
+			    s->idx, s->interface->device, why != NULL ? ": " : "",
+			    why != NULL ? why : "",
+			    geteuid() == 0 ? "" : "; this process is not root");
+		return false;
+	}
+	for (unsigned i = 0; i < s->idx; i++) {
+		if (table->ports[i].port_id == s->port->port_id) {
+			log_refusal(s->place,
+				    "interfaces[%u].device: %s: interfaces[%u] uses this device "
+				    "already",
+				    s->idx, s->interface->device, i);
+			return false;
+		}
+	}
+	s->port->found = true;
+	return true;
+}
+
+static bool read_info(struct setup *s)
+{
+	int error = rte_eth_dev_info_get(s->port->port_id, &s->info);
+	uint16_t mtu = s->interface->mtu_bytes;
+
+	if (error != 0) {
+		refuse(s, "reading its abilities", error);
+		return false;
+	}
+	s->port->driver = s->info.driver_name;
+	if (mtu < s->info.min_mtu || mtu > s->info.max_mtu) {
+		log_refusal(s->place, "interfaces[%u].mtu: %u is not in %u..%u, what %s can do",
+			    s->idx, mtu, s->info.min_mtu, s->info.max_mtu, s->info.driver_name);
+		return false;
+	}
+	return true;
+}
+
+static bool is_zero(const struct mac *mac)
+{
+	static const struct mac zero;
+
+	return mac_equal(mac, &zero);
+}
+
+/* Devices without hardware may have no MAC: a random one of our own (locally administered, unicast). */
+static bool random_mac(struct mac *out)
+{
+	if (entropy_feed_key(out->bytes, sizeof(out->bytes)) != ENTROPY_FEED_OK)
+		return false;
+	out->bytes[0] = (uint8_t)((out->bytes[0] & 0xfc) | 0x02);
+	return true;
+}
+
+static bool choose_mac(struct setup *s)
+{
+	struct port *port = s->port;
+	struct rte_ether_addr address;
+	int error = rte_eth_macaddr_get(port->port_id, &address);
+
+	if (error != 0) {
+		refuse(s, "reading its MAC", error);
+		return false;
+	}
+	memcpy(port->mac_before.bytes, address.addr_bytes, sizeof(port->mac_before.bytes));
+	port->mac = port->mac_before;
+	if (s->interface->mac_given)
+		port->mac = s->interface->mac;
+	else if (is_zero(&port->mac) && !random_mac(&port->mac))
+		return false;
+	return true;
+}
+
+/* After the start: some drivers take a MAC only then. What the device does not learn it must not filter. */
+static bool set_mac(struct setup *s)
+{
+	struct port *port = s->port;
+	struct rte_ether_addr address;
+	int error;
+
+	if (mac_equal(&port->mac, &port->mac_before))
+		return true;
+	memcpy(address.addr_bytes, port->mac.bytes, sizeof(port->mac.bytes));
+	error = rte_eth_dev_default_mac_addr_set(port->port_id, &address);
+	if (error == 0) {
+		port->mac_changed = true;
+		return true;
+	}
+	error = rte_eth_promiscuous_enable(port->port_id);
+	if (error != 0 && error != -ENOTSUP) {
+		refuse(s, "setting its MAC", error);
+		return false;
+	}
+	log_write(CONFIG_LOG_INFO, "port", "device keeps its MAC, all frames are taken port=%s",
+		  s->interface->name);
+	return true;
+}
+
+static bool draw_rss_key(const struct setup *s, uint8_t key[RSS_KEY_BYTES_MAX],
+			 struct rte_eth_conf *conf)
+{
+	uint8_t length_bytes =
+		s->info.hash_key_size != 0 ? s->info.hash_key_size : RSS_KEY_BYTES_DEFAULT;
+	uint64_t types = s->info.flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_UDP);
+
+	if (types == 0 || length_bytes > RSS_KEY_BYTES_MAX)
+		return true;
+	if (entropy_feed_key(key, length_bytes) != ENTROPY_FEED_OK)
+		return false;
+	conf->rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+	conf->rx_adv_conf.rss_conf = (struct rte_eth_rss_conf){
+		.rss_key = key,
+		.rss_key_len = length_bytes,
+		.rss_hf = types,
+	};
+	return true;
+}
+
+static bool configure(struct setup *s)
+{
+	struct port *port = s->port;
+	struct rte_eth_conf conf = {.rxmode = {.mtu = s->interface->mtu_bytes}};
+	uint8_t key[RSS_KEY_BYTES_MAX];
+	int error;
+
+	/* A frame in several segments is dropped by name, but the device must not write past one. */
+	if (s->interface->mtu_bytes + FRAME_OVERHEAD_BYTES > MBUF_DATA_BYTES)
+		conf.rxmode.offloads |= s->info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
+	/* All mbufs come from one pool and have one owner. */
+	conf.txmode.offloads |= s->info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE;
+	if (!draw_rss_key(s, key, &conf))
+		return false;
+	error = rte_eth_dev_configure(port->port_id, 1, 1, &conf);
+	if (error != 0 && conf.rxmode.mq_mode == RTE_ETH_MQ_RX_RSS) {
+		log_write(CONFIG_LOG_INFO, "port", "no RSS port=%s", s->interface->name);
+		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_NONE;
+		conf.rx_adv_conf.rss_conf = (struct rte_eth_rss_conf){0};
+		error = rte_eth_dev_configure(port->port_id, 1, 1, &conf);
+	}
+	if (error != 0) {
+		refuse(s, "configuring it", error);
+		return false;
+	}
+	port->rx_descriptors = RX_DESCRIPTORS;
+	port->tx_descriptors = TX_DESCRIPTORS;
+	error = rte_eth_dev_adjust_nb_rx_tx_desc(port->port_id, &port->rx_descriptors,
+						 &port->tx_descriptors);
+	if (error != 0) {
+		refuse(s, "sizing its queues", error);
+		return false;
+	}
+	return true;
+}
+
+/* One pool: what all rings can hold, what each lcore's cache may keep, and the bursts in the worker's hands. */
+static bool make_pool(const struct config *config, struct port_table *table)
+{
+	uint32_t count = (config->worker_count + 1) * POOL_CACHE * 2;
+
+	for (unsigned i = 0; i < table->port_count; i++)
+		count += (uint32_t)table->ports[i].rx_descriptors + table->ports[i].tx_descriptors +
+			 4 * PORT_BURST;
+	table->pool =
+		rte_pktmbuf_pool_create("portico_mbufs", count, POOL_CACHE, 0,
+					RTE_PKTMBUF_HEADROOM + MBUF_DATA_BYTES, SOCKET_ID_ANY);
+	table->mbuf_count = count;
+	if (table->pool != NULL)
+		return true;
+	log_refusal((struct log_place){.file = config->file},
+		    "dpdk.memory_mb: %u is too little for %u packet buffers of %u bytes: %s",
+		    config->memory_mb, count, RTE_PKTMBUF_HEADROOM + MBUF_DATA_BYTES,
+		    rte_strerror(rte_errno));
+	return false;
+}
+
+static bool set_queues(struct setup *s, struct rte_mempool *pool)
+{
+	struct port *port = s->port;
+	int socket_id = rte_eth_dev_socket_id(port->port_id);
+	unsigned socket = socket_id < 0 ? (unsigned)SOCKET_ID_ANY : (unsigned)socket_id;
+	int error;
+
+	error = rte_eth_rx_queue_setup(port->port_id, 0, port->rx_descriptors, socket, NULL, pool);
+	if (error != 0) {
+		refuse(s, "setting up its receive queue", error);
+		return false;
+	}
+	error = rte_eth_tx_queue_setup(port->port_id, 0, port->tx_descriptors, socket, NULL);
+	if (error != 0) {
+		refuse(s, "setting up its send queue", error);
+		return false;
+	}
+	return true;
+}
+
+static bool set_mtu(struct setup *s)
+{
+	uint16_t current;
+	int error;
+
+	if (rte_eth_dev_get_mtu(s->port->port_id, &current) == 0 &&
+	    current == s->interface->mtu_bytes)
+		return true;
+	error = rte_eth_dev_set_mtu(s->port->port_id, s->interface->mtu_bytes);
+	if (error == 0 || error == -ENOTSUP)
+		return true;
+	refuse(s, "setting its MTU", error);
+	return false;
+}
+
+/* RFC 4291 section 2.7.1 over Ethernet (RFC 2464 section 7): 33:33:ff and the last three bytes. */
+static struct rte_ether_addr solicited_node(const struct address *address)
+{
+	const uint8_t *last = address->bytes + ADDRESS_BYTES - 3;
+
+	return (struct rte_ether_addr){{0x33, 0x33, 0xff, last[0], last[1], last[2]}};
+}
+
+static unsigned list_groups(const struct setup *s, struct rte_ether_addr groups[GROUPS_MAX])
+{
+	const struct address link_local = frame_link_local(&s->port->mac);
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < s->interface->address_count; i++) {
+		if (!address_is_v4(&s->interface->addresses[i].address))
+			groups[count++] = solicited_node(&s->interface->addresses[i].address);
+	}
+	if (count == 0)
+		return 0;
+	groups[count++] = solicited_node(&link_local);
+	groups[count++] = (struct rte_ether_addr){{0x33, 0x33, 0, 0, 0, 1}};
+	return count;
+}
+
+/* Neighbour solicitations come to multicast groups: let those in, and as little else as the device can. */
+static void join_groups(const struct setup *s)
+{
+	uint16_t port_id = s->port->port_id;
+	const char *name = s->interface->name;
+	struct rte_ether_addr groups[GROUPS_MAX];
+	unsigned count = list_groups(s, groups);
+	int error;
+
+	if (count == 0)
+		return;
+	error = rte_eth_dev_set_mc_addr_list(port_id, groups, count);
+	if (error == 0)
+		return;
+	if (rte_eth_allmulticast_enable(port_id) == 0) {
+		log_write(CONFIG_LOG_INFO, "port",
+			  "cannot filter multicast, all of it is taken port=%s", name);
+		return;
+	}
+	if (rte_eth_promiscuous_enable(port_id) == 0) {
+		log_write(CONFIG_LOG_INFO, "port",
+			  "cannot filter multicast, all frames are taken port=%s", name);
+		return;
+	}
+	log_write(CONFIG_LOG_INFO, "port",
+		  "device has no filter for multicast, it is taken to let all in port=%s", name);
+}
+
+static bool start(struct setup *s)
+{
+	struct port *port = s->port;
+	char mac[TEXT_MAC_BYTES];
+	int error = rte_eth_dev_start(port->port_id);
+
+	if (error != 0) {
+		refuse(s, "starting it", error);
+		return false;
+	}
+	port->started = true;
+	if (!set_mac(s))
+		return false;
+	join_groups(s);
+	log_write(CONFIG_LOG_INFO, "port", "started name=%s device=%s driver=%s mac=%s mtu=%u",
+		  s->interface->name, s->interface->device, port->driver, text_mac(&port->mac, mac),
+		  s->interface->mtu_bytes);
+	return true;
+}
+
+bool port_start_all(const struct config *config, struct port_table *table)
+{
+	struct setup setups[INTERFACES_MAX];
+
+	table->port_count = 0;
+	for (unsigned i = 0; i < config->interface_count; i++) {
+		const struct config_interface *interface = &config->interfaces[i];
+		struct setup *s = &setups[i];
+
+		*s = (struct setup){
+			.config = config,
+			.interface = interface,
+			.idx = i,
+			.place = {config->file, interface->line, interface->column},
+			.port = &table->ports[i],
+		};
+		table->ports[i] = (struct port){0};
+		table->port_count = i + 1;
+		if (!find(s, table) || !read_info(s) || !choose_mac(s) || !configure(s))
+			return false;
+	}
+	if (!make_pool(config, table))
+		return false;
+	for (unsigned i = 0; i < config->interface_count; i++) {
+		struct setup *s = &setups[i];
+
+		if (!set_queues(s, table->pool) || !set_mtu(s) || !start(s))
+			return false;
+	}
+	return true;
+}
+
+static void put_mac_back(const struct port *port)
+{
+	struct rte_ether_addr address;
+
+	memcpy(address.addr_bytes, port->mac_before.bytes, sizeof(port->mac_before.bytes));
+	if (rte_eth_dev_default_mac_addr_set(port->port_id, &address) != 0)
+		log_write(CONFIG_LOG_WARNING, "port", "device keeps the MAC it was given port=%u",
+			  port->port_id);
+}
+
+void port_stop_all(struct port_table *table)
+{
+	for (unsigned i = 0; i < table->port_count; i++) {
+		struct port *port = &table->ports[i];
+		int error = 0;
+
+		if (!port->found)
+			continue;
+		if (port->mac_changed)
+			put_mac_back(port);
+		if (port->started)
+			error = rte_eth_dev_stop(port->port_id);
+		if (error != 0)
+			log_write(CONFIG_LOG_WARNING, "port", "did not stop port=%u error=\"%s\"",
+				  port->port_id, rte_strerror(-error));
+		rte_eth_dev_close(port->port_id);
+		port->found = false;
+		port->started = false;
+	}
+	table->port_count = 0;
+}

@@ -1,0 +1,45 @@
+/* DPDK ports of the configured interfaces: found, configured, started; and stopped on every way out.
+ *
+ * Interface and port have the same index here; the PMD's own port number is port_id.
+ * Memory: one pool of mbufs for all ports. Threads: the main thread starts and stops; workers read.
+ */
+#ifndef PORTICO_PORT_H
+#define PORTICO_PORT_H
+
+#include "dpdk_app/dpdk.h"
+
+#include <rte_ethdev.h>
+#include <rte_mempool.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config/config.h"
+#include "core/check.h"
+
+#define PORT_BURST 32 /* packets a rte_eth_rx_burst */
+
+struct port {
+	uint16_t port_id;
+	uint16_t rx_descriptors;
+	uint16_t tx_descriptors;
+	bool found;
+	bool started;
+	bool mac_changed; /* to what the configuration says: put back at the end */
+	struct mac mac;
+	struct mac mac_before;
+	const char *driver;
+};
+
+struct port_table {
+	unsigned port_count;
+	struct port ports[INTERFACES_MAX];
+	struct rte_mempool *pool;
+	uint32_t mbuf_count;
+};
+
+/* False: the reason is logged; call port_stop_all all the same. */
+MUST_USE bool port_start_all(const struct config *config, struct port_table *table);
+/* Stop and close what was found. No worker may use the ports any more. */
+void port_stop_all(struct port_table *table);
+
+#endif

@@ -1,0 +1,37 @@
+/* What porticoctl shows, as commands of DPDK's telemetry socket under /portico/.
+ *
+ * A reply holds at most 256 entries and 16 KiB, so lists come in pages: `/portico/stats,START` from the START'th
+ * number on, `/portico/upstreams,CURSOR` and the like with "next" to go on from and "more" 0 at the end.
+ *
+ * Threads: called on DPDK's telemetry threads; one lock, which workers never take.
+ */
+#ifndef PORTICO_TELEMETRY_H
+#define PORTICO_TELEMETRY_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "config/config.h"
+#include "core/check.h"
+#include "dpdk_app/eal.h"
+#include "dpdk_app/port.h"
+#include "dpdk_app/worker.h"
+
+enum telemetry_phase { TELEMETRY_STARTING, TELEMETRY_READY, TELEMETRY_DRAINING };
+
+/* What the replies are made from; all of it outlives telemetry_close(). */
+struct telemetry_sources {
+	const struct config *config;
+	const struct eal *eal;
+	const struct port_table *ports;
+	struct worker *workers;
+	unsigned worker_count;
+	uint32_t eligible_port_count;
+};
+
+MUST_USE bool telemetry_open(const struct telemetry_sources *sources);
+void telemetry_set_phase(enum telemetry_phase phase);
+/* From here on every command is answered with an error; waits for one that is being answered. */
+void telemetry_close(void);
+
+#endif

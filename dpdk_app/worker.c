@@ -1,0 +1,281 @@
+#include "dpdk_app/worker.h"
+
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+#include <rte_pause.h>
+#include <rte_prefetch.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#include "dpdk_app/mbuf_span.h"
+
+/* A device that takes nothing this often in a row is full for longer than waiting would be worth. */
+#define TX_TRIES_MAX 8
+#define IDLE_SPELL_NS (200 * NS_PER_US)
+#define NAP_MIN_NS (50 * NS_PER_US)
+#define NAP_MAX_NS (1 * NS_PER_MS)
+/* While something is under way its answer may come any moment. */
+#define NAP_MAX_UNDER_WAY_NS (250 * NS_PER_US)
+/* A nap ends about this much later than asked for. */
+#define NAP_OVERSHOOT_NS (60 * NS_PER_US)
+
+static_assert(PORT_BURST <= BURST_SLOTS_MAX, "an engine takes a burst at once");
+
+struct tx_queue {
+	struct rte_mbuf *mbufs[PORT_BURST];
+	unsigned count;
+};
+
+/* What only the loop knows. */
+struct loop {
+	struct worker *worker;
+	struct engine *engine;
+	struct counters *counters;
+	const struct port_table *ports;
+	mono_ns now;
+	mono_ns last_packet_at;
+	uint64_t nap_ns;
+	bool ready;
+	bool stopping;
+	bool quit;
+	struct tx_queue tx[INTERFACES_MAX];
+};
+
+void worker_order(struct worker *w, uint32_t order)
+{
+	atomic_fetch_or_explicit(&w->orders, order, memory_order_release);
+}
+
+uint32_t worker_state(const struct worker *w)
+{
+	return atomic_load_explicit(&w->state, memory_order_acquire);
+}
+
+static void set_state(struct worker *w, uint32_t bits)
+{
+	uint32_t state = atomic_load_explicit(&w->state, memory_order_relaxed);
+
+	if ((state & bits) != bits)
+		atomic_store_explicit(&w->state, state | bits, memory_order_release);
+}
+
+/* ---- sending ---- */
+
+static void flush(struct loop *l, unsigned interface_idx)
+{
+	struct tx_queue *q = &l->tx[interface_idx];
+	uint16_t port_id = l->ports->ports[interface_idx].port_id;
+	unsigned sent = 0;
+
+	for (unsigned i = 0; sent < q->count && i < TX_TRIES_MAX; i++)
+		sent += rte_eth_tx_burst(port_id, 0, q->mbufs + sent, (uint16_t)(q->count - sent));
+	counter_add(l->counters, COUNTER_TX_PACKETS, sent);
+	if (UNLIKELY(sent < q->count)) {
+		counter_add(l->counters, COUNTER_TX_DROPPED, q->count - sent);
+		rte_pktmbuf_free_bulk(q->mbufs + sent, q->count - sent);
+	}
+	q->count = 0;
+}
+
+static void flush_all(struct loop *l)
+{
+	for (unsigned i = 0; i < l->ports->port_count; i++) {
+		if (l->tx[i].count > 0)
+			flush(l, i);
+	}
+}
+
+/* Takes the mbuf: it is sent with its interface's next flush. */
+static void queue_frame(struct loop *l, struct rte_mbuf *mbuf, const uint8_t *data,
+			uint32_t length_bytes, uint8_t interface_idx)
+{
+	struct tx_queue *q = &l->tx[interface_idx];
+
+	DCHECK(interface_idx < l->ports->port_count);
+	if (q->count == PORT_BURST)
+		flush(l, interface_idx);
+	mbuf_set_frame(mbuf, data, length_bytes);
+	q->mbufs[q->count++] = mbuf;
+}
+
+/* ---- receiving ---- */
+
+static void obey_verdicts(struct loop *l, struct rte_mbuf *mbufs[], const struct rx_slot slots[],
+			  unsigned count)
+{
+	struct rte_mbuf *unwanted[PORT_BURST];
+	unsigned unwanted_count = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		switch ((enum rx_verdict)slots[i].verdict) {
+		case RX_SEND:
+			queue_frame(l, mbufs[i], slots[i].data, slots[i].length_bytes,
+				    slots[i].interface_idx);
+			break;
+		case RX_WORKER: /* there is one worker */
+		case RX_KERNEL: /* no interface has a kernel path */
+		case RX_FREE:
+			unwanted[unwanted_count++] = mbufs[i];
+			break;
+		}
+	}
+	if (unwanted_count > 0)
+		rte_pktmbuf_free_bulk(unwanted, unwanted_count);
+}
+
+/* A burst from one port, through the engine, and its answers out. Returns the packets received. */
+static unsigned receive(struct loop *l, unsigned interface_idx)
+{
+	struct rte_mbuf *mbufs[PORT_BURST];
+	struct rx_slot slots[PORT_BURST];
+	unsigned count =
+		rte_eth_rx_burst(l->ports->ports[interface_idx].port_id, 0, mbufs, PORT_BURST);
+
+	if (count == 0)
+		return 0;
+	for (unsigned i = 0; i < count; i++) {
+		mbuf_to_rx_slot(mbufs[i], (uint8_t)interface_idx, &slots[i]);
+		rte_prefetch0(slots[i].data);
+	}
+	engine_rx(l->engine, slots, count, l->now);
+	obey_verdicts(l, mbufs, slots, count);
+	flush_all(l);
+	return count;
+}
+
+/* ---- what the engine wants to send ---- */
+
+/* As many of `wanted` buffers as the pool has; halved until it has them. */
+static unsigned take_mbufs(const struct loop *l, struct rte_mbuf *mbufs[], unsigned wanted)
+{
+	while (wanted > 0 && rte_pktmbuf_alloc_bulk(l->ports->pool, mbufs, wanted) != 0)
+		wanted /= 2;
+	return wanted;
+}
+
+/* One burst of engine_tx; timers run in any case. Returns the frames sent. */
+static unsigned transmit(struct loop *l)
+{
+	struct rte_mbuf *mbufs[PORT_BURST];
+	struct tx_slot slots[PORT_BURST];
+	unsigned lent, filled;
+	unsigned wanted = engine_tx_wanted(l->engine, PORT_BURST, l->now);
+
+	if (wanted == 0)
+		return 0;
+	lent = take_mbufs(l, mbufs, wanted);
+	for (unsigned i = 0; i < lent; i++)
+		mbuf_to_tx_slot(mbufs[i], &slots[i]);
+	filled = engine_tx(l->engine, slots, lent, l->now);
+	CHECK(filled <= lent);
+	for (unsigned i = 0; i < filled; i++)
+		queue_frame(l, mbufs[i], slots[i].data, slots[i].length_bytes,
+			    slots[i].interface_idx);
+	if (filled < lent)
+		rte_pktmbuf_free_bulk(mbufs + filled, lent - filled);
+	flush_all(l);
+	return filled;
+}
+
+/* ---- control ---- */
+
+static void obey_orders(struct loop *l, uint32_t orders)
+{
+	/* Cleared before it is obeyed: an order that comes meanwhile is seen in the next turn. */
+	atomic_fetch_and_explicit(&l->worker->orders, ~orders, memory_order_acquire);
+	if ((orders & WORKER_ORDER_REPORT) != 0)
+		mailbox_answer(&l->worker->mailbox, l->engine, l->now);
+	if ((orders & WORKER_ORDER_STOP_TAKING) != 0) {
+		engine_stop_taking(l->engine);
+		l->stopping = true;
+	}
+	if ((orders & WORKER_ORDER_QUIT) != 0)
+		l->quit = true;
+}
+
+static void tell_state(struct loop *l, unsigned packets)
+{
+	if (UNLIKELY(!l->ready)) {
+		l->ready = engine_ready(l->engine, l->now);
+		if (l->ready)
+			set_state(l->worker, WORKER_STATE_READY);
+	}
+	/* Not before a turn has gone by in which nothing moved: the last answers are out. */
+	if (UNLIKELY(l->stopping) && packets == 0 && engine_idle(l->engine))
+		set_state(l->worker, WORKER_STATE_IDLE);
+}
+
+/* ---- naps ---- */
+
+static void nap(struct loop *l)
+{
+	struct timespec pause = {0};
+	uint64_t longest_ns = engine_idle(l->engine) ? NAP_MAX_NS : NAP_MAX_UNDER_WAY_NS;
+	mono_ns deadline = engine_next_deadline(l->engine);
+	uint64_t nap_ns = l->nap_ns < longest_ns ? l->nap_ns : longest_ns;
+
+	if (deadline < l->now + NAP_MIN_NS + NAP_OVERSHOOT_NS) {
+		rte_pause();
+		return;
+	}
+	if (deadline - l->now - NAP_OVERSHOOT_NS < nap_ns)
+		nap_ns = deadline - l->now - NAP_OVERSHOOT_NS;
+	pause.tv_nsec = (long)nap_ns;
+	clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
+	counter_add(l->counters, COUNTER_NAPS, 1);
+	l->nap_ns = l->nap_ns * 2 < NAP_MAX_NS ? l->nap_ns * 2 : NAP_MAX_NS;
+}
+
+static void rest(struct loop *l)
+{
+	if (l->worker->poll == CONFIG_POLL_ADAPTIVE && l->now - l->last_packet_at >= IDLE_SPELL_NS)
+		nap(l);
+	else
+		rte_pause();
+}
+
+static void turn(struct loop *l)
+{
+	uint64_t tsc_start = rte_rdtsc();
+	mono_ns now = tsc_clock_ns(&l->worker->clock, tsc_start);
+	/* acquire: what control wrote before the order is seen after it. */
+	uint32_t orders = atomic_load_explicit(&l->worker->orders, memory_order_acquire);
+	unsigned packets = 0;
+
+	/* A counter that a hypervisor sets back must not make time go back. */
+	if (LIKELY(now > l->now))
+		l->now = now;
+	if (UNLIKELY(orders != 0))
+		obey_orders(l, orders);
+	for (unsigned i = 0; i < l->ports->port_count; i++)
+		packets += receive(l, i);
+	packets += transmit(l);
+	tell_state(l, packets);
+	if (packets == 0) {
+		rest(l);
+		return;
+	}
+	l->last_packet_at = l->now;
+	l->nap_ns = NAP_MIN_NS;
+	counter_add(l->counters, COUNTER_BUSY_CYCLES, rte_rdtsc() - tsc_start);
+}
+
+int worker_main(void *argument)
+{
+	struct worker *w = argument;
+	struct loop l = {
+		.worker = w,
+		.engine = w->engine,
+		.counters = engine_counters_mut(w->engine),
+		.ports = w->ports,
+		.now = tsc_clock_ns(&w->clock, rte_rdtsc()),
+		.nap_ns = NAP_MIN_NS,
+	};
+
+	l.last_packet_at = l.now;
+	/* The kernel's default rounds a nap up by as much as the shortest nap. */
+	prctl(PR_SET_TIMERSLACK, 1UL);
+	while (!l.quit)
+		turn(&l);
+	return 0;
+}

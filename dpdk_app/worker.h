@@ -1,0 +1,62 @@
+/* A worker: one lcore that moves packets between the ports and its engine, and never blocks, locks, allocates
+ * or logs. It makes no system call but the nap.
+ *
+ * A turn: answer what control wants (one load if nothing), a receive burst from every port through
+ * engine_rx, then what engine_tx has to send. With `poll: adaptive`, after IDLE_SPELL without a packet the
+ * worker naps: NAP_MIN first, doubling to a bound, never past the engine's next deadline. A nap is thus never
+ * longer than the pause before it, and under load there is none.
+ *
+ * Threads: control writes `orders`, worker writes `state`; each on a cache line of its own.
+ */
+#ifndef PORTICO_WORKER_H
+#define PORTICO_WORKER_H
+
+#include "dpdk_app/dpdk.h"
+
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config/config.h"
+#include "core/engine.h"
+#include "dpdk_app/mailbox.h"
+#include "dpdk_app/port.h"
+#include "dpdk_app/tsc_clock.h"
+
+#define WORKER_CACHE_LINE_BYTES 64
+
+/* What control asks for: bits that the worker clears as it obeys. */
+#define WORKER_ORDER_REPORT 1u      /* look into the mailbox */
+#define WORKER_ORDER_STOP_TAKING 2u /* engine_stop_taking */
+#define WORKER_ORDER_QUIT 4u        /* leave the loop */
+
+/* What the worker says of itself. */
+#define WORKER_STATE_READY 1u /* engine_ready() has said yes */
+#define WORKER_STATE_IDLE 2u  /* after STOP_TAKING: nothing under way, nothing to send */
+
+struct worker {
+	/* Set before the launch, read by the worker. */
+	struct engine *engine;
+	const struct port_table *ports;
+	struct tsc_clock clock;
+	enum config_poll poll;
+	unsigned lcore_id;
+	unsigned cpu;
+
+	alignas(WORKER_CACHE_LINE_BYTES) _Atomic uint32_t
+		orders; /* control: sets; worker: clears */
+	alignas(WORKER_CACHE_LINE_BYTES) _Atomic uint32_t
+		state; /* worker: writes; control: reads */
+	alignas(WORKER_CACHE_LINE_BYTES) struct mailbox mailbox;
+};
+
+/* Control: give an order, with all that was written before it (release). */
+void worker_order(struct worker *w, uint32_t order);
+/* Control: what the worker said last. */
+uint32_t worker_state(const struct worker *w);
+
+/* The loop, for rte_eal_remote_launch; argument is a struct worker. Returns 0 on QUIT. */
+int worker_main(void *argument);
+
+#endif
