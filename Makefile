@@ -105,7 +105,7 @@ NEEDS := build$(if $(filter test unit unit-bin smoke fuzz fuzz-bin lint fmt sim,
 all: $(call programs,$(BUILD)) build/$(BUILD)/libcore.a build/$(BUILD)/libconfig.a ## everything that is installed (default)
 
 test: all build/unit build/san/unit $(call programs,san) ## every test, as root: unit tests (release and san), smoke tests
-	$(Q)tests/lab/suite.sh unit=build/unit san=build/san/unit smoke
+	$(Q)tests/lab/suite.sh release=build/unit san=build/san/unit smoke
 
 unit: $(bin_$(BUILD))/unit ## only the unit tests, of BUILD
 	$(Q)tests/lab/suite.sh $(BUILD)=$<
