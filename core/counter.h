@@ -66,6 +66,8 @@
 	X(DROP_QUERY_SHORT, "drops_query_short", "datagram to the DNS port without a DNS header")  \
 	X(DROP_QUERY_IS_RESPONSE, "drops_query_qr", "response (QR=1) sent to the DNS port")        \
 	X(DROP_WAITERS_FULL, "drops_waiters_full", "no place for another waiting client")          \
+	X(DROP_CLIENT_WAITERS, "drops_client_waiters",                                             \
+	  "one client waits for too many answers already")                                         \
 	X(DROP_QUESTION_WAITERS, "drops_question_waiters",                                         \
 	  "too many clients wait for this question")                                               \
 	X(DROP_HANDOFF_FULL, "drops_handoff_full", "no place towards the worker that owns it")     \

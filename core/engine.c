@@ -16,6 +16,7 @@ static struct engine *carve(struct arena *a, const struct engine_params *p)
 	void *resolutions = arena_take(a, 1, resolution_table_memory_bytes(p->under_way_max));
 	void *waiters = arena_take(a, p->waiter_count_max, sizeof(struct waiter));
 	void *waiters_free = arena_take(a, 1, pool_memory_bytes(p->waiter_count_max));
+	void *client_counts = arena_take(a, CLIENT_PLACES, sizeof(uint32_t));
 	void *answers = arena_take(a, p->answer_buffer_count, sizeof(struct engine_answer));
 	void *answers_free = arena_take(a, 1, pool_memory_bytes(p->answer_buffer_count));
 	void *slots = arena_take(a, 1, inflight_memory_bytes(p->under_way_max));
@@ -34,9 +35,13 @@ static struct engine *carve(struct arena *a, const struct engine_params *p)
 		return NULL;
 	memset(e, 0, sizeof(*e));
 	e->config = config;
+	e->indexed_config = config;
 	resolution_table_init(&e->resolutions, resolutions, p->under_way_max);
 	e->waiters.waiters = waiters;
 	pool_init(&e->waiters.free, waiters_free, p->waiter_count_max);
+	memset(client_counts, 0, CLIENT_PLACES * sizeof(uint32_t));
+	e->waiters.client_counts = client_counts;
+	e->waiters.client_key = p->table_key;
 	e->answers = answers;
 	pool_init(&e->answers_free, answers_free, p->answer_buffer_count);
 	inflight_init(&e->inflight, slots, p->under_way_max, p->worker_idx, p->words);
@@ -144,6 +149,7 @@ static bool keep_answer(struct engine *e, struct resolution *r, const struct msg
 		return false;
 	answer = &e->answers[answer_idx];
 	answer->response = *response;
+	answer->response.edns.cookie = (struct span){NULL, 0}; /* it points into the packet */
 	memcpy(answer->bytes, response->message.data, response->message.length_bytes);
 	answer->response.message.data = answer->bytes;
 	r->answer_idx = answer_idx;
@@ -205,6 +211,8 @@ static void begin_turn(struct engine *e, mono_ns now)
 	e->now = now;
 	/* acquire: the snapshot's contents are read after its pointer */
 	e->config = atomic_load_explicit(e->config_source, memory_order_acquire);
+	/* Routes, servers and what is under way hold indices into it: a reload has to translate them first. */
+	DCHECK(e->config == e->indexed_config);
 }
 
 /* ---- sending ---- */
@@ -361,6 +369,9 @@ void engine_check(const struct engine *e)
 		}
 	}
 	CHECK(waiters == pool_used_count(&e->waiters.free));
+	for (uint32_t i = 0; i < CLIENT_PLACES; i++)
+		waiters -= e->waiters.client_counts[i];
+	CHECK(waiters == 0);
 	for (unsigned i = 0; i < COUNTER_OUTCOME_COUNT; i++)
 		outcomes += e->counters.value[i];
 	CHECK(outcomes == e->counters.value[COUNTER_RX_PACKETS]);

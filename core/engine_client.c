@@ -363,17 +363,47 @@ void engine_question(struct engine *e, struct rx_slot *slot, unsigned i)
 
 /* ---- waiting ---- */
 
+/* How many waiters one client address may hold now. */
+static uint32_t client_waiters_max(const struct engine *e)
+{
+	uint32_t share = e->waiters.free.capacity / CLIENT_SHARE;
+
+	if (pool_used_count(&e->waiters.free) > e->waiters.free.capacity / 2 ||
+	    pool_used_count(&e->resolutions.free) > e->resolutions.free.capacity / 2)
+		return CLIENT_WAITERS_CROWDED;
+	return share > CLIENT_WAITERS_MIN ? share : CLIENT_WAITERS_MIN;
+}
+
+static uint16_t client_place(const struct engine *e, const struct waiter *waiter)
+{
+	struct span address = {waiter->udp.client.bytes, ADDRESS_BYTES};
+
+	return (uint16_t)(hash_table(&e->waiters.client_key, address) % CLIENT_PLACES);
+}
+
+void engine_waiter_end(struct engine *e, uint32_t waiter_idx)
+{
+	uint32_t *count = &e->waiters.client_counts[e->waiters.waiters[waiter_idx].client_place];
+
+	CHECK(*count > 0);
+	(*count)--;
+	pool_put(&e->waiters.free, waiter_idx);
+}
+
 enum counter engine_wait(struct engine *e, const struct resolution_key *key,
 			 const struct waiter *waiter, uint32_t *resolution_idx)
 {
 	uint32_t idx = resolution_find(&e->resolutions, key);
 	bool is_new = idx == POOL_NONE;
+	uint16_t place = client_place(e, waiter);
 	struct resolution *r;
 	uint32_t waiter_idx;
 
 	*resolution_idx = POOL_NONE;
 	if (!is_new && e->resolutions.resolutions[idx].waiter_count >= WAITERS_PER_QUESTION_MAX)
 		return COUNTER_DROP_QUESTION_WAITERS;
+	if (e->waiters.client_counts[place] >= client_waiters_max(e))
+		return COUNTER_DROP_CLIENT_WAITERS;
 	waiter_idx = pool_take(&e->waiters.free);
 	if (waiter_idx == POOL_NONE)
 		return COUNTER_DROP_WAITERS_FULL;
@@ -386,6 +416,8 @@ enum counter engine_wait(struct engine *e, const struct resolution_key *key,
 	}
 	r = &e->resolutions.resolutions[idx];
 	e->waiters.waiters[waiter_idx] = *waiter;
+	e->waiters.waiters[waiter_idx].client_place = place;
+	e->waiters.client_counts[place]++;
 	if (r->waiter_count == 0)
 		r->waiter_head = waiter_idx;
 	else
@@ -441,7 +473,7 @@ bool engine_answer_fill(struct engine *e, struct tx_slot *slot)
 		slot->length_bytes = engine_answer_waiter(e, r, &e->waiters.waiters[waiter_idx],
 							  answer != NULL ? &answer->response : NULL,
 							  frame, &slot->interface_idx);
-		pool_put(&e->waiters.free, waiter_idx);
+		engine_waiter_end(e, waiter_idx);
 		if (r->waiter_count == 0)
 			answered(e);
 		if (slot->length_bytes > 0)

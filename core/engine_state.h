@@ -26,7 +26,9 @@
 #include "waiter.h"
 
 #define HANDOFF_OUTBOX_SIZE 256
-#define BLOCKED_RETRY_MS 10 /* how soon a send that had no MAC or no random bytes is tried again */
+#define NO_MAC_PAUSE_MS 10    /* how soon a send that had no MAC is tried again, at first */
+#define NO_ENTROPY_PAUSE_MS 1 /* and one that had no random bytes */
+#define PAUSE_DOUBLINGS_MAX 5
 #define READY_WAIT_MS 1000
 #define LATE_EXPIRED_PER_TURN 128
 #define RATE_BUCKETS 4096
@@ -67,7 +69,8 @@ struct engine_rx_work {
 
 struct engine {
 	const struct engine_config *_Atomic *config_source;
-	const struct engine_config *config; /* this burst's snapshot */
+	const struct engine_config *config;         /* this burst's snapshot */
+	const struct engine_config *indexed_config; /* whose indices are kept across bursts */
 	mono_ns now;
 	mono_ns started_at;
 	uint32_t wall_s; /* at started_at */
@@ -143,6 +146,8 @@ unsigned engine_answer_waiter(struct engine *e, const struct resolution *r,
 			      struct buffer frame, uint8_t *interface_idx);
 /* Take the first waiter off; POOL_NONE: no more. The caller puts it back to the pool. */
 uint32_t engine_waiter_next(struct engine *e, struct resolution *r);
+/* It has its answer: back to the pool. */
+void engine_waiter_end(struct engine *e, uint32_t waiter_idx);
 /* Frames for waiters of DONE resolutions, into one slot; false: nothing (more) to send. */
 bool engine_answer_fill(struct engine *e, struct tx_slot *slot);
 

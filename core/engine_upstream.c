@@ -53,12 +53,13 @@ static uint16_t way_neighbour(const struct engine *e, const struct inflight_slot
 
 enum send_result {
 	SEND_OK,
-	SEND_NO_ROUTE,   /* no outgoing address or gateway of the server's family */
-	SEND_NO_MAC,     /* the neighbour has not answered yet */
-	SEND_NO_ENTROPY, /* random bytes are being refilled */
-	SEND_NO_SLOT,    /* as many under way as there may be */
-	SEND_NO_TICKET,  /* every ticket drawn met an equal one or a full bucket */
-	SEND_NO_ROOM,    /* the lent buffer is too small */
+	SEND_NO_ROUTE,    /* no outgoing address or gateway of the server's family */
+	SEND_NO_MAC,      /* the neighbour has not answered yet */
+	SEND_UNREACHABLE, /* nor after several questions */
+	SEND_NO_ENTROPY,  /* random bytes are being refilled */
+	SEND_NO_SLOT,     /* as many under way as there may be */
+	SEND_NO_TICKET,   /* every ticket drawn met an equal one or a full bucket */
+	SEND_NO_ROOM,     /* the lent buffer is too small */
 };
 
 /* One query to one server. */
@@ -187,7 +188,8 @@ static enum send_result send_query(struct engine *e, const struct query_spec *sp
 	way = choose_way(e, route);
 	mac = neighbour_mac(&e->neighbours, way->neighbour_idx);
 	if (mac == NULL)
-		return SEND_NO_MAC;
+		return neighbour_is_silent(&e->neighbours, way->neighbour_idx) ? SEND_UNREACHABLE
+									       : SEND_NO_MAC;
 	*slot_idx = inflight_take(&e->inflight);
 	if (*slot_idx == UINT32_MAX)
 		return SEND_NO_SLOT;
@@ -204,9 +206,17 @@ static enum send_result send_query(struct engine *e, const struct query_spec *sp
 	return SEND_OK;
 }
 
+/* Each pause in a row is twice as long, so that many that wait cost little. */
+static uint64_t pause_ns(const struct engine *e, uint32_t resolution_idx, uint64_t first_ms)
+{
+	uint32_t pauses = e->resolutions.resolutions[resolution_idx].pauses;
+
+	return (first_ms << (pauses < PAUSE_DOUBLINGS_MAX ? pauses : PAUSE_DOUBLINGS_MAX)) *
+	       NS_PER_MS;
+}
+
 /* A query could not be sent: what becomes of its resolution. */
-static void blocked(struct engine *e, uint32_t resolution_idx, uint16_t server_idx,
-		    enum send_result result)
+static void blocked(struct engine *e, uint32_t resolution_idx, enum send_result result)
 {
 	struct resolution_env env = engine_env(e);
 	enum resolution_step step = RESOLUTION_STEP_KEEP;
@@ -219,15 +229,17 @@ static void blocked(struct engine *e, uint32_t resolution_idx, uint16_t server_i
 		break;
 	case SEND_NO_MAC:
 		counter_add(&e->counters, COUNTER_NEIGHBOUR_WAITS, 1);
-		if (e->now >= e->resolutions.resolutions[resolution_idx].try_until)
-			server_on_unreachable(&e->servers, server_idx, e->now);
 		step = resolution_on_blocked(&e->resolutions, resolution_idx, &env,
-					     e->now + BLOCKED_RETRY_MS * NS_PER_MS);
+					     e->now + pause_ns(e, resolution_idx, NO_MAC_PAUSE_MS));
+		break;
+	case SEND_UNREACHABLE:
+		step = resolution_on_unreachable(&e->resolutions, resolution_idx, &env);
 		break;
 	case SEND_NO_ENTROPY:
 		counter_add(&e->counters, COUNTER_ENTROPY_WAITS, 1);
 		step = resolution_on_blocked(&e->resolutions, resolution_idx, &env,
-					     e->now + NS_PER_MS);
+					     e->now + pause_ns(e, resolution_idx,
+							       NO_ENTROPY_PAUSE_MS));
 		break;
 	case SEND_NO_TICKET:
 		counter_add(&e->counters, COUNTER_SHED_TICKETS, 1);
@@ -238,7 +250,7 @@ static void blocked(struct engine *e, uint32_t resolution_idx, uint16_t server_i
 		step = resolution_on_shed(&e->resolutions, resolution_idx, &env);
 		break;
 	case SEND_NO_ROUTE:
-		step = resolution_on_unreachable(&e->resolutions, resolution_idx, &env);
+		step = resolution_on_no_route(&e->resolutions, resolution_idx, &env);
 		break;
 	}
 	engine_step(e, resolution_idx, step, NULL);
@@ -259,7 +271,7 @@ unsigned engine_query_send(struct engine *e, uint32_t resolution_idx, struct buf
 		.recursion_desired = e->config->zones[r->key.zone_idx].recursion_desired,
 		.checking_disabled = r->key.checking_disabled,
 		.edns = !r->edns_retry && server_edns_on(&e->servers, server_idx, e->now),
-		.letter_case = e->config->case_randomization &&
+		.letter_case = e->config->case_randomization && r->case_losses < CASE_PROOFS &&
 			       server_case_on(&e->servers, server_idx, e->now),
 	};
 	unsigned length_bytes = 0;
@@ -268,7 +280,7 @@ unsigned engine_query_send(struct engine *e, uint32_t resolution_idx, struct buf
 		send_query(e, &spec, frame, &slot_idx, &length_bytes, interface_idx);
 
 	if (result != SEND_OK) {
-		blocked(e, resolution_idx, server_idx, result);
+		blocked(e, resolution_idx, result);
 		return 0;
 	}
 	counter_add(&e->counters, COUNTER_UPSTREAM_QUERIES, 1);
@@ -333,12 +345,13 @@ void engine_slot_timeout(struct engine *e, uint32_t slot_idx)
 		neighbour_suspect(&e->neighbours, neighbour_idx, e->now);
 	engine_slot_end(e, slot_idx, true);
 	if (resolution_idx == NO_RESOLUTION) {
-		server_on_timeout(&e->servers, slot->server_idx, true, e->now);
+		server_on_timeout(&e->servers, slot->server_idx, slot->sent_at, true, e->now);
 		return;
 	}
 	struct resolution_env env = engine_env(e);
 
-	engine_step(e, resolution_idx, resolution_on_timeout(&e->resolutions, resolution_idx, &env),
+	engine_step(e, resolution_idx,
+		    resolution_on_timeout(&e->resolutions, resolution_idx, &env, slot->sent_at),
 		    NULL);
 }
 
@@ -461,7 +474,7 @@ static void answer_first(struct engine *e, struct rx_slot *slot, uint32_t resolu
 	CHECK(waiter_idx != POOL_NONE); /* a resolution that is not DONE has a waiter */
 	slot->length_bytes = engine_answer_waiter(e, r, &e->waiters.waiters[waiter_idx], response,
 						  engine_room(slot), &slot->interface_idx);
-	pool_put(&e->waiters.free, waiter_idx);
+	engine_waiter_end(e, waiter_idx);
 	CHECK(slot->length_bytes > 0); /* takes_answer made sure of the room */
 	slot->verdict = RX_SEND;
 }

@@ -28,12 +28,15 @@
 
 #define ANSWER_BUFFER_BYTES 4096 /* an upstream answer over UDP: never more than one mbuf holds */
 
-#define TICKET_DRAWS_MAX 16         /* tries for a free (port, ID, bucket), then shed */
-#define CLIENT_DEADLINE_MS 4000     /* every waiter has its answer by then (SECURITY table 1.1) */
-#define RESOLUTION_DEADLINE_MS 5000 /* and the resolution has ended by then */
+#define TICKET_DRAWS_MAX 16     /* tries for a free (port, ID, bucket), then shed */
+#define CLIENT_DEADLINE_MS 4000 /* every waiter has its answer by then (SECURITY table 1.1) */
 #define WAITERS_PER_QUESTION_MAX 10000
-#define UPSTREAM_PACKETS_MAX 64  /* of one client question, all retries counted */
-#define NEAR_MISS_HOLD_OFF_MS 20 /* first pause before another ticket; doubles */
+#define CLIENT_PLACES 65536     /* counts of waiting questions by client address; a power of two */
+#define CLIENT_SHARE 4          /* one address may hold 1/4 of all waiters, */
+#define CLIENT_WAITERS_MIN 1000 /* and this many in any case, */
+#define CLIENT_WAITERS_CROWDED 64 /* but only so many while more than half of all are in use */
+#define UPSTREAM_PACKETS_MAX 64   /* of one client question, all retries counted */
+#define NEAR_MISS_HOLD_OFF_MS 20  /* first pause before another ticket; doubles */
 #define NEAR_MISS_HOLD_OFF_MS_MAX 640
 /* The first tickets of a question end at their first wrong ID. The one after them bears a few, since until TCP
  * exists a server that always sends a wrong ID first would never be heard: so many where 0x20 hides at

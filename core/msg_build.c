@@ -357,6 +357,23 @@ static void read_name(struct rebuild *b, size_t *offset)
 		b->writer.ok = false;
 }
 
+/* A name that is nothing but a pointer into the question stays as it is: the question has the same bytes at the same
+ * place in our output, letter case apart. *offset moves past it. */
+static bool keep_question_pointer(struct rebuild *b, size_t *offset)
+{
+	const uint8_t *at = b->response->message.data + *offset;
+	size_t target;
+
+	if (at[0] < DNS_POINTER_FLAG)
+		return false;
+	target = wire_get_u16(at) & DNS_POINTER_OFFSET_MAX;
+	if (target >= DNS_HEADER_BYTES + (size_t)b->response->qname.length_bytes)
+		return false;
+	wire_write_span(&b->writer, (struct span){at, 2});
+	*offset += 2;
+	return true;
+}
+
 static void write_rdata(struct rebuild *b, const struct msg_record *record)
 {
 	const uint8_t *message = b->response->message.data;
@@ -378,6 +395,8 @@ static void write_rdata(struct rebuild *b, const struct msg_record *record)
 	for (unsigned i = 0; i < layout.name_count && b->writer.ok; i++) {
 		struct name *name = &b->scratch.name;
 
+		if (layout.compressible && keep_question_pointer(b, &at))
+			continue;
 		read_name(b, &at);
 		if (layout.compressible)
 			write_compressed(&b->writer, &b->compression, &b->scratch);
@@ -392,8 +411,10 @@ static void write_record(struct rebuild *b, const struct msg_record *record)
 	struct wire_writer *w = &b->writer;
 	size_t owner = record->owner_offset;
 
-	read_name(b, &owner);
-	write_compressed(w, &b->compression, &b->scratch);
+	if (!keep_question_pointer(b, &owner)) {
+		read_name(b, &owner);
+		write_compressed(w, &b->compression, &b->scratch);
+	}
 	wire_write_u16(w, record->type);
 	wire_write_u16(w, record->class_or_size);
 	wire_write_u32(w, record->ttl_s);

@@ -250,10 +250,12 @@ bool name_is_below(const struct name *a, const struct name *ancestor)
 
 	size_t suffix = (size_t)a->length_bytes - ancestor->length_bytes;
 
+	/* The bytes first: most names that are not below differ in the first ones compared. */
+	if (!equal_without_case(a->bytes + suffix, ancestor->bytes, ancestor->length_bytes))
+		return false;
 	while (at < suffix)
 		at += 1 + (size_t)a->bytes[at];
-	return at == suffix &&
-	       equal_without_case(a->bytes + suffix, ancestor->bytes, ancestor->length_bytes);
+	return at == suffix;
 }
 
 /* ---- presentation form ---- */

@@ -86,6 +86,14 @@ static inline const struct mac *neighbour_mac(const struct neighbour_table *t, u
 	return n->state == NEIGHBOUR_INCOMPLETE ? NULL : &n->mac;
 }
 
+/* Has it left NEIGHBOUR_PROBES_MAX questions unanswered, with no MAC known? */
+static inline bool neighbour_is_silent(const struct neighbour_table *t, uint16_t idx)
+{
+	const struct neighbour *n = &t->entries[idx];
+
+	return n->state == NEIGHBOUR_INCOMPLETE && n->tries > NEIGHBOUR_PROBES_MAX;
+}
+
 enum neighbour_learn {
 	NEIGHBOUR_LEARNED, /* answer to our question: entry made, confirmed or moved */
 	NEIGHBOUR_IGNORED, /* unasked for, unknown address, or contradicting a live entry */

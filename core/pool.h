@@ -44,9 +44,13 @@ static inline void pool_put(struct pool *p, uint32_t idx)
 	p->stack[p->stack_count++] = idx;
 }
 
+/* Also for a reader beside the worker: fresh is read after stack_count and only grows, so the difference is never
+ * negative, at worst a little too large. */
 static inline uint32_t pool_used_count(const struct pool *p)
 {
-	return p->fresh - p->stack_count;
+	uint32_t stack_count = __atomic_load_n(&p->stack_count, __ATOMIC_ACQUIRE);
+
+	return __atomic_load_n(&p->fresh, __ATOMIC_RELAXED) - stack_count;
 }
 
 #endif

@@ -242,6 +242,7 @@ void resolution_on_sent(struct resolution_table *t, uint32_t idx, uint32_t slot_
 	resolution_set_state(t, idx, RESOLUTION_WAIT);
 	r->slot_idx = slot_idx;
 	r->packets++;
+	r->pauses = 0;
 }
 
 enum resolution_step resolution_on_blocked(struct resolution_table *t, uint32_t idx,
@@ -252,8 +253,17 @@ enum resolution_step resolution_on_blocked(struct resolution_table *t, uint32_t 
 	if (env->now >= r->try_until)
 		return next_try(t, idx, env, DNS_EDE_NO_REACHABLE_AUTHORITY);
 	r->resume_at = resume_at < r->try_until ? resume_at : r->try_until;
+	r->pauses++;
 	resolution_set_state(t, idx, RESOLUTION_PAUSE);
 	return RESOLUTION_STEP_PAUSE;
+}
+
+enum resolution_step resolution_on_unreachable(struct resolution_table *t, uint32_t idx,
+					       const struct resolution_env *env)
+{
+	server_on_unreachable(env->servers, resolution_server(&t->resolutions[idx], env->config),
+			      env->now);
+	return next_try(t, idx, env, DNS_EDE_NO_REACHABLE_AUTHORITY);
 }
 
 enum resolution_step resolution_on_shed(struct resolution_table *t, uint32_t idx,
@@ -263,8 +273,8 @@ enum resolution_step resolution_on_shed(struct resolution_table *t, uint32_t idx
 	return fail(t, idx, DNS_EDE_OTHER);
 }
 
-enum resolution_step resolution_on_unreachable(struct resolution_table *t, uint32_t idx,
-					       const struct resolution_env *env)
+enum resolution_step resolution_on_no_route(struct resolution_table *t, uint32_t idx,
+					    const struct resolution_env *env)
 {
 	struct resolution *r = &t->resolutions[idx];
 	uint32_t all = (UINT32_C(1) << zone_of(r, env->config)->server_count) - 1;
@@ -292,11 +302,12 @@ enum resolution_step resolution_on_resume(struct resolution_table *t, uint32_t i
 }
 
 enum resolution_step resolution_on_timeout(struct resolution_table *t, uint32_t idx,
-					   const struct resolution_env *env)
+					   const struct resolution_env *env, mono_ns sent_at)
 {
 	struct resolution *r = &t->resolutions[idx];
 
-	server_on_timeout(env->servers, resolution_server(r, env->config), false, env->now);
+	server_on_timeout(env->servers, resolution_server(r, env->config), sent_at, false,
+			  env->now);
 	return next_try(t, idx, env, DNS_EDE_NO_REACHABLE_AUTHORITY);
 }
 
@@ -368,18 +379,20 @@ enum resolution_step resolution_on_response(struct resolution_table *t, uint32_t
 			return RESOLUTION_STEP_KEEP;
 		server_on_answer(env->servers, server_idx, rtt_us, false, env->now);
 		server_on_case_lost(env->servers, server_idx, env->now);
+		t->resolutions[idx].case_losses++;
 		return same_server(t, idx, env);
 	}
 	server_on_answer(env->servers, server_idx, rtt_us, false, env->now);
-	if ((slot->flags & INFLIGHT_SLOT_CASE) != 0)
+	/* A name that went out in lower case proves nothing. */
+	if ((slot->flags & INFLIGHT_SLOT_CASE) != 0 &&
+	    !name_equal_exact(&slot->qname, &t->resolutions[idx].key.qname))
 		server_on_case_kept(env->servers, server_idx);
 	*outcome = COUNTER_UPSTREAM_RESPONSE;
 	if (response->edns.present)
 		rcode |= (uint16_t)(response->edns.extended_rcode << 4);
-	if ((rcode == DNS_RCODE_FORMERR || rcode == DNS_RCODE_NOTIMP ||
-	     rcode == DNS_RCODE_BADVERS) &&
+	if ((rcode == DNS_RCODE_FORMERR || rcode == DNS_RCODE_NOTIMP) && !response->edns.present &&
 	    (slot->flags & INFLIGHT_SLOT_EDNS) != 0 && !t->resolutions[idx].edns_retry) {
-		/* RFC 6891 section 7: it may not know EDNS; ask it once more without. */
+		/* RFC 6891 section 7: without an OPT of its own it may not know EDNS; ask it once more without. */
 		t->resolutions[idx].edns_retry = true;
 		return same_server(t, idx, env);
 	}

@@ -52,18 +52,22 @@ struct resolution_key {
 };
 
 struct resolution {
-	uint8_t state;   /* enum resolution_state; written by resolution_set_state() only */
-	bool edns_retry; /* this try: asked again without EDNS, after FORMERR, NOTIMP or BADVERS */
-	uint16_t rcode;  /* DONE: what the waiters get if there is no answer */
-	uint16_t ede;    /* DONE: with that rcode */
+	uint8_t state;       /* enum resolution_state; written by resolution_set_state() only */
+	bool edns_retry;     /* this try: asked again without EDNS, after FORMERR or NOTIMP */
+	uint16_t rcode;      /* DONE: what the waiters get if there is no answer */
+	uint16_t ede;        /* DONE: with that rcode */
 	int16_t server_pos;  /* in the zone's list; -1: none chosen */
 	uint32_t generation; /* with the index: a handle that outlives the resolution */
 	uint32_t tried_mask;
 	uint32_t tries;       /* tries that ended without an answer */
 	uint32_t packets;     /* sent for this question: nothing resets it */
 	uint32_t near_misses; /* tickets burnt */
-	uint32_t slot_idx;    /* WAIT: the in-flight slot */
-	uint32_t answer_idx;  /* DONE: answer buffer, or POOL_NONE */
+	uint32_t
+		case_losses; /* replies in lower case: from CASE_PROOFS on it is asked without 0x20 */
+	uint32_t
+		pauses; /* in a row, for want of a MAC or random bytes: each longer than the last */
+	uint32_t slot_idx;   /* WAIT: the in-flight slot */
+	uint32_t answer_idx; /* DONE: answer buffer, or POOL_NONE */
 	uint32_t waiter_head, waiter_tail, waiter_count;
 	uint32_t chain_next; /* hash chain, while not DONE */
 	uint32_t queue_next; /* send queue (SEND) or answer queue (DONE) */
@@ -122,17 +126,20 @@ void resolution_on_sent(struct resolution_table *t, uint32_t idx, uint32_t slot_
  * server that does not). */
 enum resolution_step resolution_on_blocked(struct resolution_table *t, uint32_t idx,
 					   const struct resolution_env *env, mono_ns resume_at);
+/* Nobody on the link answers for the server or its gateway: this try is over at once. */
+enum resolution_step resolution_on_unreachable(struct resolution_table *t, uint32_t idx,
+					       const struct resolution_env *env);
 /* It cannot be sent at all (no ticket, no slot): shed. */
 enum resolution_step resolution_on_shed(struct resolution_table *t, uint32_t idx,
 					const struct resolution_env *env);
 /* No outgoing address or gateway leads to the chosen server: the next one, at once. */
-enum resolution_step resolution_on_unreachable(struct resolution_table *t, uint32_t idx,
-					       const struct resolution_env *env);
+enum resolution_step resolution_on_no_route(struct resolution_table *t, uint32_t idx,
+					    const struct resolution_env *env);
 enum resolution_step resolution_on_resume(struct resolution_table *t, uint32_t idx,
 					  const struct resolution_env *env);
 /* The query under way timed out. */
 enum resolution_step resolution_on_timeout(struct resolution_table *t, uint32_t idx,
-					   const struct resolution_env *env);
+					   const struct resolution_env *env, mono_ns sent_at);
 /* Somebody guessed at the query under way: its ticket is burnt. */
 enum resolution_step resolution_on_near_miss(struct resolution_table *t, uint32_t idx,
 					     const struct resolution_env *env);

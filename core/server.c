@@ -279,6 +279,7 @@ void server_on_answer(struct server_table *t, uint16_t idx, uint32_t rtt_us, boo
 
 	query_ended(s, probe);
 	s->responses++;
+	s->last_answer_at = now;
 	rtt_note(s, rtt_us);
 	s->fails = 0;
 	if (s->state != SERVER_DOWN)
@@ -308,14 +309,16 @@ void server_on_unreachable(struct server_table *t, uint16_t idx, mono_ns now)
 	fail_note(t, server_at(t, idx), now);
 }
 
-void server_on_timeout(struct server_table *t, uint16_t idx, bool probe, mono_ns now)
+void server_on_timeout(struct server_table *t, uint16_t idx, mono_ns sent_at, bool probe,
+		       mono_ns now)
 {
 	struct server *s = server_at(t, idx);
 	bool was_up = s->state == SERVER_UP;
 
 	query_ended(s, probe);
 	s->timeouts++;
-	fail_note(t, s, now);
+	if (sent_at >= s->last_answer_at)
+		fail_note(t, s, now);
 	if (was_up)
 		return;
 	/* Only probes: a question's timeout may be of one that was sent before the server was

@@ -67,6 +67,7 @@ struct server {
 	mono_ns edns_retry_at;
 	mono_ns case_retry_at;
 	mono_ns down_since;
+	mono_ns last_answer_at; /* a timeout of what was sent before it says nothing of the server */
 	uint64_t queries, responses, timeouts, near_misses; /* telemetry reads them, relaxed */
 };
 
@@ -97,7 +98,10 @@ void server_on_sent(struct server_table *t, uint16_t idx);
  * down. */
 void server_on_answer(struct server_table *t, uint16_t idx, uint32_t rtt_us, bool probe,
 		      mono_ns now);
-void server_on_timeout(struct server_table *t, uint16_t idx, bool probe, mono_ns now);
+/* Nothing came for a query sent at sent_at. Counts against the server only if it has not answered anything that came later:
+ * names that it resolves slowly must not bring it down. */
+void server_on_timeout(struct server_table *t, uint16_t idx, mono_ns sent_at, bool probe,
+		       mono_ns now);
 /* A try ended without its query ever being sent: nobody on the link answers for the server. */
 void server_on_unreachable(struct server_table *t, uint16_t idx, mono_ns now);
 /* Query abandoned without a verdict on the server (near miss, resolution ended). */

@@ -47,7 +47,8 @@ struct waiter {
 	uint8_t kind;          /* enum waiter_kind */
 	uint8_t origin_worker; /* who received the question */
 	uint16_t generation;
-	uint32_t next; /* in its resolution's list */
+	uint16_t client_place; /* where its client's waiters are counted */
+	uint32_t next;         /* in its resolution's list */
 	mono_ns arrived_at;
 	struct waiter_udp_client udp;
 };
@@ -55,6 +56,8 @@ struct waiter {
 struct waiter_pool {
 	struct waiter *waiters;
 	struct pool free;
+	uint32_t *client_counts; /* CLIENT_PLACES, by keyed hash of the client's address */
+	struct hash_key client_key;
 };
 
 #endif

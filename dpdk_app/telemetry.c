@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <rte_ethdev.h>
 #include <rte_telemetry.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +33,7 @@ static struct {
 	pthread_mutex_t lock;
 	bool open;
 	struct telemetry_sources sources;
-	enum telemetry_phase phase;
+	_Atomic uint32_t phase; /* enum telemetry_phase; control: writes; telemetry: reads */
 	time_t started_s;
 } telemetry = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -235,7 +236,9 @@ static void reply_status(uint32_t start, struct rte_tel_data *data)
 
 	(void)start;
 	rte_tel_data_add_dict_string(data, "version", PORTICO_VERSION);
-	rte_tel_data_add_dict_string(data, "state", phase_text[telemetry.phase]);
+	rte_tel_data_add_dict_string(
+		data, "state",
+		phase_text[atomic_load_explicit(&telemetry.phase, memory_order_relaxed)]);
 	rte_tel_data_add_dict_u64(data, "pid", (uint64_t)getpid());
 	rte_tel_data_add_dict_u64(data, "uptime_s",
 				  (uint64_t)(monotonic_s() - telemetry.started_s));
@@ -433,9 +436,8 @@ bool telemetry_open(const struct telemetry_sources *sources)
 
 void telemetry_set_phase(enum telemetry_phase phase)
 {
-	pthread_mutex_lock(&telemetry.lock);
-	telemetry.phase = phase;
-	pthread_mutex_unlock(&telemetry.lock);
+	/* Not under the lock: a request that waits for a worker holds it, and control must not wait. */
+	atomic_store_explicit(&telemetry.phase, phase, memory_order_relaxed);
 }
 
 void telemetry_close(void)

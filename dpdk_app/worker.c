@@ -249,7 +249,14 @@ static void turn(struct loop *l)
 		obey_orders(l, orders);
 	for (unsigned i = 0; i < l->ports->port_count; i++)
 		packets += receive(l, i);
-	packets += transmit(l);
+	/* As much as may have come in, so that the answers of many waiters do not pile up. */
+	for (unsigned i = 0; i < l->ports->port_count; i++) {
+		unsigned sent = transmit(l);
+
+		packets += sent;
+		if (sent < PORT_BURST)
+			break;
+	}
 	tell_state(l, packets);
 	if (packets == 0) {
 		rest(l);

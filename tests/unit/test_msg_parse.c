@@ -525,79 +525,79 @@ static void msg_parse_response__counts_what_is_whole_under_tc(void)
 #define RR(type, rdlength, rdata) "\xc0\x0c\0" type "\0\1\0\0\0\1\0" rdlength rdata
 
 /* RDATA of every shape: exactly fitting, one byte short, one byte long, a name that leaves it. */
+static const struct {
+	const char *says;
+	const char *record;
+	size_t length_bytes;
+	bool ok;
+} rdata_rows[] = {
+	{"A", BYTES(RR("\1", "\4", "abcd")), true},
+	{"A, 3 bytes", BYTES(RR("\1", "\3", "abc")), false},
+	{"A, 5 bytes", BYTES(RR("\1", "\5", "abcde")), false},
+	{"A of class CHAOS", BYTES("\xc0\x0c\0\1\0\3\0\0\0\1\0\2ab"), true},
+	{"AAAA", BYTES(RR("\x1c", "\x10", "0123456789abcdef")), true},
+	{"AAAA, 4 bytes", BYTES(RR("\x1c", "\4", "0123")), false},
+	{"NS", BYTES(RR("\2", "\2", "\xc0\x0c")), true},
+	{"NS, empty", BYTES(RR("\2", "\0", "")), false},
+	{"NS, a byte left",
+	 BYTES(RR("\2", "\3",
+		  "\xc0\x0c"
+		  "x")),
+	 false},
+	{"NS, pointer to itself", BYTES(RR("\2", "\2", "\xc0\x29")), false},
+	{"NS, pointer cut by RDLENGTH", BYTES(RR("\2", "\1", "\xc0") "\x0c"), false},
+	{"CNAME, a name that ends beyond RDLENGTH", BYTES(RR("\5", "\3", "\3ab") "c\0"), false},
+	{"SOA, one name",
+	 BYTES(RR("\6", "\x16",
+		  "\xc0\x0c"
+		  "01234567890123456789")),
+	 false},
+	{"SOA, 19 bytes after the names",
+	 BYTES(RR("\6", "\x17",
+		  "\xc0\x0c\xc0\x0c"
+		  "0123456789012345678")),
+	 false},
+	{"SOA",
+	 BYTES(RR("\6", "\x18",
+		  "\xc0\x0c\xc0\x0c"
+		  "01234567890123456789")),
+	 true},
+	{"MX", BYTES(RR("\x0f", "\4", "\0\1\xc0\x0c")), true},
+	{"MX, no name", BYTES(RR("\x0f", "\2", "\0\1")), false},
+	{"MX, half a preference", BYTES(RR("\x0f", "\1", "\0")), false},
+	{"MINFO, two names", BYTES(RR("\x0e", "\4", "\xc0\x0c\xc0\x0c")), true},
+	{"RP, one name", BYTES(RR("\x11", "\2", "\xc0\x0c")), false},
+	{"SRV", BYTES(RR("\x21", "\x08", "\0\1\0\2\0\x35\xc0\x0c")), true},
+	{"SRV, label type 01", BYTES(RR("\x21", "\x08", "\0\1\0\2\0\x35\x41\0")), false},
+	{"NAPTR", BYTES(RR("\x23", "\x0b", "\0\1\0\2\1u\1s\0\xc0\x0c")), true},
+	{"NAPTR, a string beyond RDLENGTH", BYTES(RR("\x23", "\x0b", "\0\1\0\2\1u\1s\7\xc0\x0c")),
+	 false},
+	{"NAPTR, strings missing", BYTES(RR("\x23", "\4", "\0\1\0\2")), false},
+	{"PX, two names", BYTES(RR("\x1a", "\6", "\0\1\xc0\x0c\xc0\x0c")), true},
+	{"DNAME", BYTES(RR("\x27", "\3", "\1a\0")), true},
+	{"DNAME, no name", BYTES(RR("\x27", "\0", "")), false},
+	{"RRSIG, no signer", BYTES(RR("\x2e", "\x12", "012345678901234567")), false},
+	{"RRSIG", BYTES(RR("\x2e", "\x16", "012345678901234567\1a\0s")), true},
+	{"NSEC", BYTES(RR("\x2f", "\6", "\1a\0\0\1\x40")), true},
+	{"NSEC, no next name", BYTES(RR("\x2f", "\0", "")), false},
+	{"TXT is opaque", BYTES(RR("\x10", "\2", "\7x")), true},
+	{"an unknown type, pointers and all, is opaque",
+	 BYTES("\xc0\x0c\xff\x01\0\1\0\0\0\1\0\2\xc0\xff"), true},
+	{"an unknown type, empty", BYTES("\xc0\x0c\xff\x01\0\1\0\0\0\1\0\0"), true},
+};
+
 static void msg_parse_response__checks_the_shape_of_rdata(void)
 {
-	static const struct {
-		const char *says;
-		const char *record;
-		size_t length_bytes;
-		bool ok;
-	} rows[] = {
-		{"A", BYTES(RR("\1", "\4", "abcd")), true},
-		{"A, 3 bytes", BYTES(RR("\1", "\3", "abc")), false},
-		{"A, 5 bytes", BYTES(RR("\1", "\5", "abcde")), false},
-		{"A of class CHAOS", BYTES("\xc0\x0c\0\1\0\3\0\0\0\1\0\2ab"), true},
-		{"AAAA", BYTES(RR("\x1c", "\x10", "0123456789abcdef")), true},
-		{"AAAA, 4 bytes", BYTES(RR("\x1c", "\4", "0123")), false},
-		{"NS", BYTES(RR("\2", "\2", "\xc0\x0c")), true},
-		{"NS, empty", BYTES(RR("\2", "\0", "")), false},
-		{"NS, a byte left",
-		 BYTES(RR("\2", "\3",
-			  "\xc0\x0c"
-			  "x")),
-		 false},
-		{"NS, pointer to itself", BYTES(RR("\2", "\2", "\xc0\x29")), false},
-		{"NS, pointer cut by RDLENGTH", BYTES(RR("\2", "\1", "\xc0") "\x0c"), false},
-		{"CNAME, a name that ends beyond RDLENGTH", BYTES(RR("\5", "\3", "\3ab") "c\0"),
-		 false},
-		{"SOA, one name",
-		 BYTES(RR("\6", "\x16",
-			  "\xc0\x0c"
-			  "01234567890123456789")),
-		 false},
-		{"SOA, 19 bytes after the names",
-		 BYTES(RR("\6", "\x17",
-			  "\xc0\x0c\xc0\x0c"
-			  "0123456789012345678")),
-		 false},
-		{"SOA",
-		 BYTES(RR("\6", "\x18",
-			  "\xc0\x0c\xc0\x0c"
-			  "01234567890123456789")),
-		 true},
-		{"MX", BYTES(RR("\x0f", "\4", "\0\1\xc0\x0c")), true},
-		{"MX, no name", BYTES(RR("\x0f", "\2", "\0\1")), false},
-		{"MX, half a preference", BYTES(RR("\x0f", "\1", "\0")), false},
-		{"MINFO, two names", BYTES(RR("\x0e", "\4", "\xc0\x0c\xc0\x0c")), true},
-		{"RP, one name", BYTES(RR("\x11", "\2", "\xc0\x0c")), false},
-		{"SRV", BYTES(RR("\x21", "\x08", "\0\1\0\2\0\x35\xc0\x0c")), true},
-		{"SRV, label type 01", BYTES(RR("\x21", "\x08", "\0\1\0\2\0\x35\x41\0")), false},
-		{"NAPTR", BYTES(RR("\x23", "\x0b", "\0\1\0\2\1u\1s\0\xc0\x0c")), true},
-		{"NAPTR, a string beyond RDLENGTH",
-		 BYTES(RR("\x23", "\x0b", "\0\1\0\2\1u\1s\7\xc0\x0c")), false},
-		{"NAPTR, strings missing", BYTES(RR("\x23", "\4", "\0\1\0\2")), false},
-		{"PX, two names", BYTES(RR("\x1a", "\6", "\0\1\xc0\x0c\xc0\x0c")), true},
-		{"DNAME", BYTES(RR("\x27", "\3", "\1a\0")), true},
-		{"DNAME, no name", BYTES(RR("\x27", "\0", "")), false},
-		{"RRSIG, no signer", BYTES(RR("\x2e", "\x12", "012345678901234567")), false},
-		{"RRSIG", BYTES(RR("\x2e", "\x16", "012345678901234567\1a\0s")), true},
-		{"NSEC", BYTES(RR("\x2f", "\6", "\1a\0\0\1\x40")), true},
-		{"NSEC, no next name", BYTES(RR("\x2f", "\0", "")), false},
-		{"TXT is opaque", BYTES(RR("\x10", "\2", "\7x")), true},
-		{"an unknown type, pointers and all, is opaque",
-		 BYTES("\xc0\x0c\xff\x01\0\1\0\0\0\1\0\2\xc0\xff"), true},
-		{"an unknown type, empty", BYTES("\xc0\x0c\xff\x01\0\1\0\0\0\1\0\0"), true},
-	};
-
-	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+	for (size_t i = 0; i < ARRAY_COUNT(rdata_rows); i++) {
 		uint8_t bytes[512] = HEAD("\x81\x80", "\1", "\1", "\0", "\0") QUESTION;
 		size_t length = 12 + 17;
 		struct msg_response r;
 		enum msg_response_result got;
 
-		memcpy(bytes + length, rows[i].record, rows[i].length_bytes);
-		got = msg_parse_response((struct span){bytes, length + rows[i].length_bytes}, &r);
-		CU_ASSERT_EQUAL(got == MSG_RESPONSE_OK, rows[i].ok);
+		memcpy(bytes + length, rdata_rows[i].record, rdata_rows[i].length_bytes);
+		got = msg_parse_response((struct span){bytes, length + rdata_rows[i].length_bytes},
+					 &r);
+		CU_ASSERT_EQUAL(got == MSG_RESPONSE_OK, rdata_rows[i].ok);
 	}
 }
 

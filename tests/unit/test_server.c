@@ -67,7 +67,7 @@ static void time_out(struct fixture *f, uint16_t idx, unsigned times, mono_ns no
 {
 	for (unsigned i = 0; i < times; i++) {
 		server_on_sent(&f->table, idx);
-		server_on_timeout(&f->table, idx, false, now);
+		server_on_timeout(&f->table, idx, now, false, now);
 		server_check(&f->table);
 	}
 }
@@ -133,7 +133,7 @@ static void server__probes_every_interval_until_rise_answers(void)
 	/* None is due while one is under way, and no deadline lies in the past for it. */
 	CU_ASSERT_EQUAL(server_probe_due(&f.table, now + 5 * INTERVAL_NS), -1);
 	CU_ASSERT_EQUAL(f.table.next_probe_at, MONO_NEVER);
-	server_on_timeout(&f.table, 2, true, now + 400);
+	server_on_timeout(&f.table, 2, now + 400, true, now + 400);
 	server_check(&f.table);
 	CU_ASSERT_EQUAL(f.table.next_probe_at, now + INTERVAL_NS);
 
@@ -166,7 +166,7 @@ static void server__a_lost_probe_breaks_the_row_of_rises(void)
 		server_on_answer(&f.table, 1, 10, true, now);
 		CU_ASSERT_EQUAL(server_probe_due(&f.table, now), 1);
 		server_on_sent(&f.table, 1);
-		server_on_timeout(&f.table, 1, true, now + 10);
+		server_on_timeout(&f.table, 1, now + 10, true, now + 10);
 		server_check(&f.table);
 		CU_ASSERT_EQUAL(f.servers[1].state, SERVER_DOWN);
 	}
@@ -185,7 +185,7 @@ static void server_on_answer__of_a_question_ends_a_down_too(void)
 	CU_ASSERT_EQUAL(f.servers[3].state, SERVER_UP);
 	server_check(&f.table);
 	/* The probe that is still out is no obstacle to the next down's. */
-	server_on_timeout(&f.table, 3, true, INTERVAL_NS + 50);
+	server_on_timeout(&f.table, 3, INTERVAL_NS + 50, true, INTERVAL_NS + 50);
 	CU_ASSERT_FALSE(f.servers[3].probe_under_way);
 	server_check(&f.table);
 }
@@ -223,15 +223,15 @@ static void server__surplus_ends_do_not_underflow(void)
 	fixture_init(&f, RISE);
 	server_on_cancelled(&f.table, 0, false);
 	server_on_cancelled(&f.table, 0, true);
-	server_on_timeout(&f.table, 0, false, 1);
-	server_on_timeout(&f.table, 0, true, 2);
+	server_on_timeout(&f.table, 0, 1, false, 1);
+	server_on_timeout(&f.table, 0, 2, true, 2);
 	server_on_answer(&f.table, 0, 5, false, 3);
 	server_on_answer(&f.table, 0, 5, true, 4);
 	CU_ASSERT_EQUAL(f.servers[0].under_way, 0);
 	server_on_sent(&f.table, 0);
 	CU_ASSERT_EQUAL(f.servers[0].under_way, 1);
 	for (unsigned i = 0; i < 2u * UINT16_MAX; i++)
-		server_on_timeout(&f.table, 0, false, i);
+		server_on_timeout(&f.table, 0, i, false, i);
 	CU_ASSERT_EQUAL(f.servers[0].fails, UINT16_MAX);
 	server_check(&f.table);
 }
@@ -460,7 +460,7 @@ static void server__invariants_hold_through_random_events(void)
 			else if (event == 2)
 				server_on_cancelled(&f.table, idx, probe);
 			else
-				server_on_timeout(&f.table, idx, probe, now);
+				server_on_timeout(&f.table, idx, now, probe, now);
 			if (probe)
 				probes[idx] = false;
 			else

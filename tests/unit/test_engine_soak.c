@@ -1,0 +1,314 @@
+/* Everything at once, at random: clients, losses, duplicates, wrong IDs, mutated messages and frames, silent and
+ * moving neighbours, missing random bytes, jumps of time. Invariants hold after every step, every client that was
+ * taken has exactly one answer, and at the end nothing is left. */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/limits.h"
+#include "engine_rig.h"
+#include "unit.h"
+
+#define STEPS 50000
+#define CHECKED_STEPS                                                                              \
+	2000 /* engine_check after each of the first, then after one in CHECK_ONE_IN */
+#define CHECK_ONE_IN 100
+#define PENDING 64 /* queries that the servers remember */
+#define NAMES 300
+
+struct soak {
+	struct rig *r;
+	struct rig_query pending[PENDING];
+	unsigned pending_count;
+};
+
+static unsigned draw(struct soak *s, unsigned bound)
+{
+	return (unsigned)(unit_random(&s->r->random) % bound);
+}
+
+static bool chance(struct soak *s, unsigned one_in)
+{
+	return draw(s, one_in) == 0;
+}
+
+static bool remember(struct rig *r, const struct rig_query *q)
+{
+	struct soak *s = r->context;
+	unsigned at = s->pending_count < PENDING ? s->pending_count++ : draw(s, PENDING);
+
+	s->pending[at] = *q;
+	return true;
+}
+
+static bool forget(struct rig *r, const struct rig_answer *a)
+{
+	(void)r;
+	(void)a;
+	return true;
+}
+
+static void step_ask(struct soak *s)
+{
+	static const uint16_t types[] = {DNS_TYPE_A,  DNS_TYPE_A,   DNS_TYPE_AAAA,
+					 DNS_TYPE_MX, DNS_TYPE_ANY, DNS_TYPE_AXFR};
+	char name[40];
+	uint8_t message[RIG_MESSAGE_BYTES_MAX];
+	size_t length;
+	struct rig_question q = {
+		.name = name,
+		.qtype = types[draw(s, ARRAY_COUNT(types))],
+		.id = (uint16_t)draw(s, 65536),
+		.flags_on = chance(s, 4) ? DNS_FLAG_CD : 0,
+		.rd_off = chance(s, 50),
+		.edns = chance(s, 2),
+		.dnssec_ok = chance(s, 2),
+		.udp_size_bytes = (uint16_t)draw(s, 2000),
+		.family = chance(s, 2) ? RIG_V4 : RIG_V6,
+		.client = (uint16_t)draw(s, 65536),
+		.client_port = (uint16_t)(1 + draw(s, 65535)),
+		.engine = draw(s, s->r->engine_count),
+	};
+
+	snprintf(name, sizeof(name), "n%u.%s", draw(s, NAMES),
+		 chance(s, 3) ? "example.org" : "eXample.com");
+	length = rig_question_build(&q, message);
+	if (chance(s, 10))
+		message[draw(s, (unsigned)length)] ^= (uint8_t)(1u << draw(s, 8));
+	if (chance(s, 30))
+		length = draw(s, (unsigned)length + 1);
+	rig_send(s->r, &q, message, length);
+}
+
+static struct rig_reply mutation(struct soak *s)
+{
+	static const uint16_t rcodes[] = {DNS_RCODE_NXDOMAIN, DNS_RCODE_SERVFAIL, DNS_RCODE_REFUSED,
+					  DNS_RCODE_FORMERR,  DNS_RCODE_NOTIMP,   9};
+	struct rig_reply reply = {.edns = chance(s, 2), .signature = chance(s, 4)};
+
+	switch (draw(s, 16)) {
+	case 0:
+		reply.rcode = rcodes[draw(s, ARRAY_COUNT(rcodes))];
+		break;
+	case 1:
+		reply.id_xor = (uint16_t)draw(s, 65536);
+		break;
+	case 2:
+		reply.qtype_xor = (uint16_t)draw(s, 4);
+		break;
+	case 3:
+		reply.other_qname = true;
+		break;
+	case 4:
+		reply.letters = chance(s, 2) ? RIG_LETTERS_LOWER : RIG_LETTERS_FLIPPED;
+		break;
+	case 5:
+		reply.header_only = true;
+		break;
+	case 6:
+		reply.cut_bytes = (uint16_t)draw(s, 12);
+		break;
+	case 7:
+		reply.flags_on = DNS_FLAG_TC;
+		break;
+	case 8:
+		reply.record_count = (uint16_t)draw(s, 90);
+		break;
+	case 9:
+		reply.server_port_xor = (uint16_t)draw(s, 2);
+		reply.local_port_xor = (uint16_t)draw(s, 2);
+		reply.other_server_address = chance(s, 2);
+		break;
+	case 10:
+		reply.compression_loop = true;
+		break;
+	default: /* true and plain */
+		break;
+	}
+	reply.to_engine = true;
+	reply.engine = draw(s, s->r->engine_count);
+	return reply;
+}
+
+static void step_reply(struct soak *s)
+{
+	unsigned at;
+	struct rig_query q;
+	struct rig_reply reply;
+
+	if (s->pending_count == 0)
+		return;
+	at = draw(s, s->pending_count);
+	q = s->pending[at];
+	reply = mutation(s);
+	if (q.is_probe) /* its name has no letters to spoil */
+		reply = (struct rig_reply){.id_xor = reply.id_xor, .cut_bytes = reply.cut_bytes};
+	if (!chance(s, 8)) /* else it will be answered once more */
+		s->pending[at] = s->pending[--s->pending_count];
+	if (chance(s, 12)) {
+		uint8_t message[RIG_MESSAGE_BYTES_MAX];
+		size_t length = rig_reply_build(&q, &reply, message);
+
+		message[draw(s, (unsigned)length)] ^= (uint8_t)(1u << draw(s, 8));
+		rig_answer_bytes(s->r, &q, message, length);
+		return;
+	}
+	rig_answer_query(s->r, &q, &reply);
+}
+
+static void step_frame(struct soak *s)
+{
+	uint8_t frame[RIG_BUFFER_BYTES];
+	enum rig_host_idx host = (enum rig_host_idx)draw(s, RIG_HOSTS);
+	struct mac mac = s->r->hosts[host].mac;
+	uint32_t length;
+
+	if (chance(s, 4))
+		mac = rig_mac((uint8_t)draw(s, 256));
+	length = chance(s, 2) ? rig_advertise_build(s->r, host, &mac, frame)
+			      : rig_solicit_build(s->r, host, NULL, frame);
+	if (chance(s, 4))
+		frame[draw(s, length)] ^= (uint8_t)(1u << draw(s, 8));
+	if (chance(s, 8))
+		length = draw(s, length + 1);
+	rig_send_frame(s->r, draw(s, s->r->engine_count), frame, length);
+}
+
+static void step_world(struct soak *s)
+{
+	struct rig *r = s->r;
+
+	switch (draw(s, 8)) {
+	case 0:
+		r->hosts[draw(s, RIG_HOSTS)].alive = chance(s, 3);
+		break;
+	case 1:
+		for (unsigned i = 0; i < RIG_HOSTS; i++)
+			r->hosts[i].alive = true;
+		break;
+	case 2:
+		r->hosts[draw(s, RIG_HOSTS)].mac = rig_mac((uint8_t)(1 + draw(s, 250)));
+		break;
+	case 3:
+		r->entropy_runs = false;
+		break;
+	case 4:
+		r->entropy_runs = true;
+		break;
+	case 5:
+		r->in_place = !chance(s, 3);
+		break;
+	case 6:
+		r->tailroom_bytes = chance(s, 2) ? UINT16_MAX : (uint16_t)draw(s, 1500);
+		break;
+	default:
+		s->pending_count = 0; /* lost, all of them */
+		break;
+	}
+}
+
+static void step_time(struct soak *s)
+{
+	struct rig *r = s->r;
+	unsigned which = draw(s, 400);
+
+	if (which == 0)
+		r->now += 3600 * NS_PER_S; /* at one go, as after a suspended machine */
+	else if (which < 8)
+		r->now += draw(s, 6000) * NS_PER_MS;
+	else
+		rig_advance(r, draw(s, 12000) * NS_PER_US);
+	rig_poll(r);
+}
+
+/* Packets that come together, in one burst. */
+static void step_burst(struct soak *s)
+{
+	enum counter outcomes[BURST_SLOTS_MAX];
+	unsigned count = draw(s, 20);
+
+	rig_burst_begin(s->r);
+	for (unsigned i = 0; i < count; i++) {
+		if (chance(s, 2))
+			step_ask(s);
+		else
+			step_reply(s);
+		if (chance(s, 6))
+			step_frame(s);
+	}
+	rig_burst_end(s->r, outcomes);
+}
+
+static void step(struct soak *s, unsigned which)
+{
+	if (which < 38)
+		step_ask(s);
+	else if (which < 74)
+		step_reply(s);
+	else if (which < 78)
+		step_frame(s);
+	else if (which < 80)
+		step_world(s);
+	else if (which < 82 && s->pending_count > 0)
+		s->pending_count--;
+	else if (which < 85)
+		step_burst(s);
+	else
+		step_time(s);
+}
+
+static void soak_run(unsigned engine_count, enum server_policy policy)
+{
+	static const int all[] = {RIG_SERVER_V4_LINK, RIG_SERVER_V4_FAR, RIG_SERVER_V6_LINK,
+				  RIG_SERVER_V6_FAR, -1};
+	static const int two[] = {RIG_SERVER_V4_FAR, RIG_SERVER_V6_FAR, -1};
+	static struct soak s;
+
+	s = (struct soak){.r = rig_new(engine_count)};
+	s.r->params.under_way_max = 64;
+	s.r->params.waiter_count_max = 100;
+	s.r->params.answer_buffer_count = 2;
+	s.r->params.entropy_block_bytes = 1024;
+	s.r->context = &s;
+	s.r->ldns_agrees = false; /* garbled types are passed on as they are (RFC 3597) */
+	s.r->on_query = remember;
+	s.r->on_answer = forget;
+	rig_zone(s.r, 0, "example.org", policy, two);
+	rig_zone(s.r, 1, ".", policy, all);
+	s.r->hosts[RIG_HOST_GATEWAY_V4].alive = false; /* it will come */
+	rig_start(s.r);
+	for (unsigned i = 0; i < STEPS; i++) {
+		unsigned which = draw(&s, 100);
+
+		s.r->checks = i < CHECKED_STEPS || i % CHECK_ONE_IN == 0;
+		step(&s, which);
+	}
+	/* It was a soak: all that could happen did. */
+	CU_ASSERT(rig_count(s.r, COUNTER_COALESCED) > 100);
+	CU_ASSERT(rig_count(s.r, COUNTER_UPSTREAM_RESPONSE) > 1000);
+	CU_ASSERT(rig_count(s.r, COUNTER_UPSTREAM_TIMEOUTS) > 100);
+	CU_ASSERT(rig_count(s.r, COUNTER_LATE_RESPONSE) > 20);
+	CU_ASSERT(rig_count(s.r, COUNTER_NEAR_MISS) > 20);
+	CU_ASSERT(rig_count(s.r, COUNTER_MISMATCH_CASE) > 20);
+	CU_ASSERT(rig_count(s.r, COUNTER_ENTROPY_WAITS) > 0);
+	CU_ASSERT(rig_count(s.r, COUNTER_NEIGHBOUR_WAITS) > 0);
+	CU_ASSERT(rig_count(s.r, COUNTER_PROBES) > 10);
+	CU_ASSERT((rig_count(s.r, COUNTER_HANDOFFS) > 0) == (engine_count > 1));
+	s.r->checks = true;
+	rig_finish(s.r);
+}
+
+static void engine_soak__survives_on_one_worker(void)
+{
+	soak_run(1, SERVER_POLICY_FASTEST);
+}
+
+static void engine_soak__survives_on_two_workers(void)
+{
+	soak_run(2, SERVER_POLICY_ROUND_ROBIN);
+}
+
+static const struct unit_test tests[] = {
+	UNIT_TEST(engine_soak__survives_on_one_worker),
+	UNIT_TEST(engine_soak__survives_on_two_workers),
+};
+UNIT_SUITE(engine_soak, tests)
