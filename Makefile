@@ -221,6 +221,6 @@ build/fuzz/fuzz_%: build/fuzz/tests/fuzz/fuzz_%.o $(call objects,fuzz,$(FUZZ_SHA
 
 build/bench/%: bench/%.c build/release/libcore.a Makefile
 	$(call say,CC)mkdir -p $(@D)
-	$(Q)$(CC_release) $(TEST_FLAGS) $(MODE_release) $(LINK_release) -MMD -MP -o $@ $< build/release/libcore.a -lm -pthread
+	$(Q)$(CC_release) $(TEST_FLAGS) $(MODE_release) $(LINK_release) -MMD -MP -o $@ $< build/release/libcore.a -Wl,--as-needed -lcrypto -lm -pthread
 
 -include $(patsubst %,%.d,$(benches))

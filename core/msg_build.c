@@ -357,8 +357,19 @@ static void read_name(struct rebuild *b, size_t *offset)
 		b->writer.ok = false;
 }
 
-/* A name that is nothing but a pointer into the question stays as it is: the question has the same bytes at the same
- * place in our output, letter case apart. *offset moves past it. */
+/* Does a label of the question's name begin at this offset of the message? A pointer to anywhere else may lead out of
+ * the question. */
+static bool is_question_label(const struct name *qname, size_t offset)
+{
+	size_t at = 0;
+
+	while (at + DNS_HEADER_BYTES < offset && qname->bytes[at] != 0)
+		at += 1 + (size_t)qname->bytes[at];
+	return at + DNS_HEADER_BYTES == offset;
+}
+
+/* A name that is nothing but a pointer to a label of the question stays as it is: the question has the same bytes at
+ * the same place in our output, letter case apart. *offset moves past it. */
 static bool keep_question_pointer(struct rebuild *b, size_t *offset)
 {
 	const uint8_t *at = b->response->message.data + *offset;
@@ -367,7 +378,7 @@ static bool keep_question_pointer(struct rebuild *b, size_t *offset)
 	if (at[0] < DNS_POINTER_FLAG)
 		return false;
 	target = wire_get_u16(at) & DNS_POINTER_OFFSET_MAX;
-	if (target >= DNS_HEADER_BYTES + (size_t)b->response->qname.length_bytes)
+	if (!is_question_label(&b->response->qname, target))
 		return false;
 	wire_write_span(&b->writer, (struct span){at, 2});
 	*offset += 2;
