@@ -163,6 +163,7 @@ void engine_step(struct engine *e, uint32_t resolution_idx, enum resolution_step
 
 	switch (step) {
 	case RESOLUTION_STEP_KEEP:
+	case RESOLUTION_STEP_GRACE:
 		return;
 	case RESOLUTION_STEP_SEND:
 		engine_queue_push(e, &e->send_queue, resolution_idx);

@@ -332,6 +332,18 @@ void engine_slot_end(struct engine *e, uint32_t slot_idx, bool late)
 		inflight_done(&e->inflight, slot_idx);
 }
 
+/* The grace after a reply in lower case is over. */
+static void case_lost(struct engine *e, uint32_t slot_idx)
+{
+	uint32_t resolution_idx = e->inflight.slots[slot_idx].resolution_idx;
+	struct resolution_env env = engine_env(e);
+
+	counter_add(&e->counters, COUNTER_UPSTREAM_CANCELLED, 1);
+	engine_slot_end(e, slot_idx, true);
+	engine_step(e, resolution_idx,
+		    resolution_on_case_lost(&e->resolutions, resolution_idx, &env), NULL);
+}
+
 void engine_slot_timeout(struct engine *e, uint32_t slot_idx)
 {
 	struct inflight_slot *slot = &e->inflight.slots[slot_idx];
@@ -339,6 +351,10 @@ void engine_slot_timeout(struct engine *e, uint32_t slot_idx)
 	uint16_t neighbour_idx = way_neighbour(e, slot);
 
 	CHECK(slot->state == INFLIGHT_SLOT_LIVE);
+	if ((slot->flags & INFLIGHT_SLOT_LOWER) != 0) {
+		case_lost(e, slot_idx);
+		return;
+	}
 	counter_add(&e->counters, COUNTER_UPSTREAM_TIMEOUTS, 1);
 	/* Silence may mean that the neighbour has gone or moved: confirm it. */
 	if (neighbour_idx != ROUTE_NONE)
@@ -479,6 +495,18 @@ static void answer_first(struct engine *e, struct rx_slot *slot, uint32_t resolu
 	slot->verdict = RX_SEND;
 }
 
+/* A reply in lower case: the true one may still come, but is waited for less long. */
+static void grace(struct engine *e, uint32_t slot_idx, mono_ns try_until)
+{
+	struct inflight_slot *sent = &e->inflight.slots[slot_idx];
+	mono_ns until = e->now + CASE_GRACE_MS * NS_PER_MS;
+
+	if ((sent->flags & INFLIGHT_SLOT_LOWER) != 0)
+		return;
+	sent->flags |= INFLIGHT_SLOT_LOWER;
+	timer_set(&e->timers, slot_idx, until < try_until ? until : try_until);
+}
+
 static void resolution_reply(struct engine *e, struct rx_slot *slot, uint32_t slot_idx,
 			     struct msg_response *response)
 {
@@ -498,13 +526,13 @@ static void resolution_reply(struct engine *e, struct rx_slot *slot, uint32_t sl
 	}
 	step = resolution_on_response(&e->resolutions, idx, &env, sent, response, &outcome);
 	engine_end(e, slot, outcome, RX_FREE);
-	if (step == RESOLUTION_STEP_KEEP)
+	if (step == RESOLUTION_STEP_GRACE)
+		grace(e, slot_idx, r->try_until);
+	if (step == RESOLUTION_STEP_KEEP || step == RESOLUTION_STEP_GRACE)
 		return;
-	if (outcome == COUNTER_MISMATCH_CASE)
-		counter_add(&e->counters, COUNTER_UPSTREAM_CANCELLED, 1);
-	else if (step != RESOLUTION_STEP_ANSWER)
+	if (step != RESOLUTION_STEP_ANSWER)
 		counter_add(&e->counters, COUNTER_UPSTREAM_ERRORS, 1);
-	engine_slot_end(e, slot_idx, outcome == COUNTER_MISMATCH_CASE);
+	engine_slot_end(e, slot_idx, false);
 	if (step == RESOLUTION_STEP_ANSWER)
 		answer_first(e, slot, idx, response);
 	engine_step(e, idx, step, response);

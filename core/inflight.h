@@ -140,7 +140,8 @@ struct inflight_slot {
 	struct name qname; /* as sent, letter case included */
 };
 #define INFLIGHT_SLOT_EDNS 1u
-#define INFLIGHT_SLOT_CASE 2u /* 0x20 was on */
+#define INFLIGHT_SLOT_CASE 2u  /* 0x20 was on */
+#define INFLIGHT_SLOT_LOWER 4u /* a reply in lower case came; the true one may still come */
 
 struct inflight {
 	struct inflight_words *words;

@@ -44,7 +44,8 @@
 #define NEAR_MISS_BURNS 2
 #define NEAR_MISS_TOLERATED 16
 #define NEAR_MISS_LETTERS 8
-#define CASE_PROOFS 3           /* letter case lost this often in a row: the server drops it */
+#define CASE_GRACE_MS 300 /* after a reply in lower case: how long the true one may still come */
+#define CASE_PROOFS 3     /* letter case lost this often in a row: the server drops it */
 #define ERROR_REPLIES_PER_S 100 /* to one client prefix */
 #define ARP_REPLIES_PER_S 100
 #define ECHO_REPLIES_PER_S 1000

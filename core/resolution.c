@@ -349,6 +349,18 @@ unsigned resolution_near_miss_tolerance(const struct resolution *r,
 	return 1;
 }
 
+enum resolution_step resolution_on_case_lost(struct resolution_table *t, uint32_t idx,
+					     const struct resolution_env *env)
+{
+	struct resolution *r = &t->resolutions[idx];
+	uint16_t server_idx = resolution_server(r, env->config);
+
+	server_on_cancelled(env->servers, server_idx, false);
+	server_on_case_lost(env->servers, server_idx, env->now);
+	r->case_losses++;
+	return same_server(t, idx, env);
+}
+
 static bool rcode_ends_try(uint16_t rcode)
 {
 	return rcode != DNS_RCODE_NOERROR && rcode != DNS_RCODE_NXDOMAIN &&
@@ -374,13 +386,11 @@ enum resolution_step resolution_on_response(struct resolution_table *t, uint32_t
 		*outcome = COUNTER_MISMATCH_CASE;
 		/* A server that does not keep letter case gives it back in lower case. Anything else is forged, and so
 		 * is any other case than that which was sent where the server is known to lose it. */
-		if ((slot->flags & INFLIGHT_SLOT_CASE) == 0 ||
-		    !name_equal_exact(&response->qname, &t->resolutions[idx].key.qname))
-			return RESOLUTION_STEP_KEEP;
-		server_on_answer(env->servers, server_idx, rtt_us, false, env->now);
-		server_on_case_lost(env->servers, server_idx, env->now);
-		t->resolutions[idx].case_losses++;
-		return same_server(t, idx, env);
+		return (slot->flags & INFLIGHT_SLOT_CASE) != 0 &&
+				       name_equal_exact(&response->qname,
+							&t->resolutions[idx].key.qname)
+			       ? RESOLUTION_STEP_GRACE
+			       : RESOLUTION_STEP_KEEP;
 	}
 	server_on_answer(env->servers, server_idx, rtt_us, false, env->now);
 	/* A name that went out in lower case proves nothing. */

@@ -113,6 +113,7 @@ enum resolution_step {
 	RESOLUTION_STEP_ANSWER, /* state DONE: the response at hand is the answer */
 	RESOLUTION_STEP_FAIL,   /* state DONE: rcode and ede */
 	RESOLUTION_STEP_KEEP,   /* nothing changed: the wait for the true answer goes on */
+	RESOLUTION_STEP_GRACE,  /* likewise, but for CASE_GRACE_MS at most */
 };
 
 /* Index of the chosen server in the server table. */
@@ -147,8 +148,11 @@ enum resolution_step resolution_on_near_miss(struct resolution_table *t, uint32_
  * question, the one after NEAR_MISS_BURNS burnt ones. */
 unsigned resolution_near_miss_tolerance(const struct resolution *r,
 					const struct inflight_slot *slot);
-/* A reply whose addresses, ports and ID match slot, and which parses. *outcome says what it was. KEEP: it
- * is not the answer; the slot stays live. Any other step: the query is over, the caller ends the slot. */
+/* Only replies in lower case came in CASE_GRACE_MS: the server does not keep letter case. Asked again. */
+enum resolution_step resolution_on_case_lost(struct resolution_table *t, uint32_t idx,
+					     const struct resolution_env *env);
+/* A reply whose addresses, ports and ID match slot, and which parses. *outcome says what it was. KEEP and
+ * GRACE: it is not the answer; the slot stays live. Any other step: the query is over, the caller ends the slot. */
 enum resolution_step resolution_on_response(struct resolution_table *t, uint32_t idx,
 					    const struct resolution_env *env,
 					    const struct inflight_slot *slot,

@@ -439,6 +439,28 @@ static void engine_match__takes_an_answer_once(void)
 	rig_finish(r);
 }
 
+/* Forged replies in lower case, each before the true one, are never believed and prove nothing. */
+static void engine_match__waits_for_the_truth_after_lower_case(void)
+{
+	static const struct rig_reply forged = {.letters = RIG_LETTERS_LOWER, .last_byte = EVIL};
+	struct rig *r = rig_new(1);
+	struct rig_question q = {.name = "www.example.com", .id = 8};
+
+	rig_start(r);
+	for (unsigned i = 0; i < 3 * CASE_PROOFS; i++) {
+		struct rig_query query = ask(r, &q);
+
+		CU_ASSERT_EQUAL(rig_answer_query(r, &query, &forged), COUNTER_MISMATCH_CASE);
+		rig_advance(r, (CASE_GRACE_MS / 2) * NS_PER_MS);
+		CU_ASSERT_EQUAL(rig_answer_query(r, &query, &forged), COUNTER_MISMATCH_CASE);
+		rig_advance(r, (CASE_GRACE_MS / 2 - 5) * NS_PER_MS);
+		CU_ASSERT_EQUAL(rig_answer_query(r, &query, &plain), COUNTER_UPSTREAM_RESPONSE);
+		expect_good(r, "lower case first", &q);
+	}
+	CU_ASSERT_EQUAL(rig_count(r, COUNTER_UPSTREAM_RETRIES), 0);
+	rig_finish(r);
+}
+
 /* A reply that lost the letter case may be forged, or a server's that does not keep it: asked again. */
 static void engine_match__asks_again_when_the_case_was_lost(void)
 {
@@ -454,6 +476,8 @@ static void engine_match__asks_again_when_the_case_was_lost(void)
 							     .last_byte = EVIL}),
 			COUNTER_MISMATCH_CASE);
 	rig_poll(r);
+	CU_ASSERT_EQUAL(rig_query_count(r), 0);
+	rig_advance(r, (CASE_GRACE_MS + 5) * NS_PER_MS);
 	CU_ASSERT_EQUAL(rig_answer_count(r), 0);
 	CU_ASSERT_FATAL(rig_query_next(r, &second));
 	CU_ASSERT_EQUAL(second.server_idx, first.server_idx);
@@ -532,6 +556,7 @@ static const struct unit_test tests[] = {
 	UNIT_TEST(engine_match__burns_only_the_ticket_that_was_missed),
 	UNIT_TEST(engine_match__counts_late_replies_as_late),
 	UNIT_TEST(engine_match__takes_an_answer_once),
+	UNIT_TEST(engine_match__waits_for_the_truth_after_lower_case),
 	UNIT_TEST(engine_match__asks_again_when_the_case_was_lost),
 	UNIT_TEST(engine_match__compares_addresses_and_ports_behind_the_hash),
 	UNIT_TEST(engine_match__drops_replies_to_ports_that_are_none_of_ours),
