@@ -18,7 +18,7 @@ static inline uint64_t load_le(const uint8_t *p)
 	       (uint64_t)p[7] << 56;
 }
 
-static inline void sip_rounds(struct sip_state *s, unsigned rounds)
+__attribute__((always_inline)) static inline void sip_rounds(struct sip_state *s, unsigned rounds)
 {
 	for (unsigned i = 0; i < rounds; i++) {
 		s->v0 += s->v1;
@@ -34,7 +34,8 @@ static inline void sip_rounds(struct sip_state *s, unsigned rounds)
 	}
 }
 
-static inline void sip_absorb(struct sip_state *s, uint64_t word, unsigned rounds)
+__attribute__((always_inline)) static inline void sip_absorb(struct sip_state *s, uint64_t word,
+							     unsigned rounds)
 {
 	s->v3 ^= word;
 	sip_rounds(s, rounds);
@@ -42,8 +43,10 @@ static inline void sip_absorb(struct sip_state *s, uint64_t word, unsigned round
 }
 
 /* Inlined twice, so that both counts of rounds are constants. */
-static inline uint64_t sip_hash(const struct hash_key *key, struct span input, unsigned word_rounds,
-				unsigned final_rounds)
+__attribute__((always_inline)) static inline uint64_t sip_hash(const struct hash_key *key,
+							       struct span input,
+							       unsigned word_rounds,
+							       unsigned final_rounds)
 {
 	struct sip_state s = {
 		key->k0 ^ UINT64_C(0x736f6d6570736575),

@@ -136,6 +136,34 @@ static inline bool is_letter(uint8_t c)
 	return lower_byte(c) >= 'a' && lower_byte(c) <= 'z';
 }
 
+#define BYTE_DIAGONAL UINT64_C(0x8040201008040201)
+
+/* Eight bytes at p, little-endian as on every machine that DPDK's x86 build runs on; of fewer, zeroes follow. */
+static inline uint64_t load_part(const uint8_t *p, size_t left_bytes)
+{
+	uint64_t word = 0;
+
+	if (left_bytes >= sizeof(word)) {
+		memcpy(&word, p, sizeof(word));
+		return word;
+	}
+	for (size_t i = 0; i < left_bytes; i++)
+		word |= (uint64_t)p[i] << (8 * i);
+	return word;
+}
+
+static inline void store_part(uint8_t *p, uint64_t word, size_t left_bytes)
+{
+	for (size_t i = 0; i < left_bytes; i++)
+		p[i] = (uint8_t)(word >> (8 * i));
+}
+
+/* 0x20 in every byte that is an ASCII letter of either case. */
+static inline uint64_t letters_of(uint64_t word)
+{
+	return upper_mask(word & ~(0x20 * EVERY_BYTE)) >> 2;
+}
+
 static bool equal_without_case(const uint8_t *a, const uint8_t *b, size_t length_bytes)
 {
 	size_t i = 0;
@@ -166,19 +194,28 @@ bool name_equal_exact(const struct name *a, const struct name *b)
 	       memcmp(a->bytes, b->bytes, a->length_bytes) == 0;
 }
 
+static inline void lower_word(const uint8_t *from, uint8_t *to)
+{
+	uint64_t word = load_lower(from);
+
+	memcpy(to, &word, sizeof(word));
+}
+
 void name_lower(const struct name *n, struct name *out)
 {
 	size_t length = n->length_bytes;
 	size_t i = 0;
 
 	out->length_bytes = n->length_bytes;
-	for (; i + sizeof(uint64_t) <= length; i += sizeof(uint64_t)) {
-		uint64_t word = load_lower(n->bytes + i);
-
-		memcpy(out->bytes + i, &word, sizeof(word));
+	if (length < sizeof(uint64_t)) {
+		for (; i < length; i++)
+			out->bytes[i] = lower_byte(n->bytes[i]);
+		return;
 	}
-	for (; i < length; i++)
-		out->bytes[i] = lower_byte(n->bytes[i]);
+	/* The last word overlaps the one before it: lowering twice does no harm. */
+	for (; i + sizeof(uint64_t) < length; i += sizeof(uint64_t))
+		lower_word(n->bytes + i, out->bytes + i);
+	lower_word(n->bytes + length - sizeof(uint64_t), out->bytes + length - sizeof(uint64_t));
 }
 
 uint64_t name_hash(const struct hash_key *key, const struct name *n)
@@ -192,21 +229,32 @@ uint64_t name_hash(const struct hash_key *key, const struct name *n)
 void name_case_take(const struct name *n, struct name_case *out)
 {
 	memset(out, 0, sizeof(*out));
-	for (size_t i = 0; i < n->length_bytes; i++)
-		if (n->bytes[i] >= 'A' && n->bytes[i] <= 'Z')
-			out->bits[i / 8] |= (uint8_t)(1u << (i % 8));
+	for (size_t i = 0; i < n->length_bytes; i += sizeof(uint64_t)) {
+		uint64_t word = load_part(n->bytes + i, n->length_bytes - i);
+		uint64_t upper = upper_mask(word);
+
+		/* Bit 7 of each byte, gathered into one byte: the products do not meet. */
+		out->bits[i / 8] = (uint8_t)((upper >> 7) * UINT64_C(0x0102040810204080) >> 56);
+	}
 }
 
 void name_case_apply(const struct name_case *letter_case, uint8_t *wire, size_t length_bytes)
 {
 	DCHECK(length_bytes <= DNS_NAME_BYTES_MAX);
-	for (size_t i = 0; i < length_bytes; i++) {
-		if (!is_letter(wire[i]))
-			continue;
-		if (letter_case->bits[i / 8] >> (i % 8) & 1)
-			wire[i] &= (uint8_t)~0x20u;
+	for (size_t i = 0; i < length_bytes; i += sizeof(uint64_t)) {
+		size_t part =
+			length_bytes - i < sizeof(uint64_t) ? length_bytes - i : sizeof(uint64_t);
+		uint64_t word = load_part(wire + i, part);
+		uint64_t letters = letters_of(word);
+		/* Each of the eight bits to its byte, there to bit 5. */
+		uint64_t spread = (letter_case->bits[i / 8] * EVERY_BYTE) & BYTE_DIAGONAL;
+		uint64_t upper = ((spread + 0x7f * EVERY_BYTE) | spread) >> 2;
+
+		word = (word | letters) & ~(upper & letters);
+		if (part == sizeof(uint64_t))
+			memcpy(wire + i, &word, sizeof(uint64_t));
 		else
-			wire[i] |= 0x20;
+			store_part(wire + i, word, part);
 	}
 }
 
