@@ -339,10 +339,15 @@ struct counters *engine_counters_mut(struct engine *e)
 
 void engine_gauges(const struct engine *e, struct engine_gauges *out)
 {
+	uint32_t live_count = e->inflight.live_count;
+	uint32_t probes_out = e->probes_out;
+
 	*out = (struct engine_gauges){
 		.resolutions_active = pool_used_count(&e->resolutions.free),
 		.waiters = pool_used_count(&e->waiters.free),
-		.tickets_out = e->inflight.live_count,
+		/* Whoever reads beside the worker may see a probe that is not among the live ones yet. */
+		.tickets_out = live_count > probes_out ? live_count - probes_out : 0,
+		.probes_out = probes_out,
 		.tickets_late = e->inflight.late_count,
 		.answer_buffers_used = pool_used_count(&e->answers_free),
 	};
@@ -369,6 +374,7 @@ void engine_check(const struct engine *e)
 			      s->resolution_generation == r->generation);
 		}
 	}
+	CHECK(e->probes_out <= e->inflight.live_count);
 	CHECK(waiters == pool_used_count(&e->waiters.free));
 	for (uint32_t i = 0; i < CLIENT_PLACES; i++)
 		waiters -= e->waiters.client_counts[i];

@@ -117,7 +117,8 @@ struct counters *engine_counters_mut(struct engine *e); /* the driver counts tx,
 struct engine_gauges {
 	uint64_t resolutions_active;
 	uint64_t waiters;
-	uint64_t tickets_out; /* queries under way */
+	uint64_t tickets_out; /* queries under way, health probes apart */
+	uint64_t probes_out;
 	uint64_t tickets_late;
 	uint64_t answer_buffers_used;
 };

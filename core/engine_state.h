@@ -89,6 +89,7 @@ struct engine {
 	struct engine_queue answer_queue; /* resolutions in state DONE with waiters left */
 
 	struct inflight inflight;
+	uint32_t probes_out;       /* of the slots that are live, those of health probes */
 	struct timer_wheel timers; /* slots first, then resolutions */
 	struct server_table servers;
 	struct engine_route *routes; /* a server */

@@ -316,6 +316,7 @@ unsigned engine_probe_send(struct engine *e, struct buffer frame, uint8_t *inter
 	}
 	counter_add(&e->counters, COUNTER_UPSTREAM_QUERIES, 1);
 	counter_add(&e->counters, COUNTER_PROBES, 1);
+	e->probes_out++;
 	timer_set(&e->timers, slot_idx,
 		  e->now + e->config->server_health[server_idx].interval_ms * NS_PER_MS);
 	return length_bytes;
@@ -325,6 +326,8 @@ unsigned engine_probe_send(struct engine *e, struct buffer frame, uint8_t *inter
 
 void engine_slot_end(struct engine *e, uint32_t slot_idx, bool late)
 {
+	if (e->inflight.slots[slot_idx].resolution_idx == NO_RESOLUTION)
+		e->probes_out--;
 	timer_cancel(&e->timers, slot_idx);
 	if (late)
 		inflight_late(&e->inflight, slot_idx, e->now + e->config->late_ms * NS_PER_MS);

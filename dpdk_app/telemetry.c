@@ -97,12 +97,14 @@ static void put_gauges(struct page *p)
 		sum.resolutions_active += g.resolutions_active;
 		sum.waiters += g.waiters;
 		sum.tickets_out += g.tickets_out;
+		sum.probes_out += g.probes_out;
 		sum.tickets_late += g.tickets_late;
 		sum.answer_buffers_used += g.answer_buffers_used;
 	}
 	put_number(p, "resolutions_active", sum.resolutions_active);
 	put_number(p, "waiters", sum.waiters);
 	put_number(p, "tickets_out", sum.tickets_out);
+	put_number(p, "probes_out", sum.probes_out);
 	put_number(p, "tickets_late", sum.tickets_late);
 	put_number(p, "answer_buffers_used", sum.answer_buffers_used);
 }

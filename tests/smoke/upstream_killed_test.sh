@@ -83,6 +83,8 @@ expect_match "every answer was right" 'Response codes: +NOERROR [0-9]+ \(100.00%
 expect_between "both had been asked" 1000 9999999 "$asked"
 expect_between "queries to the dead one timed out" 3 99999 "$(lab_stat upstream_timeouts)"
 expect_between "and were asked again" 3 99999 "$(lab_stat upstream_retries)"
+expect "nothing is left under way, though it is down" within 3000 nothing_left
+expect_equal "it is down still" down "$(server_field "$A" state)"
 
 lab_nsd a --zones ". perf.test" $A || exit 1
 a_pid=$LAB_PID

@@ -679,11 +679,12 @@ void rig_check(const struct rig *r)
 		CU_ASSERT_FATAL(value[COUNTER_UPSTREAM_QUERIES] ==
 				value[COUNTER_UPSTREAM_RESPONSE] +
 					value[COUNTER_UPSTREAM_TIMEOUTS] +
-					value[COUNTER_UPSTREAM_CANCELLED] + gauges.tickets_out);
+					value[COUNTER_UPSTREAM_CANCELLED] + gauges.tickets_out +
+					gauges.probes_out);
 		row_count = engine_report_upstreams(r->engines[i], rows, RIG_SERVER_COUNT, &cursor);
 		for (unsigned s = 0; s < row_count; s++)
 			under_way += rows[s].under_way;
-		CU_ASSERT_FATAL(under_way == gauges.tickets_out);
+		CU_ASSERT_FATAL(under_way == gauges.tickets_out + gauges.probes_out);
 	}
 }
 
@@ -707,6 +708,7 @@ struct engine_gauges rig_gauges(const struct rig *r)
 		sum.resolutions_active += one.resolutions_active;
 		sum.waiters += one.waiters;
 		sum.tickets_out += one.tickets_out;
+		sum.probes_out += one.probes_out;
 		sum.tickets_late += one.tickets_late;
 		sum.answer_buffers_used += one.answer_buffers_used;
 	}
@@ -755,6 +757,7 @@ void rig_finish(struct rig *r)
 	CU_ASSERT_EQUAL(left.resolutions_active, 0);
 	CU_ASSERT_EQUAL(left.waiters, 0);
 	CU_ASSERT_EQUAL(left.tickets_out, 0);
+	CU_ASSERT_EQUAL(left.probes_out, 0);
 	CU_ASSERT_EQUAL(left.tickets_late, 0);
 	CU_ASSERT_EQUAL(left.answer_buffers_used, 0);
 	/* Nothing that was taken is lost: one answer each. */
