@@ -278,17 +278,6 @@ unsigned name_label_count(const struct name *n)
 	return labels;
 }
 
-size_t name_suffix_offset(const struct name *n, unsigned label_count)
-{
-	unsigned labels = name_label_count(n);
-	size_t at = 0;
-
-	CHECK(label_count <= labels);
-	for (; labels > label_count; labels--)
-		at += 1 + (size_t)n->bytes[at];
-	return at;
-}
-
 bool name_is_below(const struct name *a, const struct name *ancestor)
 {
 	size_t at = 0;

@@ -57,10 +57,6 @@ bool name_is_below(const struct name *a, const struct name *ancestor);
 /* Number of labels, the root's not counted. */
 unsigned name_label_count(const struct name *n);
 
-/* Offset in n->bytes of the name's suffix that has label_count labels (0: the root's zero byte).
- * label_count <= name_label_count(n). */
-size_t name_suffix_offset(const struct name *n, unsigned label_count);
-
 /* Lower-case copy (ASCII). out may be n. */
 void name_lower(const struct name *n, struct name *out);
 

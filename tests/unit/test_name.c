@@ -281,20 +281,6 @@ static void name_is_below__respects_label_boundaries(void)
 	}
 }
 
-static void name_suffix_offset__counts_labels_from_the_root(void)
-{
-	struct name n = name_of("www.example.com.");
-	struct name root = name_of(".");
-
-	CU_ASSERT_EQUAL(name_label_count(&n), 3);
-	CU_ASSERT_EQUAL(name_suffix_offset(&n, 3), 0);
-	CU_ASSERT_EQUAL(name_suffix_offset(&n, 2), 4);
-	CU_ASSERT_EQUAL(name_suffix_offset(&n, 1), 12);
-	CU_ASSERT_EQUAL(name_suffix_offset(&n, 0), 16);
-	CU_ASSERT_EQUAL(name_label_count(&root), 0);
-	CU_ASSERT_EQUAL(name_suffix_offset(&root, 0), 0);
-}
-
 static void name_case__carries_over_to_another_spelling(void)
 {
 	struct name from = name_of("wWw.EXAMPLE-1.c\\064m.");
@@ -417,7 +403,6 @@ static const struct unit_test tests[] = {
 	UNIT_TEST(name_equal__ignores_ascii_case_only),
 	UNIT_TEST(name_lower__changes_only_a_to_z),
 	UNIT_TEST(name_is_below__respects_label_boundaries),
-	UNIT_TEST(name_suffix_offset__counts_labels_from_the_root),
 	UNIT_TEST(name_case__carries_over_to_another_spelling),
 	UNIT_TEST(name_case_apply__touches_letters_only),
 	UNIT_TEST(name_from_text__accepts_names_and_nothing_else),
