@@ -29,11 +29,11 @@ static enum counter answer_counter(uint16_t rcode)
 
 /* ---- what a waiter is owed ---- */
 
-static uint16_t udp_size_for(const struct msg_edns *edns)
+static uint16_t udp_size_for(const struct msg_edns *edns, uint16_t most)
 {
 	if (!edns->present || edns->udp_size_bytes < DNS_UDP_BYTES_MIN)
 		return DNS_UDP_BYTES_MIN;
-	return edns->udp_size_bytes < EDNS_UDP_BYTES ? edns->udp_size_bytes : EDNS_UDP_BYTES;
+	return edns->udp_size_bytes < most ? edns->udp_size_bytes : most;
 }
 
 static void waiter_from_query(struct engine *e, const struct rx_slot *slot,
@@ -53,7 +53,9 @@ static void waiter_from_query(struct engine *e, const struct rx_slot *slot,
 	udp->client_port = view->src_port;
 	udp->local_port = view->dst_port;
 	udp->id = query->id;
-	udp->udp_size_bytes = udp_size_for(&query->edns);
+	udp->udp_size_bytes = udp_size_for(
+		&query->edns,
+		engine_udp_bytes_max(&e->config->interfaces[slot->interface_idx], &view->src));
 	udp->interface_idx = slot->interface_idx;
 	udp->vlan_pcp = view->vlan_pcp;
 	flags |= (query->flags & DNS_FLAG_RD) != 0 ? WAITER_RD : 0;

@@ -112,6 +112,18 @@ struct engine {
 	uint8_t scratch[ANSWER_BUFFER_BYTES];
 };
 
+/* The most that a UDP payload between us and the peer may hold in one frame of the interface: never more than
+ * EDNS_UDP_BYTES, never a fragment (RFC 9715). */
+static inline uint16_t engine_udp_bytes_max(const struct frame_interface *interface,
+					    const struct address *peer)
+{
+	unsigned headers = (address_is_v4(peer) ? 20u : 40u) + 8u;
+	unsigned room = interface->mtu_bytes - headers;
+
+	DCHECK(interface->mtu_bytes >= headers + DNS_UDP_BYTES_MIN); /* config refuses less */
+	return (uint16_t)(room < EDNS_UDP_BYTES ? room : EDNS_UDP_BYTES);
+}
+
 /* ---- engine.c ---- */
 
 struct resolution_env engine_env(struct engine *e);

@@ -141,6 +141,9 @@ static size_t build_query(struct engine *e, const struct inflight_slot *slot,
 	const struct frame_interface *interface = &e->config->interfaces[out->interface_idx];
 	const struct endpoint *peer = &e->config->server_endpoints[spec->server_idx];
 	unsigned header_bytes = frame_udp_header_bytes(&peer->address, interface->vlan);
+	uint16_t most = engine_udp_bytes_max(interface, &peer->address);
+	uint16_t edns_size =
+		e->config->edns_udp_size_bytes < most ? e->config->edns_udp_size_bytes : most;
 	struct msg_query_params query = {
 		.id = slot->id,
 		.qname = &slot->qname,
@@ -149,7 +152,7 @@ static size_t build_query(struct engine *e, const struct inflight_slot *slot,
 		.recursion_desired = spec->recursion_desired,
 		.checking_disabled = spec->checking_disabled,
 		.edns = spec->edns,
-		.edns_udp_size_bytes = e->config->edns_udp_size_bytes,
+		.edns_udp_size_bytes = edns_size,
 	};
 	struct frame_udp_params params = {
 		.src_mac = interface->mac,

@@ -392,7 +392,40 @@ static void engine_client__stops_taking_but_finishes(void)
 	rig_finish(r);
 }
 
+/* A small MTU bounds what we send and what we tell servers that we take (SECURITY.md section 3.3 row 46). */
+static void engine_client__keeps_within_the_mtu(void)
+{
+	enum { MTU = 576, PAYLOAD_MAX = MTU - 28 };
+	static const struct {
+		const char *says;
+		uint16_t records;
+		bool truncated;
+	} rows[] = {{"fits", 25, false}, {"does not fit", 40, true}};
+
+	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+		struct rig *r = rig_new(1);
+		struct rig_question q = {
+			.name = "www.example.com", .edns = true, .udp_size_bytes = 4096};
+		struct rig_query query;
+		struct rig_answer a;
+
+		r->config.interfaces[0].mtu_bytes = MTU;
+		rig_start(r);
+		CU_ASSERT_EQUAL(rig_ask(r, &q), COUNTER_QUESTION_NEW);
+		CU_ASSERT_FATAL(rig_query_next(r, &query));
+		RIG_ROW(rows[i].says, query.parsed.edns.udp_size_bytes == PAYLOAD_MAX);
+		rig_answer_query(r, &query,
+				 &(struct rig_reply){.edns = true,
+						     .record_count = rows[i].records});
+		CU_ASSERT_FATAL(rig_answer_next(r, &a));
+		RIG_ROW(rows[i].says, a.length_bytes <= PAYLOAD_MAX);
+		RIG_ROW(rows[i].says, ((rig_flags(&a) & DNS_FLAG_TC) != 0) == rows[i].truncated);
+		rig_finish(r);
+	}
+}
+
 static const struct unit_test tests[] = {
+	UNIT_TEST(engine_client__keeps_within_the_mtu),
 	UNIT_TEST(engine_client__refuses_clients_that_are_not_allowed),
 	UNIT_TEST(engine_client__refuses_names_of_no_zone),
 	UNIT_TEST(engine_client__answers_any_with_hinfo),
