@@ -3,16 +3,34 @@
  * A bucket is 8 words of 64 bits, one cache line, found by a keyed hash of (outgoing address, port,
  * peer) without the ID, so that a wrong ID is seen in the same line. A word is
  * tag 24 | ID 16 | owner 7 | late 1 | slot 16; 0 is empty (a tag is never 0).
- *   enter   the owner fills its slot, then CASes the word in (release: the slot's contents are
- *           published before the word)
- *   match   whoever receives a reply loads the 8 words (acquire)
- *   remove  the owner stores 0 (release); timed out: the late bit is set and the word stays for
- *           late_ms, so that a late reply counts as late and not as a forgery
- * Only the owner of a word ever changes it. Two owners that enter the same (bucket, tag, ID) within
- * the same few cycles while a third frees a word of that bucket may both succeed; the reply to one
- * is then judged by the other, does not match, and the query times out: lost, never wrong.
+ *   enter   the owner fills its slot, then CASes the word from 0 into an empty place; only then it
+ *           looks for an equal tag and ID among the other seven, and if one is there takes its
+ *           own word back
+ *   find    whoever receives a reply loads the 8 words
+ *   remove  the owner stores 0; timed out: the late bit is set and the word stays for late_ms, so
+ *           that a late reply counts as late and not as a forgery
  *
- * Memory: words lent once for all workers; slots lent a worker. Threads: as above.
+ * What holds, whatever others do at the same time:
+ *   - A word that is not 0 is changed by its owner alone, and stays in its place until removed. One
+ *     that was entered before a query was sent is therefore found by every receiver of its reply.
+ *   - No two entered words of a bucket have equal tag and ID, be they live or late: that needs a
+ *     store-then-load order on both sides, so the CAS and the look after it are sequentially
+ *     consistent. A word about to be taken back can be found for these few cycles; its owner
+ *     compares everything and refuses. (While it is live and the one that it equals is late, a late
+ *     reply may so count as unmatched.)
+ *   - The 8 loads of find are no snapshot: words that come and go meanwhile are found or not, and
+ *     one that was found may be gone, or name a slot with another query, when its owner hears of
+ *     it. Hence only the owner judges, by its own slot.
+ *   - Slots are the owner's: nobody else reads them, and a packet gets to the owner through a ring
+ *     with orders of its own. So matching would be right with relaxed words; enter and mark_late
+ *     release and find acquires so that who finds a word also sees what its owner wrote before
+ *     that, which costs nothing on x86.
+ *   - The word must be seen before a reply can come. The CAS is a full barrier on x86; elsewhere
+ *     the barrier with which a driver tells the device of the query comes after it.
+ *
+ * Memory: words lent once for all workers; slots lent a worker. Threads: inflight_* of words: any;
+ * inflight_remove, inflight_mark_late and inflight_word: the owner of the word. A struct inflight
+ * and its slots: one worker. tests/stress checks all this with many threads.
  */
 #ifndef PORTICO_INFLIGHT_H
 #define PORTICO_INFLIGHT_H
@@ -65,7 +83,9 @@ static inline void inflight_prefetch(const struct inflight_words *w, uint64_t ha
 {
 	size_t bucket = (size_t)(hash & w->bucket_mask);
 
-	__builtin_prefetch(w->words + bucket * INFLIGHT_BUCKET_WORDS);
+	/* Into the second level: a core has more places for misses there than at the first, and a
+	 * burst's buckets come in two thirds of the time (30 and 19 cycles a line, 32 MiB of words). */
+	__builtin_prefetch(w->words + bucket * INFLIGHT_BUCKET_WORDS, 0, 2);
 }
 
 enum inflight_enter {
@@ -73,13 +93,14 @@ enum inflight_enter {
 	/* The same tag and ID is there, or the bucket is full: draw another ticket. */
 	INFLIGHT_TAKEN,
 };
-/* On ENTERED *position says where the word is, for removal. */
+/* On ENTERED *position says where the word is, for removal. TAKEN may also be said of an equal word
+ * that is being taken back at this moment. At most 8 CASes, none repeated. */
 MUST_USE enum inflight_enter inflight_enter(struct inflight_words *w, uint64_t hash, uint16_t id,
 					    uint8_t owner, uint16_t slot, uint32_t *position);
 static inline void inflight_remove(struct inflight_words *w, uint32_t position)
 {
-	/* Release: what the owner did with the slot may not move past the word's end, after which
-	 * the place is another owner's. */
+	/* Release: who CASes its word into this place is ordered after all that was done with it
+	 * here, and so after our own look at the bucket. No CAS: nobody changes a word but us. */
 	atomic_store_explicit(&w->words[position], 0, memory_order_release);
 }
 /* The word at position, as it is now; 0: empty. For checks. */
@@ -103,8 +124,13 @@ struct inflight_hit {
 	uint8_t owner;
 	uint16_t slot;
 };
-/* Look a reply up. An equal ID wins over a near miss. hits: for MATCH and LATE one; for NEAR_MISS
- * all live words with this tag (at most 8). *hit_count is written always. */
+/* Look a reply up. An equal ID wins over a near miss, a live word over a late one.
+ *   hits    MATCH: all live words with this tag and ID; LATE: all late ones; NEAR_MISS: all live
+ *           words with this tag. In ascending order of owner, then slot, so that a packet can pass
+ *           along its owners. More than one for MATCH or LATE only while one of them is being
+ *           taken back; one owner may have several, and a word that moves during the look may be
+ *           there twice. Beyond *hit_count hits is not written.
+ *   *hit_count is written always: 0 for NONE, else 1 to 8. */
 MUST_USE enum inflight_find inflight_find(const struct inflight_words *w, uint64_t hash,
 					  uint16_t id,
 					  struct inflight_hit hits[INFLIGHT_BUCKET_WORDS],

@@ -64,7 +64,7 @@ static enum inflight_find find(const struct fixture *f, uint64_t hash, uint16_t 
 	enum inflight_find found = inflight_find(&f->words, hash, id, hits, &hit_count);
 
 	CU_ASSERT_EQUAL(hit_count == 0, found == INFLIGHT_NONE);
-	CU_ASSERT(hit_count <= (found == INFLIGHT_NEAR_MISS ? INFLIGHT_BUCKET_WORDS : 1));
+	CU_ASSERT(hit_count <= INFLIGHT_BUCKET_WORDS);
 	return found;
 }
 
@@ -171,7 +171,6 @@ static void inflight_find__id_match_wins_over_near_misses(void)
 	struct inflight_hit hits[INFLIGHT_BUCKET_WORDS];
 	unsigned hit_count;
 	uint32_t slots[4];
-	uint16_t seen = 0;
 
 	fixture_init(&f, 16, 9);
 	for (uint16_t i = 0; i < 4; i++)
@@ -192,9 +191,7 @@ static void inflight_find__id_match_wins_over_near_misses(void)
 	CU_ASSERT_EQUAL(inflight_find(&f.words, hash_of(7, 1), 55, hits, &hit_count),
 			INFLIGHT_NEAR_MISS);
 	CU_ASSERT_EQUAL(hit_count, 3);
-	for (unsigned i = 0; i < hit_count; i++)
-		seen = (uint16_t)(seen | 1u << hits[i].slot);
-	CU_ASSERT_EQUAL(seen, 1u << slots[0] | 1u << slots[1] | 1u << slots[3]);
+	CU_ASSERT(hits[0].slot == slots[0] && hits[1].slot == slots[1] && hits[2].slot == slots[3]);
 	fixture_fini(&f);
 }
 
@@ -513,6 +510,9 @@ static void model_find(struct model *m)
 
 		CU_ASSERT_FATAL(q->entered && q->hash == hash &&
 				(q->id == id) == (want != INFLIGHT_NEAR_MISS));
+		CU_ASSERT_FATAL(
+			i == 0 || hits[i - 1].owner < hits[i].owner ||
+			(hits[i - 1].owner == hits[i].owner && hits[i - 1].slot < hits[i].slot));
 	}
 }
 
