@@ -57,7 +57,7 @@ FYAML_LIBS   = $(call ask,FYAML_LIBS,--libs libfyaml)
 DPDK_CFLAGS_RAW = $(call ask,DPDK_CFLAGS_RAW,--cflags libdpdk)
 DPDK_CFLAGS = $(patsubst -I%,-isystem %,$(filter-out -march=%,$(DPDK_CFLAGS_RAW)))
 DPDK_LIBS   = $(call ask,DPDK_LIBS,--libs libdpdk)
-APP_LIBS    = $(call ask,APP_LIBS,--libs libfyaml openssl libsystemd)
+APP_LIBS    = $(call ask,APP_LIBS,--libs libfyaml openssl libsystemd libpcap)
 # AddressSanitizer brings its own allocator.
 JEMALLOC_LIBS = $(call ask,JEMALLOC_LIBS,--libs jemalloc)
 ALLOCATOR_release = $(JEMALLOC_LIBS)
@@ -79,6 +79,8 @@ UNIT   := $(wildcard tests/unit/*.c)
 FUZZ   := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_SHARED := $(filter-out $(FUZZ),$(wildcard tests/fuzz/*.c))
 BENCH  := $(wildcard bench/bench_*.c)
+LOAD   := $(wildcard bench/load/*.c)
+STRESS := $(wildcard tests/stress/*.c) core/inflight_words.c core/hash.c
 SIM    := $(wildcard tests/sim/*.c)
 MAN    := $(wildcard dpdk_app/man/*.[158])
 EXAMPLES := $(wildcard config/*.yaml config/examples/*.yaml)
@@ -92,15 +94,16 @@ objects = $(patsubst %.c,build/$(1)/%.o,$(2))
 programs = $(if $(wildcard dpdk_app/main.c),$(bin_$(1))/portico) $(if $(CTL),$(bin_$(1))/porticoctl)
 harnesses := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(FUZZ))
 benches := $(patsubst bench/%.c,build/bench/%,$(BENCH))
+load := $(if $(LOAD),build/bench/load)
 
 # The sets of packages that the targets asked for need; only what is missing is installed.
 comma := ,
-NEEDS := build$(if $(filter test unit unit-bin smoke fuzz fuzz-bin lint fmt sim,$(MAKECMDGOALS)),$(comma)test)$(if \
+NEEDS := build$(if $(filter test unit unit-bin stress smoke fuzz fuzz-bin lint fmt sim,$(MAKECMDGOALS)),$(comma)test)$(if \
 	$(filter run,$(MAKECMDGOALS)),$(comma)run)$(if $(filter bench,$(MAKECMDGOALS)),$(comma)bench)
 
 # --- targets -----------------------------------------------------------------------------------
 
-.PHONY: all test unit unit-bin smoke sim fuzz fuzz-bin lint bench run install fmt deps deps-needed clean help
+.PHONY: all test unit unit-bin stress smoke sim fuzz fuzz-bin lint bench run install fmt deps deps-needed clean help
 
 all: $(call programs,$(BUILD)) build/$(BUILD)/libcore.a build/$(BUILD)/libconfig.a ## everything that is installed (default)
 
@@ -112,6 +115,9 @@ unit: $(bin_$(BUILD))/unit ## only the unit tests, of BUILD
 
 smoke: all ## only the smoke tests; SMOKE=name runs one
 	$(Q)tests/lab/suite.sh smoke
+
+stress: build/stress/stress_inflight build/stress/stress_inflight_tsan ## in-flight words: threads, ThreadSanitizer, mutants (SEED= STRESS_S=)
+	$(Q)STRESS_RELEASE=build/stress/stress_inflight STRESS_TSAN=build/stress/stress_inflight_tsan tests/stress/run.sh
 
 unit-bin: build/unit build/san/unit
 fuzz-bin: $(harnesses)
@@ -158,7 +164,7 @@ clean: ## remove build/
 
 help: ## this
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
-	@echo 'Variables: BUILD=release|debug|san V=1 SEED= FUZZ_S= SMOKE= DEPS= CONFIG= RUN_SECONDS= PREFIX= DESTDIR='
+	@echo 'Variables: BUILD=release|debug|san V=1 SEED= FUZZ_S= STRESS_S= SMOKE= DEPS= CONFIG= RUN_SECONDS= PREFIX= DESTDIR='
 
 # --- rules, once for each tree -----------------------------------------------------------------
 
@@ -181,6 +187,10 @@ build/$(1)/dpdk_app/%.o: dpdk_app/%.c Makefile | deps-needed
 	$$(call say,CC)mkdir -p $$(@D)
 	$$(Q)$$(CC_$(1)) $$(APP_FLAGS) $$(MODE_$(1)) $$(FORTIFY_$(1)) -MMD -MP -c -o $$@ $$<
 
+build/$(1)/bench/load/%.o: bench/load/%.c Makefile | deps-needed
+	$$(call say,CC)mkdir -p $$(@D)
+	$$(Q)$$(CC_$(1)) $$(APP_FLAGS) $$(MODE_$(1)) $$(FORTIFY_$(1)) -MMD -MP -c -o $$@ $$<
+
 build/$(1)/tests/%.o: tests/%.c Makefile | deps-needed
 	$$(call say,CC)mkdir -p $$(@D)
 	$$(Q)$$(CC_$(1)) $$(TEST_FLAGS) $$(MODE_$(1)) -MMD -MP -c -o $$@ $$<
@@ -194,7 +204,7 @@ build/$(1)/libconfig.a: $$(call objects,$(1),$$(CONFIGURATION)) config
 	$$(call say,AR)mkdir -p $$(@D) && rm -f $$@
 	$$(Q)ar rcs $$@ $$(filter %.o,$$^)
 
--include $$(patsubst %.o,%.d,$$(call objects,$(1),$$(CORE) $$(CONFIGURATION) $$(CTL) $$(APP) $$(UNIT) $$(FUZZ) $$(FUZZ_SHARED)))
+-include $$(patsubst %.o,%.d,$$(call objects,$(1),$$(CORE) $$(CONFIGURATION) $$(CTL) $$(APP) $$(UNIT) $$(FUZZ) $$(FUZZ_SHARED) $$(LOAD)))
 endef
 
 # $(call programs_of,TREE): programs and unit tests.
@@ -219,8 +229,25 @@ build/fuzz/fuzz_%: build/fuzz/tests/fuzz/fuzz_%.o $(call objects,fuzz,$(FUZZ_SHA
 	$(call say,LD)mkdir -p $(@D)
 	$(Q)$(CC_fuzz) $(LINK_fuzz) -o $@ $^ -Wl,--as-needed -lldns -lcrypto $(FYAML_LIBS) -lm -pthread
 
+STRESS_LINK = $(CC_release) $(TEST_FLAGS) $(1) -MMD -MP -MF $@.d -o $@ $(STRESS) -pthread
+MODE_tsan := -O1 -g -fPIE -pie -fsanitize=thread
+
+build/stress/stress_inflight: $(STRESS) Makefile | deps-needed
+	$(call say,CC)mkdir -p $(@D)
+	$(Q)$(call STRESS_LINK,$(MODE_release) $(LINK_release))
+
+build/stress/stress_inflight_tsan: $(STRESS) Makefile | deps-needed
+	$(call say,CC)mkdir -p $(@D)
+	$(Q)$(call STRESS_LINK,$(MODE_tsan))
+
+-include $(wildcard build/stress/*.d)
+
 build/bench/%: bench/%.c build/release/libcore.a Makefile
 	$(call say,CC)mkdir -p $(@D)
 	$(Q)$(CC_release) $(TEST_FLAGS) $(MODE_release) $(LINK_release) -MMD -MP -o $@ $< build/release/libcore.a -Wl,--as-needed -lcrypto -lm -pthread
+
+build/bench/load: $(call objects,release,$(LOAD)) build/release/libcore.a
+	$(call say,LD)mkdir -p $(@D)
+	$(Q)$(CC_release) $(LINK_release) -o $@ $^ -Wl,--as-needed $(DPDK_LIBS) -lm -pthread
 
 -include $(patsubst %,%.d,$(benches))

@@ -4,11 +4,12 @@
 # it meanwhile (what was there before is put back), and its service is disabled and masked.
 set -euo pipefail
 
-build="build-essential pkg-config libdpdk-dev libfyaml-dev libssl-dev libjemalloc-dev libsystemd-dev"
+build="build-essential pkg-config libdpdk-dev libfyaml-dev libssl-dev libjemalloc-dev libsystemd-dev
+	libpcap-dev"
 run="iproute2 ethtool nsd bind9-dnsutils procps tcpdump bsdextrautils"
 test="$run libcunit1-dev libldns-dev clang libclang-rt-14-dev clang-format knot knot-dnsutils dnsperf
 	python3 python3-scapy python3-dnspython strace dpdk"
-bench="dnsperf dpdk valgrind"
+bench="dnsperf dpdk dpdk-dev valgrind"
 # package:services that it would start
 services="nsd:nsd knot:knot bind9:named"
 policy=/usr/sbin/policy-rc.d
