@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "check.h"
 #include "dns_const.h"
@@ -56,6 +57,13 @@ bool name_is_below(const struct name *a, const struct name *ancestor);
 
 /* Number of labels, the root's not counted. */
 unsigned name_label_count(const struct name *n);
+
+/* Only the bytes that there are: the rest of 256 would be cache lines moved for nothing. */
+static inline void name_copy(struct name *to, const struct name *from)
+{
+	to->length_bytes = from->length_bytes;
+	memcpy(to->bytes, from->bytes, from->length_bytes);
+}
 
 /* Lower-case copy (ASCII). out may be n. */
 void name_lower(const struct name *n, struct name *out);

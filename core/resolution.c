@@ -94,9 +94,19 @@ uint32_t resolution_find(const struct resolution_table *t, const struct resoluti
 {
 	uint32_t idx = t->buckets[key->hash & t->bucket_mask];
 
-	while (idx != POOL_NONE && !key_equal(&t->resolutions[idx].key, key))
+	while (idx != POOL_NONE &&
+	       !(t->resolutions[idx].hash_check == (uint32_t)(key->hash >> 32) &&
+		 key_equal(&t->resolutions[idx].key, key)))
 		idx = t->resolutions[idx].chain_next;
 	return idx;
+}
+
+void resolution_prefetch_chain(const struct resolution_table *t, uint64_t hash)
+{
+	uint32_t idx = t->buckets[hash & t->bucket_mask];
+
+	if (idx != POOL_NONE)
+		__builtin_prefetch(&t->resolutions[idx]);
 }
 
 uint32_t resolution_take(struct resolution_table *t, const struct resolution_key *key, mono_ns now)
@@ -112,24 +122,26 @@ uint32_t resolution_take(struct resolution_table *t, const struct resolution_key
 	r = &t->resolutions[idx];
 	generation = is_new ? 1 : r->generation + 1;
 	head = &t->buckets[key->hash & t->bucket_mask];
-	*r = (struct resolution){
-		.state = RESOLUTION_FREE,
-		.rcode = DNS_RCODE_SERVFAIL,
-		.ede = DNS_EDE_NONE,
-		.server_pos = -1,
-		.generation = generation,
-		.slot_idx = POOL_NONE,
-		.answer_idx = POOL_NONE,
-		.waiter_head = POOL_NONE,
-		.waiter_tail = POOL_NONE,
-		.chain_next = *head,
-		.queue_next = POOL_NONE,
-		.started_at = now,
-		.deadline_at = now + (CLIENT_DEADLINE_MS - DEADLINE_MARGIN_MS) * NS_PER_MS,
-		.try_until = now,
-		.resume_at = MONO_NEVER,
-		.key = *key,
-	};
+	/* All but the key, which is copied as far as its name goes. */
+	memset(r, 0, offsetof(struct resolution, key));
+	r->state = RESOLUTION_FREE;
+	r->rcode = DNS_RCODE_SERVFAIL;
+	r->ede = DNS_EDE_NONE;
+	r->server_pos = -1;
+	r->generation = generation;
+	r->slot_idx = POOL_NONE;
+	r->answer_idx = POOL_NONE;
+	r->waiter_head = POOL_NONE;
+	r->waiter_tail = POOL_NONE;
+	r->hash_check = (uint32_t)(key->hash >> 32);
+	r->chain_next = *head;
+	r->queue_next = POOL_NONE;
+	r->started_at = now;
+	r->deadline_at = now + (CLIENT_DEADLINE_MS - DEADLINE_MARGIN_MS) * NS_PER_MS;
+	r->try_until = now;
+	r->resume_at = MONO_NEVER;
+	memcpy(&r->key, key, offsetof(struct resolution_key, qname));
+	name_copy(&r->key.qname, &key->qname);
 	*head = idx;
 	return idx;
 }

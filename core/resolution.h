@@ -69,6 +69,8 @@ struct resolution {
 	uint32_t slot_idx;   /* WAIT: the in-flight slot */
 	uint32_t answer_idx; /* DONE: answer buffer, or POOL_NONE */
 	uint32_t waiter_head, waiter_tail, waiter_count;
+	uint32_t
+		hash_check; /* of key.hash, beside chain_next: tells most others apart by one cache line */
 	uint32_t chain_next; /* hash chain, while not DONE */
 	uint32_t queue_next; /* send queue (SEND) or answer queue (DONE) */
 	mono_ns started_at;  /* immutable: later waiters do not make it younger */
@@ -88,7 +90,9 @@ struct resolution_table {
 size_t resolution_table_memory_bytes(uint32_t capacity);
 void resolution_table_init(struct resolution_table *t, void *memory, uint32_t capacity);
 
+/* Stage 1: the bucket; stage 2, when that has come: the first of its chain. */
 void resolution_prefetch(const struct resolution_table *t, uint64_t hash);
+void resolution_prefetch_chain(const struct resolution_table *t, uint64_t hash);
 /* POOL_NONE: none under way. */
 MUST_USE uint32_t resolution_find(const struct resolution_table *t,
 				  const struct resolution_key *key);

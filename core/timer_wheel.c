@@ -116,6 +116,21 @@ void timer_set(struct timer_wheel *w, uint32_t idx, mono_ns deadline)
 	timer_link(w, idx);
 }
 
+void timer_prefetch(const struct timer_wheel *w, uint32_t idx)
+{
+	__builtin_prefetch(&w->nodes[idx]);
+}
+
+void timer_prefetch_links(const struct timer_wheel *w, uint32_t idx)
+{
+	const struct timer_node *node = &w->nodes[idx];
+
+	if (node->prev != NONE)
+		__builtin_prefetch(&w->nodes[node->prev]);
+	if (node->next != NONE)
+		__builtin_prefetch(&w->nodes[node->next]);
+}
+
 void timer_cancel(struct timer_wheel *w, uint32_t idx)
 {
 	CHECK(idx < w->timer_count);

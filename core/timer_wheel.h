@@ -43,6 +43,10 @@ void timer_wheel_init(struct timer_wheel *w, void *memory, uint32_t timer_count,
 void timer_set(struct timer_wheel *w, uint32_t idx, mono_ns deadline);
 void timer_cancel(struct timer_wheel *w, uint32_t idx); /* no-op if it is not set */
 
+/* Before timer_cancel of many: pull timer idx towards the cache, and when it has come, the two that it is linked with. */
+void timer_prefetch(const struct timer_wheel *w, uint32_t idx);
+void timer_prefetch_links(const struct timer_wheel *w, uint32_t idx);
+
 /* Move to now (a now that went back moves nothing); then take out what has expired, one by one,
  * until UINT32_MAX. A timer that is taken is no longer set; setting or cancelling any timer between
  * calls is allowed. */
