@@ -36,6 +36,8 @@ struct bench {
 	const struct engine_config *_Atomic config_pointer;
 	struct port_set ports;
 	struct inflight_words words;
+	struct server_shared_table servers;
+	struct neighbour_shared neighbours;
 	struct engine *engine;
 	struct packet *packets;
 	mono_ns now;
@@ -109,20 +111,31 @@ static void start(struct bench *b)
 	struct engine_params params = {
 		.config = &b->config_pointer,
 		.words = &b->words,
+		.servers = &b->servers,
+		.neighbours = &b->neighbours,
 		.under_way_max = UNDER_WAY_MAX,
 		.waiter_count_max = 2 * UNDER_WAY_MAX,
 		.answer_buffer_count = 1024,
 		.worker_count = 1,
+		.receiver_count = 1,
 		.entropy_block_bytes = ENTROPY_BYTES,
 		.now = b->now,
 	};
 	struct hash_key key;
+	uint16_t neighbours;
 
 	configure(b);
+	neighbours = engine_neighbour_count_max(&b->config);
+	neighbour_shared_init(&b->neighbours,
+			      memory_for(neighbours * sizeof(struct neighbour_word)), neighbours);
 	atomic_init(&b->config_pointer, &b->config);
 	CHECK(RAND_bytes((void *)&key, sizeof(key)) == 1);
 	inflight_words_init(&b->words, memory_for(inflight_words_memory_bytes(UNDER_WAY_MAX)),
 			    UNDER_WAY_MAX, &key);
+	server_shared_init(&b->servers,
+			   memory_for(server_shared_memory_bytes(b->config.server_count)),
+			   b->config.server_endpoints, b->config.server_health,
+			   b->config.server_count);
 	params.question_key = params.table_key = params.cookie_key = key;
 	b->engine = engine_init(memory_for(engine_memory_bytes(&params)), &params);
 	b->packets = memory_for(sizeof(struct packet) * UNDER_WAY_MOST);

@@ -36,11 +36,6 @@ static void build_workers(struct build *b)
 	if (c->worker_count == 0)
 		settings_error(b->problems, top, workers, NULL,
 			       "is empty, allowed: a count, or a list of CPUs");
-	else if (c->worker_count > 1)
-		settings_error(b->problems, top, workers, NULL,
-			       "%u workers are not available yet: one worker until hand-over "
-			       "between workers exists",
-			       c->worker_count);
 }
 
 static void build_control_cpu(struct build *b)

@@ -1,5 +1,6 @@
-/* Every counter of a worker, in one table. A received packet ends in exactly one of OUTCOMES, so
- * that their sum is rx_packets, always (SECURITY.md R14); EVENTS count what happens besides.
+/* Every counter of a worker, in one table. What a worker receives, from a device or from another worker, ends in
+ * exactly one of OUTCOMES, so that their sum is rx_packets + handoffs, always (SECURITY.md R14); EVENTS
+ * count what happens besides. Over all workers, handoffs is what was handed off, less what is in the rings.
  *
  * Threads: worker: writes; control: reads, relaxed (aligned 8-byte words).
  */
@@ -16,8 +17,8 @@
 	  "questions answered at once: errors, refusals, ANY")                                     \
 	X(QUESTION_HANDED_OFF, "questions_handed_off",                                             \
 	  "questions given to the worker that owns them")                                          \
-	X(REPLY_HANDED_OFF, "replies_handed_off",                                                  \
-	  "upstream replies given to the worker that asked")                                       \
+	X(PACKET_HANDED_OFF, "packets_handed_off",                                                 \
+	  "replies given to the worker that asked; ARP, ND and echo given to the first worker")    \
 	X(UPSTREAM_RESPONSE, "upstream_responses", "replies that matched a query under way")       \
 	X(LATE_RESPONSE, "late_responses",                                                         \
 	  "replies to queries that had timed out or were replaced")                                \
@@ -70,13 +71,14 @@
 	  "one client waits for too many answers already")                                         \
 	X(DROP_QUESTION_WAITERS, "drops_question_waiters",                                         \
 	  "too many clients wait for this question")                                               \
-	X(DROP_HANDOFF_FULL, "drops_handoff_full", "no place towards the worker that owns it")     \
+	X(DROP_HANDOFF_FULL, "drops_handoff_full",                                                 \
+	  "no place in the ring towards the worker that it is for")                                \
 	X(DROP_ANSWERS_FULL, "drops_answers_full",                                                 \
 	  "no buffer for an upstream answer; it is asked again")                                   \
 	X(DROP_STOPPING, "drops_stopping", "new questions while shutting down")
 
 #define COUNTER_EVENTS(X)                                                                          \
-	X(RX_PACKETS, "rx_packets", "packets received")                                            \
+	X(RX_PACKETS, "rx_packets", "packets received from devices")                               \
 	X(TX_PACKETS, "tx_packets", "packets sent")                                                \
 	X(TX_DROPPED, "tx_dropped", "packets that the device did not take")                        \
 	X(QUERIES, "queries", "well-addressed DNS queries from clients")                           \
@@ -102,7 +104,10 @@
 	X(ENTROPY_WAITS, "entropy_waits", "sends that waited for random bytes")                    \
 	X(NEIGHBOUR_WAITS, "neighbour_waits", "sends that waited for a neighbour's MAC")           \
 	X(SOLICITS, "solicits", "ARP and ND questions sent")                                       \
-	X(HANDOFFS, "handoffs", "messages taken from other workers")                               \
+	X(HANDOFFS, "handoffs", "packets and questions taken from other workers")                  \
+	X(FRAMES_RELAYED, "frames_relayed",                                                        \
+	  "frames sent through the queue of another worker, for want of an own one")               \
+	X(WAKES, "wakes", "naps of other workers ended because something was passed to them")      \
 	X(BUSY_CYCLES, "busy_cycles", "TSC cycles spent on non-empty bursts")                      \
 	X(NAPS, "naps", "times the worker slept because there was nothing to do")
 

@@ -4,14 +4,25 @@
 
 /* ---- memory ---- */
 
+uint16_t engine_neighbour_count_max(const struct engine_config *config)
+{
+	/* Every neighbour is a gateway or an on-link server as seen from one interface. */
+	return (uint16_t)(config->gateway_count + config->server_count * config->interface_count);
+}
+
+/* A client's prefix may reach us through any of the workers that receive: each has its share of the rate. */
+static uint32_t error_replies_per_s(const struct engine_params *p)
+{
+	return ERROR_REPLIES_PER_S / p->receiver_count > 0 ? ERROR_REPLIES_PER_S / p->receiver_count
+							   : 1u;
+}
+
 /* The one list of what an engine is made of: measured with memory NULL, laid out otherwise. */
 static struct engine *carve(struct arena *a, const struct engine_params *p)
 {
 	const struct engine_config *config = atomic_load_explicit(p->config, memory_order_acquire);
 	uint16_t server_count = config->server_count;
-	/* Every neighbour is a gateway or an on-link server as seen from one interface. */
-	uint16_t neighbour_count =
-		(uint16_t)(config->gateway_count + server_count * config->interface_count);
+	uint16_t neighbour_count = engine_neighbour_count_max(config);
 	struct engine *e = arena_take(a, 1, sizeof(*e));
 	void *resolutions = arena_take(a, 1, resolution_table_memory_bytes(p->under_way_max));
 	void *waiters = arena_take(a, p->waiter_count_max, sizeof(struct waiter));
@@ -28,8 +39,8 @@ static struct engine *carve(struct arena *a, const struct engine_params *p)
 	void *neighbours = arena_take(a, neighbour_count, sizeof(struct neighbour));
 	void *errors = arena_take(a, 1, rate_limit_memory_bytes(RATE_BUCKETS));
 	void *links = arena_take(a, 1, rate_limit_memory_bytes(1));
+	void *link_answers = arena_take(a, 1, rate_limit_memory_bytes(1));
 	void *echoes = arena_take(a, 1, rate_limit_memory_bytes(1));
-	void *outbox = arena_take(a, HANDOFF_OUTBOX_SIZE, sizeof(struct handoff));
 
 	if (a->memory == NULL)
 		return NULL;
@@ -46,19 +57,21 @@ static struct engine *carve(struct arena *a, const struct engine_params *p)
 	pool_init(&e->answers_free, answers_free, p->answer_buffer_count);
 	inflight_init(&e->inflight, slots, p->under_way_max, p->worker_idx, p->words);
 	timer_wheel_init(&e->timers, timers, 2 * p->under_way_max, p->now);
-	memset(servers, 0, server_count * sizeof(struct server));
-	e->servers.servers = servers;
+	server_table_init(&e->servers, servers, p->servers,
+			  (struct server_worker){p->worker_idx, p->worker_count});
 	memset(routes, 0, server_count * sizeof(struct engine_route));
 	e->routes = routes;
 	memset(cursors, 0, config->zone_count * sizeof(uint32_t));
 	e->zone_cursors = cursors;
 	entropy_init(&e->entropy, entropy, p->entropy_block_bytes);
-	neighbour_init(&e->neighbours, neighbours, neighbour_count);
-	rate_limit_init(&e->error_limit, errors, RATE_BUCKETS, ERROR_REPLIES_PER_S, &p->table_key,
-			p->now);
+	neighbour_init(&e->neighbours, neighbours, neighbour_count, p->neighbours,
+		       p->worker_idx == LINK_WORKER ? NEIGHBOUR_KEEPER : NEIGHBOUR_READER);
+	rate_limit_init(&e->error_limit, errors, RATE_BUCKETS, error_replies_per_s(p),
+			&p->table_key, p->now);
 	rate_limit_init(&e->link_limit, links, 1, ARP_REPLIES_PER_S, &p->table_key, p->now);
+	rate_limit_init(&e->link_answer_limit, link_answers, 1, LINK_ANSWERS_PER_S, &p->table_key,
+			p->now);
 	rate_limit_init(&e->echo_limit, echoes, 1, ECHO_REPLIES_PER_S, &p->table_key, p->now);
-	e->outbox = outbox;
 	return e;
 }
 
@@ -78,6 +91,9 @@ struct engine *engine_init(void *memory, const struct engine_params *params)
 
 	CHECK(params->under_way_max >= 1 && params->under_way_max <= UNDER_WAY_MAX);
 	CHECK(params->worker_idx < params->worker_count && params->worker_count <= WORKERS_MAX);
+	CHECK(params->receiver_count >= 1 && params->receiver_count <= params->worker_count);
+	CHECK(params->servers->server_count ==
+	      atomic_load_explicit(params->config, memory_order_acquire)->server_count);
 	arena_init(&a, memory, engine_memory_bytes(params));
 	e = carve(&a, params);
 	arena_seal(&a);
@@ -214,6 +230,7 @@ static void begin_turn(struct engine *e, mono_ns now)
 	e->config = atomic_load_explicit(e->config_source, memory_order_acquire);
 	/* Routes, servers and what is under way hold indices into it: a reload has to translate them first. */
 	DCHECK(e->config == e->indexed_config);
+	server_refresh(&e->servers, now);
 }
 
 /* ---- sending ---- */
@@ -253,7 +270,7 @@ unsigned engine_tx_wanted(struct engine *e, unsigned most, mono_ns now)
 	for (uint32_t i = e->answer_queue.head, n = e->answer_queue.count; n > 0 && wanted < most;
 	     n--, i = e->resolutions.resolutions[i].queue_next)
 		wanted += e->resolutions.resolutions[i].waiter_count;
-	if (e->neighbours.next_at <= now)
+	if (neighbour_next_at(&e->neighbours, now) <= now)
 		wanted += e->neighbours.entry_count;
 	if (e->servers.next_probe_at <= now)
 		wanted += e->servers.server_count;
@@ -279,13 +296,14 @@ mono_ns engine_next_deadline(const struct engine *e)
 {
 	mono_ns next = timer_wheel_next(&e->timers);
 	mono_ns late = inflight_next_late(&e->inflight);
+	mono_ns neighbours = neighbour_next_at(&e->neighbours, e->now);
 
-	if (e->send_queue.count > 0 || e->answer_queue.count > 0 || e->outbox_count > 0)
+	if (e->send_queue.count > 0 || e->answer_queue.count > 0)
 		return e->now;
 	if (late < next)
 		next = late;
-	if (e->neighbours.next_at < next)
-		next = e->neighbours.next_at;
+	if (neighbours < next)
+		next = neighbours;
 	if (e->servers.next_probe_at < next)
 		next = e->servers.next_probe_at;
 	return next;
@@ -306,9 +324,12 @@ bool engine_ready(const struct engine *e, mono_ns now)
 {
 	if (now >= e->started_at + READY_WAIT_MS * NS_PER_MS)
 		return true;
-	for (uint16_t i = 0; i < e->neighbours.entry_count; i++)
-		if (neighbour_mac(&e->neighbours, i) == NULL)
+	for (uint16_t i = 0; i < e->neighbours.entry_count; i++) {
+		struct mac mac;
+
+		if (neighbour_mac(&e->neighbours, i, &mac) != NEIGHBOUR_KNOWN)
 			return false;
+	}
 	return true;
 }
 
@@ -319,7 +340,7 @@ void engine_stop_taking(struct engine *e)
 
 bool engine_idle(const struct engine *e)
 {
-	return pool_used_count(&e->resolutions.free) == 0 && e->outbox_count == 0;
+	return pool_used_count(&e->resolutions.free) == 0;
 }
 
 struct entropy *engine_entropy(struct engine *e)
@@ -381,5 +402,6 @@ void engine_check(const struct engine *e)
 	CHECK(waiters == 0);
 	for (unsigned i = 0; i < COUNTER_OUTCOME_COUNT; i++)
 		outcomes += e->counters.value[i];
-	CHECK(outcomes == e->counters.value[COUNTER_RX_PACKETS]);
+	CHECK(outcomes ==
+	      e->counters.value[COUNTER_RX_PACKETS] + e->counters.value[COUNTER_HANDOFFS]);
 }

@@ -2,11 +2,16 @@
  * next deadline; no clock, no socket, no allocation, no log line in here.
  *
  * One turn of a worker's loop:
- *   engine_handoff_in(what other workers sent); engine_rx(received packets); send or free them by verdict;
- *   engine_tx(lent empty buffers) until it fills none; engine_handoff_out(to other workers).
+ *   engine_rx(what other workers passed, replies before questions); engine_rx(received packets); send, pass or
+ *   free them by verdict; engine_tx(lent empty buffers) until it fills none.
+ *
+ * Between workers go packet buffers only: a packet as it came, for the worker that it is for, or a question that
+ * another worker owns, written over the packet that it came in, with all that its answer needs. The driver (or the
+ * simulator) owns the rings that carry them.
  *
  * Memory: engine_memory_bytes() at start, none after. Threads: one engine, one thread, but for
- * engine_entropy (its filler), the counters (readers, relaxed), and the shared in-flight words.
+ * engine_entropy (its filler), the counters (readers, relaxed), and what all workers share: in-flight words,
+ * neighbours' MACs, servers.
  * Time: monotonic nanoseconds, never going back between calls; wall-clock seconds only for cookies.
  */
 #ifndef PORTICO_ENGINE_H
@@ -23,18 +28,22 @@
 #include "hash.h"
 #include "inflight.h"
 #include "mono.h"
+#include "neighbour.h"
 
 struct engine;
 
 struct engine_params {
 	/* The snapshot: a worker loads the pointer (acquire) once a burst. */
 	const struct engine_config *_Atomic *config;
-	struct inflight_words *words; /* shared by all workers */
-	uint32_t under_way_max;       /* queries and resolutions of this worker; <= UNDER_WAY_MAX */
+	struct inflight_words *words;        /* shared by all workers */
+	struct server_shared_table *servers; /* likewise; those of the configuration */
+	struct neighbour_shared *neighbours; /* likewise; engine_neighbour_count_max() of them */
+	uint32_t under_way_max; /* queries and resolutions of this worker; <= UNDER_WAY_MAX */
 	uint32_t waiter_count_max;
 	uint32_t answer_buffer_count;
 	uint8_t worker_idx;
 	uint8_t worker_count;
+	uint8_t receiver_count; /* workers that receive from a device: they share the rate of error replies */
 	size_t entropy_block_bytes;
 	struct hash_key question_key; /* the same in all workers: it decides who owns a question */
 	struct hash_key table_key;    /* of this worker's own tables */
@@ -43,15 +52,24 @@ struct engine_params {
 	uint32_t wall_s; /* wall-clock seconds at `now` */
 };
 
+/* How many neighbours the configuration can name. */
+uint16_t engine_neighbour_count_max(const struct engine_config *config);
 size_t engine_memory_bytes(const struct engine_params *params);
 /* memory: aligned to a cache line. It need not be cleared: pages of tables are touched lazily where they can. */
 struct engine *engine_init(void *memory, const struct engine_params *params);
 
 enum rx_verdict {
-	RX_FREE,   /* the driver frees the packet */
-	RX_SEND,   /* the frame was changed in place: send data[0..length) on interface_idx */
-	RX_WORKER, /* give the packet as it is to worker to_worker, which passes it to its engine_rx with from_worker */
+	RX_FREE, /* the driver frees the packet */
+	RX_SEND, /* the frame was changed in place: send data[0..length) on interface_idx */
+	RX_WORKER, /* pass data[0..length) to worker to_worker, whose engine_rx takes it with this slot's kind */
 	RX_KERNEL, /* what the kernel keeps (interfaces with a kernel path; none has one yet) */
+};
+
+enum rx_kind {
+	RX_PACKET,        /* received from a device */
+	RX_PASSED_PACKET, /* by another worker, and passed on as it came */
+	RX_PASSED_QUESTION, /* a question that we own, as the engine of the worker that received it wrote it: no frame */
+	RX_KIND_COUNT,
 };
 
 /* A received packet, in a buffer that the engine may write to before and after the frame. */
@@ -64,7 +82,7 @@ struct rx_slot {
 	uint8_t interface_idx;   /* in: received on; out: to send on */
 	bool in_place;           /* one segment, reference count 1: may be written to */
 	bool multi_segment;      /* data holds only the first part: dropped by name */
-	bool from_worker;        /* came from another worker: ours for certain */
+	uint8_t kind;            /* enum rx_kind. in; out (RX_WORKER): what it is for to_worker */
 	uint8_t verdict;         /* out: enum rx_verdict */
 	uint8_t to_worker;       /* out: for RX_WORKER */
 	uint16_t outcome; /* out: enum counter, below COUNTER_OUTCOME_COUNT; already counted */
@@ -90,17 +108,9 @@ unsigned engine_tx_wanted(struct engine *e, unsigned most, mono_ns now);
 /* When engine_tx has something to do even if nothing is received; MONO_NEVER: nothing. */
 mono_ns engine_next_deadline(const struct engine *e);
 
-/* ---- between workers ---- */
-
-struct handoff {
-	uint8_t to_worker;
-	uint8_t from_worker;
-	uint16_t length_bytes;
-	uint8_t bytes[508]; /* a waiter and its question; layout is the engine's own */
-};
-/* Messages for other workers since the last call, at most count. */
-unsigned engine_handoff_out(struct engine *e, struct handoff out[], unsigned count);
-void engine_handoff_in(struct engine *e, const struct handoff in[], unsigned count, mono_ns now);
+/* So many packets of this kind (RX_PASSED_*) with the verdict RX_WORKER found no place in the ring towards their worker and
+ * were freed: counted as drops_handoff_full instead of handed off. */
+void engine_not_passed(struct engine *e, enum rx_kind kind, unsigned count);
 
 /* ---- beside the packet path ---- */
 
@@ -108,7 +118,8 @@ void engine_handoff_in(struct engine *e, const struct handoff in[], unsigned cou
 bool engine_ready(const struct engine *e, mono_ns now);
 /* Take no more questions (drops_stopping); those under way are finished. */
 void engine_stop_taking(struct engine *e);
-bool engine_idle(const struct engine *e); /* nothing under way, nothing to send */
+/* Nothing under way, nothing to send. What other workers have passed is the driver's to know. */
+bool engine_idle(const struct engine *e);
 
 struct entropy *engine_entropy(struct engine *e);
 const struct counters *engine_counters(const struct engine *e);
@@ -141,6 +152,10 @@ struct engine_upstream_row {
 };
 unsigned engine_report_upstreams(const struct engine *e, struct engine_upstream_row rows[],
 				 unsigned count, uint32_t *cursor);
+/* What all workers know of a server: row, of another worker, is added to *sum. Counts are summed; round-trip
+ * times are the mean over the responses that they were measured with; the rest is the same in all. */
+void engine_upstream_row_add(struct engine_upstream_row *sum,
+			     const struct engine_upstream_row *row);
 struct engine_inflight_row {
 	struct name qname;
 	uint16_t qtype;

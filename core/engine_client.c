@@ -135,7 +135,7 @@ unsigned engine_answer_waiter(struct engine *e, const struct resolution *r,
 {
 	uint8_t cookie[COOKIE_BYTES];
 	struct buffer payload = payload_of(e, waiter, frame);
-	struct name qname = r->key.qname;
+	struct name qname;
 	struct msg_reply_params params = {
 		.client = client_of(e, waiter, cookie),
 		.rcode = r->rcode,
@@ -147,6 +147,7 @@ unsigned engine_answer_waiter(struct engine *e, const struct resolution *r,
 	};
 	size_t length_bytes = 0;
 
+	name_copy(&qname, &r->key.qname);
 	name_case_apply(&waiter->udp.letter_case, qname.bytes, qname.length_bytes);
 	if (response == NULL) {
 		length_bytes = msg_build_reply(payload, &params);
@@ -284,10 +285,7 @@ static void resolve(struct engine *e, struct rx_slot *slot, unsigned i)
 		.qclass = query->qclass,
 		.checking_disabled = (query->flags & DNS_FLAG_CD) != 0,
 	};
-	struct buffer frame = engine_room(slot);
 	struct waiter waiter;
-	uint32_t resolution_idx = POOL_NONE;
-	enum counter outcome;
 
 	name_lower(&query->qname, &key.qname);
 	key.zone_idx = zone_for(e->config, &key.qname);
@@ -298,25 +296,10 @@ static void resolve(struct engine *e, struct rx_slot *slot, unsigned i)
 		return;
 	}
 	waiter_from_query(e, slot, &e->work[i].view, query, &waiter);
-	if (engine_owner(e, key.hash) != e->worker_idx) {
-		bool sent = engine_handoff_question(e, engine_owner(e, key.hash), &key, &waiter);
-
-		engine_end(e, slot, sent ? COUNTER_QUESTION_HANDED_OFF : COUNTER_DROP_HANDOFF_FULL,
-			   RX_FREE);
-		return;
-	}
-	outcome = engine_wait(e, &key, &waiter, &resolution_idx);
-	engine_end(e, slot, outcome, RX_FREE);
-	if (resolution_idx == POOL_NONE)
-		return;
-	if (!slot->in_place) {
-		engine_queue_push(e, &e->send_queue, resolution_idx);
-		return;
-	}
-	/* The query to the server leaves in the packet that the question came in. */
-	slot->length_bytes = engine_query_send(e, resolution_idx, frame, &slot->interface_idx);
-	if (slot->length_bytes > 0)
-		slot->verdict = RX_SEND;
+	if (engine_owner(e, key.hash) != e->worker_idx)
+		engine_question_pass(e, slot, &key, &waiter);
+	else
+		engine_resolve(e, slot, &key, &waiter);
 }
 
 void engine_question(struct engine *e, struct rx_slot *slot, unsigned i)
@@ -434,6 +417,25 @@ enum counter engine_wait(struct engine *e, const struct resolution_key *key,
 		*resolution_idx = idx;
 	}
 	return is_new ? COUNTER_QUESTION_NEW : COUNTER_COALESCED;
+}
+
+void engine_resolve(struct engine *e, struct rx_slot *slot, const struct resolution_key *key,
+		    const struct waiter *waiter)
+{
+	uint32_t resolution_idx = POOL_NONE;
+
+	engine_end(e, slot, engine_wait(e, key, waiter, &resolution_idx), RX_FREE);
+	if (resolution_idx == POOL_NONE)
+		return;
+	if (!slot->in_place) {
+		engine_queue_push(e, &e->send_queue, resolution_idx);
+		return;
+	}
+	/* The query to the server leaves in the packet that the question came in. */
+	slot->length_bytes =
+		engine_query_send(e, resolution_idx, engine_room(slot), &slot->interface_idx);
+	if (slot->length_bytes > 0)
+		slot->verdict = RX_SEND;
 }
 
 uint32_t engine_waiter_next(struct engine *e, struct resolution *r)

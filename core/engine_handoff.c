@@ -1,69 +1,87 @@
-/* Questions that another worker owns: they go there by value, with all that their answer needs, so that the owner
- * answers the client itself. Identical questions from everywhere meet in one place. */
+/* What goes to other workers and comes from them. A question goes to the worker that owns it, with all that its
+ * answer needs, so that the owner answers the client itself and identical questions from everywhere meet in one
+ * place. It is written over the packet that it came in: the owner has a buffer for its query at hand, and
+ * only a pointer crosses between cores. A packet that is for another worker goes there as it came. */
 #include "engine_state.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <string.h>
 
-/* What travels in handoff.bytes. */
-struct handoff_question {
+/* What travels; of the name, last, only the bytes that there are. */
+struct passed_question {
 	struct waiter waiter;
 	struct resolution_key key;
 };
-static_assert(sizeof(struct handoff_question) <= sizeof(((struct handoff *)0)->bytes),
-	      "a question fits in one message");
+#define PASSED_FIXED_BYTES (offsetof(struct passed_question, key.qname.bytes))
+static_assert(offsetof(struct passed_question, key.qname) + sizeof(struct name) + sizeof(uint64_t) >
+		      sizeof(struct passed_question),
+	      "the name is last, but for padding");
 
 uint8_t engine_owner(const struct engine *e, uint64_t question_hash)
 {
 	return (uint8_t)((question_hash >> 32) % e->worker_count);
 }
 
-bool engine_handoff_question(struct engine *e, uint8_t owner, const struct resolution_key *key,
-			     const struct waiter *waiter)
+static void pass(struct engine *e, struct rx_slot *slot, uint8_t to_worker, enum rx_kind kind,
+		 enum counter outcome)
 {
-	struct handoff_question question = {.waiter = *waiter, .key = *key};
-	struct handoff *message;
-
-	if (e->outbox_count == HANDOFF_OUTBOX_SIZE)
-		return false;
-	message = &e->outbox[(e->outbox_head + e->outbox_count) % HANDOFF_OUTBOX_SIZE];
-	message->to_worker = owner;
-	message->from_worker = e->worker_idx;
-	message->length_bytes = sizeof(question);
-	memcpy(message->bytes, &question, sizeof(question));
-	e->outbox_count++;
-	return true;
+	DCHECK(to_worker != e->worker_idx && to_worker < e->worker_count);
+	slot->to_worker = to_worker;
+	slot->kind = (uint8_t)kind;
+	engine_end(e, slot, outcome, RX_WORKER);
 }
 
-unsigned engine_handoff_out(struct engine *e, struct handoff out[], unsigned count)
+void engine_packet_pass(struct engine *e, struct rx_slot *slot, uint8_t to_worker)
 {
-	unsigned taken = 0;
-
-	for (; taken < count && e->outbox_count > 0; taken++) {
-		out[taken] = e->outbox[e->outbox_head];
-		e->outbox_head = (e->outbox_head + 1) % HANDOFF_OUTBOX_SIZE;
-		e->outbox_count--;
-	}
-	return taken;
+	pass(e, slot, to_worker, RX_PASSED_PACKET, COUNTER_PACKET_HANDED_OFF);
 }
 
-void engine_handoff_in(struct engine *e, const struct handoff in[], unsigned count, mono_ns now)
+void engine_question_pass(struct engine *e, struct rx_slot *slot, const struct resolution_key *key,
+			  const struct waiter *waiter)
 {
-	DCHECK(now >= e->now);
-	e->now = now;
-	for (unsigned i = 0; i < count; i++) {
-		struct handoff_question question;
-		uint32_t resolution_idx;
-		enum counter outcome;
+	uint32_t length_bytes = PASSED_FIXED_BYTES + key->qname.length_bytes;
 
-		CHECK(in[i].to_worker == e->worker_idx && in[i].length_bytes == sizeof(question));
-		memcpy(&question, in[i].bytes, sizeof(question));
-		outcome = engine_wait(e, &question.key, &question.waiter, &resolution_idx);
-		/* A message is no packet: it counts as one received, so that outcomes add up. */
-		counter_add(&e->counters, COUNTER_HANDOFFS, 1);
-		counter_add(&e->counters, COUNTER_RX_PACKETS, 1);
-		counter_add(&e->counters, outcome, 1);
-		if (resolution_idx != POOL_NONE)
-			engine_queue_push(e, &e->send_queue, resolution_idx);
+	if (!slot->in_place || engine_room(slot).capacity_bytes < length_bytes) {
+		engine_end(e, slot, COUNTER_DROP_NO_ROOM, RX_FREE);
+		return;
 	}
+	memcpy(slot->data + offsetof(struct passed_question, waiter), waiter, sizeof(*waiter));
+	memcpy(slot->data + offsetof(struct passed_question, key), key,
+	       offsetof(struct resolution_key, qname.bytes) + key->qname.length_bytes);
+	slot->length_bytes = length_bytes;
+	pass(e, slot, engine_owner(e, key->hash), RX_PASSED_QUESTION, COUNTER_QUESTION_HANDED_OFF);
+}
+
+void engine_not_passed(struct engine *e, enum rx_kind kind, unsigned count)
+{
+	enum counter counted = kind == RX_PASSED_QUESTION ? COUNTER_QUESTION_HANDED_OFF
+							  : COUNTER_PACKET_HANDED_OFF;
+
+	CHECK(kind != RX_PACKET && e->counters.value[counted] >= count);
+	e->counters.value[counted] -= count;
+	counter_add(&e->counters, COUNTER_DROP_HANDOFF_FULL, count);
+}
+
+void engine_passed_look(struct engine *e, struct rx_slot *slot, unsigned i)
+{
+	struct engine_rx_work *work = &e->work[i];
+
+	/* Written by an engine of ours: no bytes of the network. */
+	CHECK(slot->length_bytes > PASSED_FIXED_BYTES &&
+	      slot->length_bytes <= sizeof(struct passed_question));
+	memcpy(&work->hash, slot->data + offsetof(struct passed_question, key.hash),
+	       sizeof(work->hash));
+	work->stage = ENGINE_RX_PASSED_QUESTION;
+	resolution_prefetch(&e->resolutions, work->hash);
+}
+
+void engine_passed(struct engine *e, struct rx_slot *slot, unsigned i)
+{
+	struct passed_question question;
+
+	(void)i;
+	memcpy(&question, slot->data, slot->length_bytes);
+	CHECK(question.key.qname.length_bytes == slot->length_bytes - PASSED_FIXED_BYTES);
+	engine_resolve(e, slot, &question.key, &question.waiter);
 }

@@ -102,6 +102,35 @@ void engine_link_rx(struct engine *e, struct rx_slot *slot, unsigned i)
 	CHECK(false); /* engine_rx.c sends UDP elsewhere */
 }
 
+/* A flood of them at one queue must not fill the ring that replies take as well. */
+void engine_link_pass(struct engine *e, struct rx_slot *slot, unsigned i)
+{
+	const struct frame_view *view = &e->work[i].view;
+	struct rate_limit *limit = &e->link_answer_limit;
+	enum counter limited = COUNTER_DROP_RATE_ARP;
+
+	switch (view->kind) {
+	case FRAME_ARP_REQUEST:
+	case FRAME_ND_SOLICIT:
+		limit = &e->link_limit;
+		break;
+	case FRAME_ECHO_REQUEST:
+		limit = &e->echo_limit;
+		limited = COUNTER_DROP_RATE_ECHO;
+		break;
+	case FRAME_ARP_REPLY:
+	case FRAME_ND_ADVERTISE:
+	case FRAME_NEIGHBOUR_HINT:
+		break;
+	case FRAME_UDP:
+		CHECK(false); /* engine_rx.c sends UDP elsewhere */
+	}
+	if (rate_limit_take(limit, &view->src, e->now))
+		engine_packet_pass(e, slot, LINK_WORKER);
+	else
+		engine_end(e, slot, limited, RX_FREE);
+}
+
 /* Our own address to ask from: one whose network holds the target, else any of the family. */
 static const struct address *source_for(const struct frame_interface *interface,
 					const struct address *target)
@@ -126,7 +155,7 @@ bool engine_solicit_fill(struct engine *e, struct tx_slot *slot)
 	struct buffer frame = {slot->data, slot->capacity_bytes};
 	struct neighbour_solicit solicit;
 
-	while (e->neighbours.next_at <= e->now && neighbour_due(&e->neighbours, e->now, &solicit)) {
+	while (neighbour_due(&e->neighbours, e->now, &solicit)) {
 		const struct frame_interface *interface =
 			&e->config->interfaces[solicit.interface_idx];
 		const struct address *source = source_for(interface, &solicit.target);

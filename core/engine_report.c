@@ -15,13 +15,14 @@ unsigned engine_report_upstreams(const struct engine *e, struct engine_upstream_
 	unsigned filled = 0;
 
 	for (; filled < count && *cursor < e->servers.server_count; (*cursor)++, filled++) {
-		const struct server *s = &e->servers.servers[*cursor];
+		uint16_t idx = (uint16_t)*cursor;
+		const struct server *s = &e->servers.servers[idx];
 
 		rows[filled] = (struct engine_upstream_row){
-			.endpoint = s->endpoint,
-			.state = server_state_text[s->state],
-			.edns = s->edns_off ? "off" : "on",
-			.letter_case = s->case_off ? "lost" : "kept",
+			.endpoint = e->servers.shared->servers[idx].endpoint,
+			.state = server_state_text[server_state(&e->servers, idx)],
+			.edns = server_edns_on(&e->servers, idx, e->now) ? "on" : "off",
+			.letter_case = server_case_on(&e->servers, idx, e->now) ? "kept" : "lost",
 			.srtt_us = s->srtt_us,
 			.rttvar_us = s->rttvar_us,
 			.under_way = s->under_way,
@@ -33,6 +34,26 @@ unsigned engine_report_upstreams(const struct engine *e, struct engine_upstream_
 	}
 	*cursor = cursor_after(*cursor, e->servers.server_count);
 	return filled;
+}
+
+/* a, measured a_count times, and b b_count times, taken together. */
+static uint32_t mean_us(uint32_t a, uint64_t a_count, uint32_t b, uint64_t b_count)
+{
+	/* The share first: a product might not fit. What a double loses is far below a microsecond. */
+	double share = b_count == 0 ? 0 : (double)b_count / ((double)a_count + (double)b_count);
+
+	return (uint32_t)(a + ((double)b - a) * share + 0.5);
+}
+
+void engine_upstream_row_add(struct engine_upstream_row *sum, const struct engine_upstream_row *row)
+{
+	sum->srtt_us = mean_us(sum->srtt_us, sum->responses, row->srtt_us, row->responses);
+	sum->rttvar_us = mean_us(sum->rttvar_us, sum->responses, row->rttvar_us, row->responses);
+	sum->under_way += row->under_way;
+	sum->queries += row->queries;
+	sum->responses += row->responses;
+	sum->timeouts += row->timeouts;
+	sum->near_misses += row->near_misses;
 }
 
 unsigned engine_report_inflight(const struct engine *e, struct engine_inflight_row rows[],

@@ -1,5 +1,5 @@
 /* A received burst in stages, so that each stage's cache misses overlap: look at all frames (parse, hash,
- * prefetch), then act on each. */
+ * prefetch where the hash leads), reach for what is behind it, step by step, then act on each. */
 #include "engine_state.h"
 
 #include <assert.h>
@@ -78,6 +78,10 @@ static void look(struct engine *e, struct rx_slot *slot, unsigned i)
 	enum frame_result result;
 
 	work->stage = ENGINE_RX_ENDED;
+	if (slot->kind == RX_PASSED_QUESTION) {
+		engine_passed_look(e, slot, i);
+		return;
+	}
 	if (slot->multi_segment) {
 		engine_end(e, slot, COUNTER_DROP_MULTI_SEGMENT, RX_FREE);
 		return;
@@ -90,7 +94,10 @@ static void look(struct engine *e, struct rx_slot *slot, unsigned i)
 		return;
 	}
 	if (work->view.kind != FRAME_UDP) {
-		work->stage = ENGINE_RX_LINK;
+		if (e->worker_idx == LINK_WORKER)
+			work->stage = ENGINE_RX_LINK;
+		else
+			engine_link_pass(e, slot, i);
 		return;
 	}
 	if (is_listen(e, slot->interface_idx, &work->view)) {
@@ -105,17 +112,39 @@ static void look(struct engine *e, struct rx_slot *slot, unsigned i)
 	engine_reply_look(e, slot, i);
 }
 
+/* Only prefetches: what it looks at may have changed when the packet's turn comes. */
+static void reach(struct engine *e, struct rx_slot slots[], unsigned slot_count)
+{
+	for (unsigned step = 0; step < ENGINE_REACH_STEPS; step++) {
+		for (unsigned i = 0; i < slot_count; i++) {
+			const struct engine_rx_work *work = &e->work[i];
+
+			if (work->stage == ENGINE_RX_REPLY)
+				engine_reply_reach(e, &slots[i], i, step);
+			else if (step == 0 && (work->stage == ENGINE_RX_QUESTION ||
+					       work->stage == ENGINE_RX_PASSED_QUESTION))
+				resolution_prefetch_chain(&e->resolutions, work->hash);
+		}
+	}
+}
+
 void engine_rx_burst(struct engine *e, struct rx_slot slots[], unsigned slot_count)
 {
-	counter_add(&e->counters, COUNTER_RX_PACKETS, slot_count);
-	for (unsigned i = 0; i < slot_count; i++)
+	for (unsigned i = 0; i < slot_count; i++) {
+		counter_add(&e->counters,
+			    slots[i].kind == RX_PACKET ? COUNTER_RX_PACKETS : COUNTER_HANDOFFS, 1);
 		look(e, &slots[i], i);
+	}
+	reach(e, slots, slot_count);
 	for (unsigned i = 0; i < slot_count; i++) {
 		switch ((enum engine_rx_stage)e->work[i].stage) {
 		case ENGINE_RX_ENDED:
 			break;
 		case ENGINE_RX_QUESTION:
 			engine_question(e, &slots[i], i);
+			break;
+		case ENGINE_RX_PASSED_QUESTION:
+			engine_passed(e, &slots[i], i);
 			break;
 		case ENGINE_RX_REPLY:
 			engine_reply(e, &slots[i], i);

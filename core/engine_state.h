@@ -5,7 +5,7 @@
  *   engine_client.c   questions: policy, coalescing, answers to waiters
  *   engine_upstream.c queries to servers and their replies: tickets, in-flight slots, health probes
  *   engine_link.c     routes, neighbours, ARP, ND and echo
- *   engine_handoff.c  questions that other workers own
+ *   engine_handoff.c  what goes to other workers and comes from them
  *   engine_report.c   rows for porticoctl
  */
 #ifndef PORTICO_ENGINE_STATE_H
@@ -25,7 +25,6 @@
 #include "timer_wheel.h"
 #include "waiter.h"
 
-#define HANDOFF_OUTBOX_SIZE 256
 #define NO_MAC_PAUSE_MS 10    /* how soon a send that had no MAC is tried again, at first */
 #define NO_ENTROPY_PAUSE_MS 1 /* and one that had no random bytes */
 #define PAUSE_DOUBLINGS_MAX 5
@@ -59,10 +58,18 @@ struct engine_queue {
 };
 
 /* A received packet between the stages of a burst. */
-enum engine_rx_stage { ENGINE_RX_ENDED, ENGINE_RX_QUESTION, ENGINE_RX_REPLY, ENGINE_RX_LINK };
+enum engine_rx_stage {
+	ENGINE_RX_ENDED,
+	ENGINE_RX_QUESTION,
+	ENGINE_RX_PASSED_QUESTION,
+	ENGINE_RX_REPLY,
+	ENGINE_RX_LINK,
+};
 struct engine_rx_work {
 	uint8_t stage; /* enum engine_rx_stage */
 	uint8_t outgoing_idx;
+	uint32_t
+		reached_idx; /* a reply: index of the slot, then of the resolution that it leads to; POOL_NONE: nowhere */
 	uint64_t hash;
 	struct frame_view view;
 };
@@ -98,12 +105,10 @@ struct engine {
 	struct entropy entropy;
 	struct neighbour_table neighbours;
 
-	struct rate_limit error_limit; /* error replies, by client prefix */
-	struct rate_limit link_limit;  /* ARP and ND answers; one bucket */
-	struct rate_limit echo_limit;  /* one bucket */
-
-	struct handoff *outbox; /* ring */
-	uint32_t outbox_head, outbox_count;
+	struct rate_limit error_limit;       /* error replies, by client prefix */
+	struct rate_limit link_limit;        /* ARP and ND questions; one bucket, as the next two */
+	struct rate_limit link_answer_limit; /* ARP and ND answers passed to LINK_WORKER */
+	struct rate_limit echo_limit;
 
 	struct counters counters;
 	struct engine_rx_work work[BURST_SLOTS_MAX];
@@ -148,6 +153,10 @@ struct buffer engine_room(const struct rx_slot *slot);
 /* Stage 1: parse, judge; stage 2: act. */
 void engine_question_look(struct engine *e, struct rx_slot *slot, unsigned i);
 void engine_question(struct engine *e, struct rx_slot *slot, unsigned i);
+/* Have the waiter wait for the question, which we own; its first query leaves in the slot's packet if it may be
+ * written to. Ends the packet. */
+void engine_resolve(struct engine *e, struct rx_slot *slot, const struct resolution_key *key,
+		    const struct waiter *waiter);
 /* Join the question's resolution, or begin it. Returns the outcome; *resolution_idx: a new one that wants to send
  * its first query, else POOL_NONE. */
 enum counter engine_wait(struct engine *e, const struct resolution_key *key,
@@ -174,6 +183,9 @@ unsigned engine_query_send(struct engine *e, uint32_t resolution_idx, struct buf
 /* A health probe that is due, into the frame; 0: none or not possible now. */
 unsigned engine_probe_send(struct engine *e, struct buffer frame, uint8_t *interface_idx);
 void engine_reply_look(struct engine *e, struct rx_slot *slot, unsigned i);
+/* Between the two: prefetch what the reply leads to, a step further each time. */
+#define ENGINE_REACH_STEPS 3
+void engine_reply_reach(struct engine *e, const struct rx_slot *slot, unsigned i, unsigned step);
 void engine_reply(struct engine *e, struct rx_slot *slot, unsigned i);
 void engine_slot_timeout(struct engine *e, uint32_t slot_idx);
 /* Ends the query of a slot: answered (late_until 0) or given up (its word stays LATE). */
@@ -185,13 +197,24 @@ void engine_link_init(struct engine *e);
 uint16_t engine_neighbour_for(struct engine *e, uint8_t interface_idx,
 			      const struct address *destination);
 void engine_link_rx(struct engine *e, struct rx_slot *slot, unsigned i);
+/* On other workers than LINK_WORKER: pass the packet there, if the rate allows. */
+void engine_link_pass(struct engine *e, struct rx_slot *slot, unsigned i);
 bool engine_solicit_fill(struct engine *e, struct tx_slot *slot);
 
 /* ---- engine_handoff.c ---- */
 
+/* The worker that keeps the neighbours, and answers ARP, ND and echo for all. */
+#define LINK_WORKER 0
+
 /* Which worker owns the question. */
 uint8_t engine_owner(const struct engine *e, uint64_t question_hash);
-bool engine_handoff_question(struct engine *e, uint8_t owner, const struct resolution_key *key,
-			     const struct waiter *waiter);
+/* Write the question over its packet, for its owner; ends the packet. */
+void engine_question_pass(struct engine *e, struct rx_slot *slot, const struct resolution_key *key,
+			  const struct waiter *waiter);
+/* Give the packet as it is to this worker; ends it. */
+void engine_packet_pass(struct engine *e, struct rx_slot *slot, uint8_t to_worker);
+/* A question that another worker has passed, stage 1 and 2. */
+void engine_passed_look(struct engine *e, struct rx_slot *slot, unsigned i);
+void engine_passed(struct engine *e, struct rx_slot *slot, unsigned i);
 
 #endif

@@ -2,9 +2,15 @@
  * comes back. */
 #include "engine_state.h"
 
+#include <assert.h>
 #include <string.h>
 
 #define NO_RESOLUTION UINT32_MAX /* inflight_slot.resolution_idx of a health probe */
+/* What is touched of a slot and a resolution whose names are of ordinary length. */
+#define CACHE_LINE_BYTES 64
+#define REACH_SLOT_BYTES (2 * CACHE_LINE_BYTES)
+#define REACH_RESOLUTION_BYTES (3 * CACHE_LINE_BYTES)
+static_assert(NO_RESOLUTION == POOL_NONE, "no index of either");
 /* Random bytes for one send besides the ticket: letter case and the choice of an address. */
 #define SEND_ENTROPY_BYTES (sizeof(struct name_case) + ENTROPY_UNIFORM_BYTES)
 
@@ -17,8 +23,6 @@ void engine_upstream_init(struct engine *e)
 	for (uint16_t s = 0; s < c->server_count; s++) {
 		struct engine_route *route = &e->routes[s];
 
-		e->servers.servers[s].endpoint = c->server_endpoints[s];
-		e->servers.servers[s].health = c->server_health[s];
 		for (uint8_t o = 0; o < c->outgoing_count; o++) {
 			const struct engine_outgoing *out = &c->outgoing[o];
 			const struct address *peer = &c->server_endpoints[s].address;
@@ -34,7 +38,6 @@ void engine_upstream_init(struct engine *e)
 				inflight_peer_hash(e->inflight.words, o, &c->server_endpoints[s])};
 		}
 	}
-	server_table_init(&e->servers, e->servers.servers, c->server_count);
 	for (unsigned o = 0; o < OUTGOING_MAX; o++)
 		ticket_hand_init(&e->hands[o]);
 }
@@ -178,7 +181,7 @@ static enum send_result send_query(struct engine *e, const struct query_spec *sp
 {
 	const struct engine_route *route = &e->routes[spec->server_idx];
 	const struct engine_way *way;
-	const struct mac *mac;
+	struct mac mac;
 	struct inflight_slot *slot;
 	enum send_result result;
 
@@ -189,10 +192,14 @@ static enum send_result send_query(struct engine *e, const struct query_spec *sp
 	if (!entropy_ready(&e->entropy, SEND_ENTROPY_BYTES))
 		return SEND_NO_ENTROPY;
 	way = choose_way(e, route);
-	mac = neighbour_mac(&e->neighbours, way->neighbour_idx);
-	if (mac == NULL)
-		return neighbour_is_silent(&e->neighbours, way->neighbour_idx) ? SEND_UNREACHABLE
-									       : SEND_NO_MAC;
+	switch (neighbour_mac(&e->neighbours, way->neighbour_idx, &mac)) {
+	case NEIGHBOUR_KNOWN:
+		break;
+	case NEIGHBOUR_UNKNOWN:
+		return SEND_NO_MAC;
+	case NEIGHBOUR_SILENT:
+		return SEND_UNREACHABLE;
+	}
 	*slot_idx = inflight_take(&e->inflight);
 	if (*slot_idx == UINT32_MAX)
 		return SEND_NO_SLOT;
@@ -203,7 +210,7 @@ static enum send_result send_query(struct engine *e, const struct query_spec *sp
 		inflight_put(&e->inflight, *slot_idx);
 		return result;
 	}
-	*length_bytes = (unsigned)build_query(e, slot, spec, mac, frame);
+	*length_bytes = (unsigned)build_query(e, slot, spec, &mac, frame);
 	*interface_idx = e->config->outgoing[way->outgoing_idx].interface_idx;
 	server_on_sent(&e->servers, spec->server_idx);
 	return SEND_OK;
@@ -397,6 +404,52 @@ void engine_reply_look(struct engine *e, struct rx_slot *slot, unsigned i)
 	work->stage = ENGINE_RX_REPLY;
 }
 
+static void prefetch_lines(const void *memory, size_t length_bytes)
+{
+	for (size_t at = 0; at < length_bytes; at += CACHE_LINE_BYTES)
+		__builtin_prefetch((const uint8_t *)memory + at);
+}
+
+void engine_reply_reach(struct engine *e, const struct rx_slot *slot, unsigned i, unsigned step)
+{
+	struct engine_rx_work *work = &e->work[i];
+	struct inflight_hit hits[INFLIGHT_BUCKET_WORDS];
+	const struct resolution *r;
+	unsigned hit_count;
+
+	(void)slot;
+	switch (step) {
+	case 0: /* the bucket is here: the slot */
+		work->reached_idx = POOL_NONE;
+		if (inflight_find(e->inflight.words, work->hash, msg_id(work->view.payload), hits,
+				  &hit_count) != INFLIGHT_MATCH ||
+		    hits[0].owner != e->worker_idx)
+			return;
+		work->reached_idx = hits[0].slot;
+		prefetch_lines(&e->inflight.slots[hits[0].slot], REACH_SLOT_BYTES);
+		return;
+	case 1: /* the slot is here: the resolution, and its timer */
+		if (work->reached_idx == POOL_NONE)
+			return;
+		timer_prefetch(&e->timers, work->reached_idx);
+		work->reached_idx = e->inflight.slots[work->reached_idx].resolution_idx;
+		if (work->reached_idx != POOL_NONE)
+			prefetch_lines(&e->resolutions.resolutions[work->reached_idx],
+				       REACH_RESOLUTION_BYTES);
+		return;
+	default: /* the resolution is here: its first waiter, and its place in the chain */
+		if (work->reached_idx == POOL_NONE)
+			return;
+		r = &e->resolutions.resolutions[work->reached_idx];
+		resolution_prefetch(&e->resolutions, r->key.hash);
+		if (r->slot_idx != POOL_NONE)
+			timer_prefetch_links(&e->timers, r->slot_idx);
+		if (r->waiter_head != POOL_NONE)
+			prefetch_lines(&e->waiters.waiters[r->waiter_head], sizeof(struct waiter));
+		return;
+	}
+}
+
 /* Everything that the word's hash only hinted at (RFC 5452 section 9.1). */
 static bool tuple_matches(const struct engine *e, const struct inflight_slot *slot,
 			  const struct engine_rx_work *work)
@@ -439,22 +492,16 @@ static bool borne(struct engine *e, struct inflight_slot *slot)
 	return true;
 }
 
-static enum counter near_miss(struct engine *e, const struct engine_rx_work *work,
-			      const struct inflight_hit hits[], unsigned hit_count)
+/* A wrong ID at a ticket of ours: is it ours? */
+static bool near_miss(struct engine *e, const struct engine_rx_work *work, uint32_t slot_idx)
 {
-	enum counter outcome = COUNTER_UNMATCHED;
+	struct inflight_slot *slot = &e->inflight.slots[slot_idx];
 
-	for (unsigned h = 0; h < hit_count; h++) {
-		struct inflight_slot *slot = &e->inflight.slots[hits[h].slot];
-
-		if (hits[h].owner != e->worker_idx || slot->state != INFLIGHT_SLOT_LIVE ||
-		    !tuple_matches(e, slot, work))
-			continue;
-		outcome = COUNTER_NEAR_MISS;
-		if (!borne(e, slot))
-			burn(e, hits[h].slot);
-	}
-	return outcome;
+	if (slot->state != INFLIGHT_SLOT_LIVE || !tuple_matches(e, slot, work))
+		return false;
+	if (!borne(e, slot))
+		burn(e, slot_idx);
+	return true;
 }
 
 static void probe_reply(struct engine *e, struct rx_slot *slot, uint32_t slot_idx,
@@ -544,63 +591,70 @@ static void resolution_reply(struct engine *e, struct rx_slot *slot, uint32_t sl
 	engine_step(e, idx, step, response);
 }
 
-static void match(struct engine *e, struct rx_slot *slot, const struct engine_rx_work *work,
+/* Does the packet answer this query of ours? If so, it ends here. */
+static bool match(struct engine *e, struct rx_slot *slot, const struct engine_rx_work *work,
 		  uint32_t slot_idx)
 {
 	struct inflight_slot *sent = &e->inflight.slots[slot_idx];
 	struct msg_response response;
 
 	if (sent->state != INFLIGHT_SLOT_LIVE || !tuple_matches(e, sent, work) ||
-	    sent->id != msg_id(work->view.payload)) {
-		engine_end(e, slot, COUNTER_UNMATCHED, RX_FREE);
-		return;
-	}
+	    sent->id != msg_id(work->view.payload))
+		return false;
 	if (work->view.payload.length_bytes > ANSWER_BUFFER_BYTES ||
 	    msg_parse_response(work->view.payload, &response) != MSG_RESPONSE_OK) {
 		engine_end(e, slot, COUNTER_RESPONSE_UNPARSABLE, RX_FREE);
-		return;
+		return true;
 	}
 	if (sent->resolution_idx == NO_RESOLUTION)
 		probe_reply(e, slot, slot_idx, &response);
 	else
 		resolution_reply(e, slot, slot_idx, &response);
+	return true;
 }
 
+/* What a reply is for one word of ours. True: the packet has ended. *outcome: what it is if it does not end
+ * with a later word. */
+static bool judge(struct engine *e, struct rx_slot *slot, const struct engine_rx_work *work,
+		  enum inflight_find found, uint32_t slot_idx, enum counter *outcome)
+{
+	switch (found) {
+	case INFLIGHT_MATCH:
+		return match(e, slot, work, slot_idx);
+	case INFLIGHT_LATE:
+		if (tuple_matches(e, &e->inflight.slots[slot_idx], work))
+			*outcome = COUNTER_LATE_RESPONSE;
+		return false;
+	case INFLIGHT_NEAR_MISS:
+		if (near_miss(e, work, slot_idx))
+			*outcome = COUNTER_NEAR_MISS;
+		return false;
+	case INFLIGHT_NONE:
+		break;
+	}
+	return false;
+}
+
+/* A bucket may name several owners: the packet visits each once, in ascending order, and each looks at its own words
+ * only. Whoever received it from the device gives it to the first, whoever was passed it to the next. */
 void engine_reply(struct engine *e, struct rx_slot *slot, unsigned i)
 {
 	const struct engine_rx_work *work = &e->work[i];
 	struct inflight_hit hits[INFLIGHT_BUCKET_WORDS];
+	enum counter outcome = COUNTER_UNMATCHED;
 	unsigned hit_count;
+	unsigned h = 0;
 	enum inflight_find found = inflight_find(e->inflight.words, work->hash,
 						 msg_id(work->view.payload), hits, &hit_count);
 
-	if (found == INFLIGHT_NONE) {
-		engine_end(e, slot, COUNTER_UNMATCHED, RX_FREE);
-		return;
-	}
-	if (hits[0].owner != e->worker_idx) {
-		slot->to_worker = hits[0].owner;
-		if (slot->from_worker) /* its owner was us a moment ago: over */
-			engine_end(e, slot, COUNTER_UNMATCHED, RX_FREE);
-		else
-			engine_end(e, slot, COUNTER_REPLY_HANDED_OFF, RX_WORKER);
-		return;
-	}
-	switch (found) {
-	case INFLIGHT_MATCH:
-		match(e, slot, work, hits[0].slot);
-		return;
-	case INFLIGHT_LATE:
-		engine_end(e, slot,
-			   tuple_matches(e, &e->inflight.slots[hits[0].slot], work)
-				   ? COUNTER_LATE_RESPONSE
-				   : COUNTER_UNMATCHED,
-			   RX_FREE);
-		return;
-	case INFLIGHT_NEAR_MISS:
-		engine_end(e, slot, near_miss(e, work, hits, hit_count), RX_FREE);
-		return;
-	case INFLIGHT_NONE:
-		break;
-	}
+	if (slot->kind == RX_PASSED_PACKET)
+		while (h < hit_count && hits[h].owner < e->worker_idx)
+			h++;
+	for (; h < hit_count && hits[h].owner == e->worker_idx; h++)
+		if (judge(e, slot, work, found, hits[h].slot, &outcome))
+			return;
+	if (h < hit_count)
+		engine_packet_pass(e, slot, hits[h].owner);
+	else
+		engine_end(e, slot, outcome, RX_FREE);
 }

@@ -49,6 +49,7 @@
 #define ERROR_REPLIES_PER_S 100 /* to one client prefix */
 #define ARP_REPLIES_PER_S 100
 #define ECHO_REPLIES_PER_S 1000
+#define LINK_ANSWERS_PER_S 1000 /* ARP and ND answers that a worker passes to the one that asks */
 
 static_assert(UNDER_WAY_MAX <= 65536, "the slot field of an in-flight word has 16 bits");
 static_assert(EDNS_UDP_BYTES <= ANSWER_BUFFER_BYTES, "an answer fits its buffer");

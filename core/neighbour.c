@@ -29,6 +29,30 @@ static void neighbour_set_state(struct neighbour *n, enum neighbour_state to)
 	n->tries = 0;
 }
 
+/* What all workers are to see of the entry. */
+static uint64_t neighbour_word(const struct neighbour *n)
+{
+	uint64_t word = 0;
+
+	if (n->state == NEIGHBOUR_INCOMPLETE)
+		return (uint64_t)(n->tries > NEIGHBOUR_PROBES_MAX ? NEIGHBOUR_SILENT
+								  : NEIGHBOUR_UNKNOWN)
+		       << NEIGHBOUR_KNOWLEDGE_SHIFT;
+	memcpy(&word, n->mac.bytes, sizeof(n->mac.bytes));
+	return word | (uint64_t)NEIGHBOUR_KNOWN << NEIGHBOUR_KNOWLEDGE_SHIFT;
+}
+
+/* After every change of state, MAC or tries. */
+static void neighbour_publish(const struct neighbour_table *t, const struct neighbour *n)
+{
+	_Atomic uint64_t *word = &t->shared->words[n - t->entries].word;
+	uint64_t now = neighbour_word(n);
+
+	/* Relaxed: the word says all by itself. Not written where nothing changes: every worker reads its line. */
+	if (atomic_load_explicit(word, memory_order_relaxed) != now)
+		atomic_store_explicit(word, now, memory_order_relaxed);
+}
+
 /* The one writer of an entry's next_at: the table's earliest, and a scan's under way, follow. */
 static void neighbour_schedule(struct neighbour_table *t, struct neighbour *n, mono_ns at)
 {
@@ -39,11 +63,25 @@ static void neighbour_schedule(struct neighbour_table *t, struct neighbour *n, m
 		t->scan_next_at = at;
 }
 
-void neighbour_init(struct neighbour_table *t, struct neighbour *entries, uint16_t capacity)
+void neighbour_shared_init(struct neighbour_shared *shared, struct neighbour_word words[],
+			   uint16_t capacity)
+{
+	shared->words = words;
+	atomic_init(&shared->any_suspect, 0);
+	for (uint16_t i = 0; i < capacity; i++) {
+		atomic_init(&words[i].word, 0);
+		atomic_init(&words[i].suspect, 0);
+	}
+}
+
+void neighbour_init(struct neighbour_table *t, struct neighbour *entries, uint16_t capacity,
+		    struct neighbour_shared *shared, enum neighbour_role role)
 {
 	CHECK(capacity < UINT16_MAX); /* which says: full */
 	*t = (struct neighbour_table){
 		.entries = entries,
+		.shared = shared,
+		.role = (uint8_t)role,
 		.capacity = capacity,
 		.next_at = MONO_NEVER,
 		.scan_next_at = MONO_NEVER,
@@ -78,7 +116,8 @@ uint16_t neighbour_add(struct neighbour_table *t, uint8_t interface_idx,
 		.state = NEIGHBOUR_INCOMPLETE, /* where every life begins */
 		.solicited_at = MONO_NEVER,
 	};
-	neighbour_schedule(t, n, now);
+	if (t->role == NEIGHBOUR_KEEPER)
+		neighbour_schedule(t, n, now);
 	return (uint16_t)(n - t->entries);
 }
 
@@ -98,6 +137,7 @@ static void neighbour_on_confirmed(struct neighbour_table *t, struct neighbour *
 	n->mac = *mac;
 	if (n->state != NEIGHBOUR_REACHABLE)
 		neighbour_set_state(n, NEIGHBOUR_REACHABLE);
+	neighbour_publish(t, n);
 	neighbour_schedule(t, n, now + NEIGHBOUR_REACHABLE_NS);
 }
 
@@ -107,6 +147,7 @@ enum neighbour_learn neighbour_on_answer(struct neighbour_table *t, uint8_t inte
 {
 	struct neighbour *n = neighbour_find(t, interface_idx, address);
 
+	CHECK(t->role == NEIGHBOUR_KEEPER);
 	if (n == NULL || !neighbour_asked(n, now))
 		return NEIGHBOUR_IGNORED;
 	switch ((enum neighbour_state)n->state) {
@@ -141,14 +182,49 @@ void neighbour_on_hint(struct neighbour_table *t, uint8_t interface_idx,
 {
 	struct neighbour *n = neighbour_find(t, interface_idx, address);
 
+	CHECK(t->role == NEIGHBOUR_KEEPER);
 	if (n != NULL)
 		neighbour_doubt(t, n, now);
+}
+
+/* A reader's: for the keeper to find. Only where it is not up yet: a storm of timeouts writes the line once. */
+static void raise_suspicion(struct neighbour_table *t, uint16_t idx)
+{
+	if (atomic_load_explicit(&t->shared->words[idx].suspect, memory_order_relaxed) != 0)
+		return;
+	atomic_store_explicit(&t->shared->words[idx].suspect, 1, memory_order_relaxed);
+	/* Release: the mark before the flag that says there is one. */
+	atomic_store_explicit(&t->shared->any_suspect, 1, memory_order_release);
 }
 
 void neighbour_suspect(struct neighbour_table *t, uint16_t idx, mono_ns now)
 {
 	CHECK(idx < t->entry_count);
-	neighbour_doubt(t, &t->entries[idx], now);
+	if (t->role == NEIGHBOUR_KEEPER)
+		neighbour_doubt(t, &t->entries[idx], now);
+	else
+		raise_suspicion(t, idx);
+}
+
+/* Keeper: what the others suspect. */
+static void neighbour_take_suspicions(struct neighbour_table *t, mono_ns now)
+{
+	/* Acquire: the marks set before the flag are seen after it. Cleared before they are looked at: what is raised
+	 * meanwhile is found in the next turn. */
+	if (atomic_exchange_explicit(&t->shared->any_suspect, 0, memory_order_acquire) == 0)
+		return;
+	for (uint16_t i = 0; i < t->entry_count; i++)
+		if (atomic_exchange_explicit(&t->shared->words[i].suspect, 0,
+					     memory_order_relaxed) != 0)
+			neighbour_doubt(t, &t->entries[i], now);
+}
+
+mono_ns neighbour_next_at(const struct neighbour_table *t, mono_ns now)
+{
+	if (t->role == NEIGHBOUR_KEEPER &&
+	    atomic_load_explicit(&t->shared->any_suspect, memory_order_relaxed) != 0)
+		return now;
+	return t->next_at;
 }
 
 /* Its time has come: moves on to the state that the silence leads to. What is sent is decided by
@@ -182,6 +258,7 @@ static void neighbour_solicit(struct neighbour_table *t, struct neighbour *n, mo
 	if (n->tries < UINT8_MAX)
 		n->tries++;
 	n->solicited_at = now;
+	neighbour_publish(t, n);
 	neighbour_schedule(t, n, now + (unicast ? NEIGHBOUR_PROBE_NS : NEIGHBOUR_RETRY_NS));
 	*out = (struct neighbour_solicit){
 		.neighbour_idx = (uint16_t)(n - t->entries),
@@ -193,8 +270,9 @@ static void neighbour_solicit(struct neighbour_table *t, struct neighbour *n, mo
 
 bool neighbour_due(struct neighbour_table *t, mono_ns now, struct neighbour_solicit *out)
 {
-	if (LIKELY(now < t->next_at))
+	if (LIKELY(now < neighbour_next_at(t, now)))
 		return false;
+	neighbour_take_suspicions(t, now);
 	/* One pass over the table, spread over the calls until false. */
 	while (t->scan_idx < t->entry_count) {
 		struct neighbour *n = &t->entries[t->scan_idx++];
@@ -222,7 +300,10 @@ void neighbour_check(const struct neighbour_table *t)
 		const struct neighbour *n = &t->entries[i];
 
 		CHECK(n->state < NEIGHBOUR_STATE_COUNT);
-		CHECK(t->next_at <= n->next_at);
+		CHECK(t->role == NEIGHBOUR_READER || t->next_at <= n->next_at);
+		CHECK(t->role == NEIGHBOUR_READER ||
+		      atomic_load_explicit(&t->shared->words[i].word, memory_order_relaxed) ==
+			      neighbour_word(n));
 		CHECK(n->state == NEIGHBOUR_INCOMPLETE || !mac_equal(&n->mac, &never_known));
 		CHECK(n->state == NEIGHBOUR_INCOMPLETE || n->solicited_at != MONO_NEVER);
 		CHECK(n->state == NEIGHBOUR_INCOMPLETE || n->tries <= NEIGHBOUR_PROBES_MAX);

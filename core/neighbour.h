@@ -13,15 +13,22 @@
  *               until an answer comes (then REACHABLE, maybe with a new MAC) or 3 broadcasts went
  *               unanswered (then INCOMPLETE)
  *
- * Memory: one array, sized at init. Threads: one worker's. Time: monotonic, given.
+ * One worker, the keeper, asks, learns and forgets; what it knows stands in words that all workers read. Every
+ * worker adds the same neighbours in the same order, so that an index means the same to all. A reader that
+ * suspects one raises a flag, which the keeper takes down.
+ *
+ * Memory: one array a worker, one of shared words for all, sized at init. Threads: a table is one worker's; the
+ * words are the keeper's to write. Time: monotonic, given.
  * RFCs: 826, 4861 section 7.3, 5227.
  */
 #ifndef PORTICO_NEIGHBOUR_H
 #define PORTICO_NEIGHBOUR_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "address.h"
 #include "check.h"
@@ -53,11 +60,29 @@ struct neighbour {
 				 NEIGHBOUR_RETRY_MS after it */
 };
 
+/* What all workers see. */
+struct neighbour_shared {
+	struct neighbour_word {
+		/* MAC 48 | enum neighbour_knowledge 16, so that nobody reads half of a MAC. keeper: writes; all: read,
+		 * relaxed: it says all by itself */
+		_Atomic uint64_t word;
+		_Atomic uint32_t suspect; /* readers: set; keeper: clears */
+	} * words;
+	_Atomic uint32_t any_suspect; /* likewise, over all */
+};
+
+enum neighbour_role {
+	NEIGHBOUR_KEEPER, /* the one worker that asks and learns */
+	NEIGHBOUR_READER,
+};
+
 struct neighbour_table {
 	struct neighbour *entries;
+	struct neighbour_shared *shared;
+	uint8_t role; /* enum neighbour_role */
 	uint16_t entry_count;
 	uint16_t capacity;
-	mono_ns next_at; /* not after the earliest of all entries' */
+	mono_ns next_at; /* not after the earliest of all entries'; a reader's is MONO_NEVER */
 	/* neighbour_due's pass over the table: where it goes on, and the earliest it has seen. */
 	uint16_t scan_idx;
 	mono_ns scan_next_at;
@@ -71,27 +96,36 @@ struct neighbour_solicit {
 	const struct mac *unicast; /* NULL: broadcast; valid until the next call */
 };
 
-/* The caller owns the array. */
-void neighbour_init(struct neighbour_table *t, struct neighbour *entries, uint16_t capacity);
+/* Once for all workers, before any table: nothing is known of any. */
+void neighbour_shared_init(struct neighbour_shared *shared, struct neighbour_word words[],
+			   uint16_t capacity);
+
+/* The caller owns the array; the shared words are at least as many. */
+void neighbour_init(struct neighbour_table *t, struct neighbour *entries, uint16_t capacity,
+		    struct neighbour_shared *shared, enum neighbour_role role);
 
 /* Find or add; the index stays valid for good. UINT16_MAX: full. Start only. */
 MUST_USE uint16_t neighbour_add(struct neighbour_table *t, uint8_t interface_idx,
 				const struct address *address, mono_ns now);
 
-/* The MAC to send to, or NULL while it is not known. */
-static inline const struct mac *neighbour_mac(const struct neighbour_table *t, uint16_t idx)
+enum neighbour_knowledge {
+	NEIGHBOUR_UNKNOWN, /* not answered yet; what all zeroes say */
+	NEIGHBOUR_KNOWN,
+	NEIGHBOUR_SILENT, /* unknown, and has left more than NEIGHBOUR_PROBES_MAX questions unanswered */
+};
+#define NEIGHBOUR_KNOWLEDGE_SHIFT 48
+
+/* The MAC to send to; *mac is written if it is KNOWN. Any worker. */
+MUST_USE static inline enum neighbour_knowledge neighbour_mac(const struct neighbour_table *t,
+							      uint16_t idx, struct mac *mac)
 {
-	const struct neighbour *n = &t->entries[idx];
+	uint64_t word = atomic_load_explicit(&t->shared->words[idx].word, memory_order_relaxed);
+	enum neighbour_knowledge known =
+		(enum neighbour_knowledge)(word >> NEIGHBOUR_KNOWLEDGE_SHIFT);
 
-	return n->state == NEIGHBOUR_INCOMPLETE ? NULL : &n->mac;
-}
-
-/* Has it left NEIGHBOUR_PROBES_MAX questions unanswered, with no MAC known? */
-static inline bool neighbour_is_silent(const struct neighbour_table *t, uint16_t idx)
-{
-	const struct neighbour *n = &t->entries[idx];
-
-	return n->state == NEIGHBOUR_INCOMPLETE && n->tries > NEIGHBOUR_PROBES_MAX;
+	if (LIKELY(known == NEIGHBOUR_KNOWN))
+		memcpy(mac->bytes, &word, sizeof(mac->bytes));
+	return known;
 }
 
 enum neighbour_learn {
@@ -99,18 +133,21 @@ enum neighbour_learn {
 	NEIGHBOUR_IGNORED, /* unasked for, unknown address, or contradicting a live entry */
 };
 
-/* An ARP reply or neighbour advertisement came (already validated by frame_parse). */
+/* Keeper: an ARP reply or neighbour advertisement came (already validated by frame_parse). */
 enum neighbour_learn neighbour_on_answer(struct neighbour_table *t, uint8_t interface_idx,
 					 const struct address *address, const struct mac *mac,
 					 mono_ns now);
 
-/* A hint that the neighbour may have moved or died (an announcement with another MAC, timeouts of
- * servers behind it): probe it now, unless it is being asked or was within the last second. Never
- * changes the MAC by itself. So hints cost at most one round of probes a second an entry. */
+/* A hint that the neighbour may have moved or died (an announcement with another MAC: the keeper hears of it; timeouts
+ * of servers behind it: any worker suspects it): probe it now, unless it is being asked or was within the last
+ * second. Never changes the MAC by itself. So hints cost at most one round of probes a second an entry. */
 void neighbour_on_hint(struct neighbour_table *t, uint8_t interface_idx,
 		       const struct address *address, mono_ns now);
 void neighbour_suspect(struct neighbour_table *t, uint16_t idx, mono_ns now);
 
+/* Not after the time when neighbour_due next has something to do; now, if somebody suspects a neighbour. For readers
+ * MONO_NEVER. */
+mono_ns neighbour_next_at(const struct neighbour_table *t, mono_ns now);
 /* The next solicitation that is due at now; false: none. Call until false. */
 MUST_USE bool neighbour_due(struct neighbour_table *t, mono_ns now, struct neighbour_solicit *out);
 

@@ -28,26 +28,32 @@ static const bool legal[SERVER_STATE_COUNT][SERVER_STATE_COUNT] = {
 static_assert(ZONE_SERVERS_MAX <= MASK_BITS, "a position is a bit of tried_mask");
 static_assert((SERVER_EXPLORE_ONE_IN & (SERVER_EXPLORE_ONE_IN - 1)) == 0, "a power of two");
 
-static bool probe_wanted(const struct server *s)
+/* A condition: upper 48 bits of the time since when | rises 15 | DOWN 1. */
+#define CONDITION_DOWN UINT64_C(1)
+#define CONDITION_RISE (UINT64_C(1) << 1)
+#define CONDITION_TIME_SHIFT 16
+#define CONDITION_TIME_MASK (UINT64_MAX << CONDITION_TIME_SHIFT)
+#define CONDITION_AT_START UINT64_C(0)
+
+static_assert(SERVER_RISE_MAX * CONDITION_RISE + CONDITION_DOWN == ~CONDITION_TIME_MASK,
+	      "rises fill what time and state leave");
+static_assert(sizeof(struct server_shared) == SERVER_LINE_BYTES, "a server is one line");
+static_assert(sizeof(struct server_epoch) == SERVER_LINE_BYTES, "the epoch has its own line");
+static_assert(sizeof(_Atomic uint64_t) == sizeof(uint64_t), "no lock beside the word");
+
+static enum server_state condition_state(uint64_t condition)
 {
-	return s->state == SERVER_DOWN && !s->probe_under_way;
+	return (condition & CONDITION_DOWN) != 0 ? SERVER_DOWN : SERVER_UP;
 }
 
-static mono_ns earliest_probe(const struct server_table *t)
+static uint16_t condition_rises(uint64_t condition)
 {
-	mono_ns earliest = MONO_NEVER;
-
-	for (uint16_t i = 0; i < t->server_count; i++)
-		if (probe_wanted(&t->servers[i]) && t->servers[i].probe_at < earliest)
-			earliest = t->servers[i].probe_at;
-	return earliest;
+	return (uint16_t)((condition & ~CONDITION_TIME_MASK) / CONDITION_RISE);
 }
 
-/* A server whose probe may have become due earlier than all others'. */
-static void probe_note(struct server_table *t, const struct server *s)
+static mono_ns condition_since(uint64_t condition)
 {
-	if (probe_wanted(s) && s->probe_at < t->next_probe_at)
-		t->next_probe_at = s->probe_at;
+	return condition & CONDITION_TIME_MASK;
 }
 
 static struct server *server_at(struct server_table *t, uint16_t idx)
@@ -56,66 +62,188 @@ static struct server *server_at(struct server_table *t, uint16_t idx)
 	return &t->servers[idx];
 }
 
-static mono_ns habit_end(mono_ns now)
+static struct server_shared *shared_at(const struct server_table *t, uint16_t idx)
 {
-	return now + SERVER_HABIT_S * NS_PER_S;
+	CHECK(idx < t->server_count);
+	return &t->shared->servers[idx];
 }
 
-void server_table_init(struct server_table *t, struct server *servers, uint16_t server_count)
-{
-	CHECK(server_count <= SERVERS_MAX);
-	for (uint16_t i = 0; i < server_count; i++) {
-		struct endpoint endpoint = servers[i].endpoint;
-		struct server_health health = servers[i].health;
+/* ---- which probes are ours, and when ---- */
 
-		memset(&servers[i], 0, sizeof(servers[i]));
-		servers[i].endpoint = endpoint;
-		servers[i].health = health;
-		servers[i].state = SERVER_UP;
+static bool is_ours(const struct server_table *t, uint16_t idx)
+{
+	return idx % t->worker.count == t->worker.idx;
+}
+
+/* Of a server that is ours to probe. */
+static bool probe_wanted(const struct server *s)
+{
+	return condition_state(s->seen) == SERVER_DOWN && !s->probe_under_way;
+}
+
+static mono_ns earliest_probe(const struct server_table *t)
+{
+	mono_ns earliest = MONO_NEVER;
+
+	for (unsigned i = t->worker.idx; i < t->server_count; i += t->worker.count)
+		if (probe_wanted(&t->servers[i]) && t->servers[i].probe_at < earliest)
+			earliest = t->servers[i].probe_at;
+	return earliest;
+}
+
+/* A server whose probe may have become due earlier than all others'. */
+static void probe_note(struct server_table *t, uint16_t idx)
+{
+	const struct server *s = &t->servers[idx];
+
+	if (is_ours(t, idx) && probe_wanted(s) && s->probe_at < t->next_probe_at)
+		t->next_probe_at = s->probe_at;
+}
+
+/* ---- conditions ---- */
+
+/* Take the server's condition as it is now for what this worker goes by. False: it is what it was.
+ */
+static bool condition_look(struct server_table *t, uint16_t idx, mono_ns now)
+{
+	struct server *s = server_at(t, idx);
+	const struct server_shared *h = shared_at(t, idx);
+	/* Acquire: last_answer_at is not read before the condition, so that who sees a server UP
+	 * again sees the answer that brought it up. */
+	uint64_t condition = atomic_load_explicit(&h->condition, memory_order_acquire);
+	uint64_t seen = s->seen;
+	uint16_t rises_seen;
+
+	if (LIKELY(condition == seen))
+		return false;
+	s->seen = condition;
+	if (condition_state(condition) == SERVER_UP) {
+		s->fails = 0;
+		return true;
 	}
+	rises_seen = condition_rises(seen);
+	if (condition_state(seen) == SERVER_UP ||
+	    condition_since(seen) != condition_since(condition)) {
+		s->probe_at = condition_since(condition) + h->health.interval_ms * NS_PER_MS;
+		rises_seen = 0;
+	}
+	/* It lives: the probes still wanted follow at once, not an interval apart. */
+	if (condition_rises(condition) > rises_seen && s->probe_at > now)
+		s->probe_at = now;
+	return true;
+}
+
+static void condition_see(struct server_table *t, uint16_t idx, mono_ns now)
+{
+	if (condition_look(t, idx, now))
+		t->next_probe_at = earliest_probe(t);
+}
+
+/* The only place that writes a server's condition. False: another worker has changed it since this
+ * one saw it. Either way it has been seen anew. */
+static bool condition_set(struct server_table *t, uint16_t idx, uint64_t to, mono_ns now)
+{
+	uint64_t from = t->servers[idx].seen;
+	/* Release: the last answer is written before the condition that it led to. Relaxed on
+	 * failure: what it is now is loaded below. */
+	bool is_set =
+		atomic_compare_exchange_strong_explicit(&shared_at(t, idx)->condition, &from, to,
+							memory_order_release, memory_order_relaxed);
+
+	/* Release: the condition is written before the count that sends others to look at it. */
+	if (is_set)
+		atomic_fetch_add_explicit(&t->shared->epoch->count, 1, memory_order_release);
+	condition_see(t, idx, now);
+	return is_set;
+}
+
+/* The only place that changes a server's state. */
+static bool server_set_state(struct server_table *t, uint16_t idx, enum server_state to,
+			     mono_ns now)
+{
+	uint64_t condition = now & CONDITION_TIME_MASK;
+
+	CHECK(legal[condition_state(t->servers[idx].seen)][to]);
+	if (to == SERVER_DOWN)
+		condition |= CONDITION_DOWN;
+	return condition_set(t, idx, condition, now);
+}
+
+/* ---- memory ---- */
+
+size_t server_shared_memory_bytes(uint16_t server_count)
+{
+	return sizeof(struct server_epoch) + server_count * sizeof(struct server_shared);
+}
+
+void server_shared_init(struct server_shared_table *shared, void *memory,
+			const struct endpoint endpoints[], const struct server_health health[],
+			uint16_t server_count)
+{
+	struct server_epoch *epoch = memory;
+	struct server_shared *servers = (void *)(epoch + 1);
+
+	CHECK(server_count <= SERVERS_MAX && (uintptr_t)memory % SERVER_LINE_BYTES == 0);
+	atomic_init(&epoch->count, 0);
+	for (uint16_t i = 0; i < server_count; i++) {
+		struct server_shared *h = &servers[i];
+
+		CHECK(health[i].rise <= SERVER_RISE_MAX);
+		atomic_init(&h->condition, CONDITION_AT_START);
+		atomic_init(&h->last_answer_at, 0);
+		atomic_init(&h->edns_off_until, 0);
+		atomic_init(&h->case_off_until, 0);
+		atomic_init(&h->case_proofs, 0);
+		h->health = health[i];
+		h->endpoint = endpoints[i];
+	}
+	*shared = (struct server_shared_table){epoch, servers, server_count};
+}
+
+void server_table_init(struct server_table *t, struct server *servers,
+		       struct server_shared_table *shared, struct server_worker worker)
+{
+	CHECK(worker.idx < worker.count && worker.count <= WORKERS_MAX);
+	for (uint16_t i = 0; i < shared->server_count; i++)
+		servers[i] = (struct server){.seen = CONDITION_AT_START};
 	*t = (struct server_table){
+		.shared = shared,
 		.servers = servers,
-		.server_count = server_count,
+		.server_count = shared->server_count,
+		.worker = worker,
+		/* 0 changes: what others have changed before is seen at the first refresh. */
+		.epoch_seen = 0,
 		.next_probe_at = MONO_NEVER,
 	};
 }
 
-/* The only place that writes a server's state. */
-static void server_set_state(struct server_table *t, struct server *s, enum server_state to,
-			     mono_ns now)
+void server_refresh_all(struct server_table *t, mono_ns now)
 {
-	CHECK(legal[s->state][to]);
-	s->state = (uint8_t)to;
-	s->rises = 0;
-	switch (to) {
-	case SERVER_DOWN:
-		s->down_since = now;
-		s->probe_at = now + s->health.interval_ms * NS_PER_MS;
-		probe_note(t, s);
-		break;
-	case SERVER_UP:
-		s->fails = 0;
-		if (s->probe_at <= t->next_probe_at)
-			t->next_probe_at = earliest_probe(t);
-		break;
-	case SERVER_STATE_COUNT:
-		CHECK(false);
-	}
+	/* Acquire: conditions are not read before the count, so that what changes after they were
+	 * read has a higher one. */
+	t->epoch_seen = atomic_load_explicit(&t->shared->epoch->count, memory_order_acquire);
+	for (uint16_t i = 0; i < t->server_count; i++)
+		(void)condition_look(t, i, now);
+	t->next_probe_at = earliest_probe(t);
+}
+
+enum server_state server_state(const struct server_table *t, uint16_t idx)
+{
+	return condition_state(
+		atomic_load_explicit(&shared_at(t, idx)->condition, memory_order_relaxed));
 }
 
 /* ---- the choice ---- */
 
-/* Which of the list are untried and in this state, as a mask of positions. */
-static uint32_t candidates(const struct server_table *t, const uint16_t servers[],
-			   unsigned server_count, uint32_t tried_mask, enum server_state state)
+/* Which of the list are UP, as a mask of positions. */
+static uint32_t positions_up(const struct server_table *t, const uint16_t servers[],
+			     unsigned server_count)
 {
 	uint32_t mask = 0;
 
-	for (unsigned i = 0; i < server_count; i++) {
-		CHECK(servers[i] < t->server_count);
-		mask |= (uint32_t)(t->servers[servers[i]].state == state) << i;
-	}
-	return mask & ~tried_mask;
+	for (unsigned i = 0; i < server_count; i++)
+		mask |= (uint32_t)(server_state(t, servers[i]) == SERVER_UP) << i;
+	return mask;
 }
 
 /* The position of the nth candidate, n counted from 0. */
@@ -179,8 +307,8 @@ static int choose_by_hash(const struct server_table *t, const uint16_t servers[]
 
 	for (uint32_t rest = mask; rest != 0; rest &= rest - 1) {
 		int position = __builtin_ctz(rest);
-		uint64_t weight =
-			rendezvous_weight(question_hash, &t->servers[servers[position]].endpoint);
+		uint64_t weight = rendezvous_weight(question_hash,
+						    &shared_at(t, servers[position])->endpoint);
 
 		if (weight > best_weight) {
 			best_weight = weight;
@@ -188,6 +316,12 @@ static int choose_by_hash(const struct server_table *t, const uint16_t servers[]
 		}
 	}
 	return best;
+}
+
+static mono_ns changed_at(const struct server_table *t, uint16_t idx)
+{
+	return condition_since(
+		atomic_load_explicit(&shared_at(t, idx)->condition, memory_order_relaxed));
 }
 
 /* Of servers that are all down: the one that went down last. */
@@ -198,7 +332,7 @@ static int choose_down(const struct server_table *t, const uint16_t servers[], u
 	for (uint32_t rest = mask & (mask - 1); rest != 0; rest &= rest - 1) {
 		int position = __builtin_ctz(rest);
 
-		if (t->servers[servers[position]].down_since > t->servers[servers[best]].down_since)
+		if (changed_at(t, servers[position]) > changed_at(t, servers[best]))
 			best = position;
 	}
 	return best;
@@ -208,15 +342,16 @@ int server_choose(const struct server_table *t, const uint16_t servers[], unsign
 		  enum server_policy policy, uint32_t tried_mask, uint32_t *cursor,
 		  uint64_t question_hash, struct entropy *entropy)
 {
-	uint32_t up;
+	uint32_t untried, up;
 
-	CHECK(server_count <= MASK_BITS);
-	up = candidates(t, servers, server_count, tried_mask, SERVER_UP);
-	if (up == 0) {
-		uint32_t down = candidates(t, servers, server_count, tried_mask, SERVER_DOWN);
-
-		return down == 0 ? -1 : choose_down(t, servers, down);
-	}
+	CHECK(server_count >= 1 && server_count <= MASK_BITS);
+	untried = UINT32_MAX >> (MASK_BITS - server_count) & ~tried_mask;
+	/* Looked at once: what is not UP then is DOWN, though it may come up meanwhile. */
+	up = positions_up(t, servers, server_count) & untried;
+	if (untried == 0)
+		return -1;
+	if (up == 0)
+		return choose_down(t, servers, untried);
 	switch (policy) {
 	case SERVER_POLICY_FASTEST:
 		return choose_fastest(t, servers, up, entropy);
@@ -272,6 +407,43 @@ void server_on_sent(struct server_table *t, uint16_t idx)
 	s->under_way++;
 }
 
+/* The last answer that is known to anybody: exactly, if it came to this worker. */
+static mono_ns last_answer_at(const struct server_table *t, uint16_t idx)
+{
+	mono_ns others =
+		atomic_load_explicit(&shared_at(t, idx)->last_answer_at, memory_order_relaxed);
+
+	return t->servers[idx].last_answer_at > others ? t->servers[idx].last_answer_at : others;
+}
+
+/* Tell the other workers, if what they know is older than grain_ns. */
+static void answer_tell(const struct server_table *t, uint16_t idx, uint64_t grain_ns, mono_ns now)
+{
+	_Atomic mono_ns *told = &shared_at(t, idx)->last_answer_at;
+	mono_ns last = atomic_load_explicit(told, memory_order_relaxed);
+
+	/* Once: if it fails, another worker has told the same. A plain store by a worker that was
+	 * held up would set the time back. */
+	if (now > last && now - last >= grain_ns)
+		(void)atomic_compare_exchange_strong_explicit(
+			told, &last, now, memory_order_relaxed, memory_order_relaxed);
+}
+
+/* An answer of a server that was seen DOWN. */
+static void rise_note(struct server_table *t, uint16_t idx, mono_ns now)
+{
+	const struct server *s = &t->servers[idx];
+	bool is_noted = false;
+
+	/* Whoever sees the server UP must see the answer, and not count fails from before it. */
+	answer_tell(t, idx, 0, now);
+	/* Again if another worker was quicker. */
+	while (!is_noted && condition_state(s->seen) == SERVER_DOWN)
+		is_noted = condition_rises(s->seen) + 1 >= shared_at(t, idx)->health.rise
+				   ? server_set_state(t, idx, SERVER_UP, now)
+				   : condition_set(t, idx, s->seen + CONDITION_RISE, now);
+}
+
 void server_on_answer(struct server_table *t, uint16_t idx, uint32_t rtt_us, bool probe,
 		      mono_ns now)
 {
@@ -282,141 +454,179 @@ void server_on_answer(struct server_table *t, uint16_t idx, uint32_t rtt_us, boo
 	s->last_answer_at = now;
 	rtt_note(s, rtt_us);
 	s->fails = 0;
-	if (s->state != SERVER_DOWN)
-		return;
-	s->rises++;
-	if (s->rises >= s->health.rise) {
-		server_set_state(t, s, SERVER_UP, now);
-		return;
-	}
-	/* It lives: the probes still wanted follow at once, not an interval apart. */
-	if (s->probe_at > now)
-		s->probe_at = now;
-	probe_note(t, s);
+	condition_see(t, idx, now);
+	if (UNLIKELY(condition_state(s->seen) == SERVER_DOWN))
+		rise_note(t, idx, now);
+	else
+		answer_tell(t, idx, SERVER_ANSWER_GRAIN_MS * NS_PER_MS, now);
+	probe_note(t, idx);
 }
 
-/* One more try that brought nothing. */
-static void fail_note(struct server_table *t, struct server *s, mono_ns now)
+/* One more try, begun at sent_at, that brought nothing. */
+static void fail_note(struct server_table *t, uint16_t idx, mono_ns sent_at, mono_ns now)
 {
+	struct server *s = server_at(t, idx);
+	mono_ns answered_at;
+
+	/* First the condition, then the answer (see there): fails from before an UP do not count.
+	 */
+	condition_see(t, idx, now);
+	answered_at = last_answer_at(t, idx);
+	if (sent_at < answered_at)
+		return;
+	if (s->fails_after != answered_at) {
+		s->fails_after = answered_at;
+		s->fails = 0;
+	}
 	if (s->fails < UINT16_MAX)
 		s->fails++;
-	if (s->state == SERVER_UP && s->fails >= s->health.fall)
-		server_set_state(t, s, SERVER_DOWN, now);
+	/* If another worker is quicker, it is DOWN, or has been and is UP again: then this row of
+	 * fails is over. */
+	if (condition_state(s->seen) == SERVER_UP && s->fails >= shared_at(t, idx)->health.fall)
+		(void)server_set_state(t, idx, SERVER_DOWN, now);
+}
+
+/* A probe was lost: the row of rises begins anew. */
+static void rises_end(struct server_table *t, uint16_t idx, mono_ns now)
+{
+	const struct server *s = &t->servers[idx];
+	bool is_ended = false;
+
+	/* Again if another worker was quicker with an answer. */
+	while (!is_ended && condition_rises(s->seen) > 0)
+		is_ended = condition_set(t, idx, condition_since(s->seen) | CONDITION_DOWN, now);
 }
 
 void server_on_unreachable(struct server_table *t, uint16_t idx, mono_ns now)
 {
-	fail_note(t, server_at(t, idx), now);
+	fail_note(t, idx, now, now);
 }
 
 void server_on_timeout(struct server_table *t, uint16_t idx, mono_ns sent_at, bool probe,
 		       mono_ns now)
 {
 	struct server *s = server_at(t, idx);
-	bool was_up = s->state == SERVER_UP;
 
 	query_ended(s, probe);
 	s->timeouts++;
-	if (sent_at >= s->last_answer_at)
-		fail_note(t, s, now);
-	if (was_up)
-		return;
+	fail_note(t, idx, sent_at, now);
 	/* Only probes: a question's timeout may be of one that was sent before the server was
 	 * back. */
 	if (probe)
-		s->rises = 0;
-	probe_note(t, s);
+		rises_end(t, idx, now);
+	probe_note(t, idx);
 }
 
 void server_on_cancelled(struct server_table *t, uint16_t idx, bool probe)
 {
-	struct server *s = server_at(t, idx);
-
-	query_ended(s, probe);
-	probe_note(t, s);
+	query_ended(server_at(t, idx), probe);
+	probe_note(t, idx);
 }
 
 /* ---- habits ---- */
 
+static mono_ns habit_end(mono_ns now)
+{
+	return now + SERVER_HABIT_S * NS_PER_S;
+}
+
+static bool is_over(const _Atomic mono_ns *until, mono_ns now)
+{
+	return now >= atomic_load_explicit(until, memory_order_relaxed);
+}
+
 void server_on_case_kept(struct server_table *t, uint16_t idx)
 {
-	server_at(t, idx)->case_proofs = 0;
+	_Atomic uint32_t *proofs = &shared_at(t, idx)->case_proofs;
+
+	/* Looked at first: of most servers it is 0 for ever, and no line is written. */
+	if (atomic_load_explicit(proofs, memory_order_relaxed) != 0)
+		atomic_store_explicit(proofs, 0, memory_order_relaxed);
 }
 
 void server_on_case_lost(struct server_table *t, uint16_t idx, mono_ns now)
 {
-	struct server *s = server_at(t, idx);
+	struct server_shared *h = shared_at(t, idx);
+	uint32_t proofs = atomic_load_explicit(&h->case_proofs, memory_order_relaxed);
+	uint32_t next;
 
-	if (s->case_off)
+	if (!is_over(&h->case_off_until, now))
 		return;
-	s->case_proofs++;
-	if (s->case_proofs < CASE_PROOFS)
-		return;
-	s->case_proofs = 0;
-	s->case_off = true;
-	s->case_retry_at = habit_end(now);
+	do
+		next = proofs + 1 < CASE_PROOFS ? proofs + 1 : 0;
+	while (!atomic_compare_exchange_weak_explicit(&h->case_proofs, &proofs, next,
+						      memory_order_relaxed, memory_order_relaxed));
+	if (next == 0)
+		atomic_store_explicit(&h->case_off_until, habit_end(now), memory_order_relaxed);
 }
 
 void server_on_edns_refused(struct server_table *t, uint16_t idx, mono_ns now)
 {
-	struct server *s = server_at(t, idx);
-
-	s->edns_off = true;
-	s->edns_retry_at = habit_end(now);
+	atomic_store_explicit(&shared_at(t, idx)->edns_off_until, habit_end(now),
+			      memory_order_relaxed);
 }
 
-bool server_case_on(struct server_table *t, uint16_t idx, mono_ns now)
+bool server_case_on(const struct server_table *t, uint16_t idx, mono_ns now)
 {
-	struct server *s = server_at(t, idx);
-
-	if (s->case_off && now >= s->case_retry_at)
-		s->case_off = false;
-	return !s->case_off;
+	return is_over(&shared_at(t, idx)->case_off_until, now);
 }
 
-bool server_edns_on(struct server_table *t, uint16_t idx, mono_ns now)
+bool server_edns_on(const struct server_table *t, uint16_t idx, mono_ns now)
 {
-	struct server *s = server_at(t, idx);
-
-	if (s->edns_off && now >= s->edns_retry_at)
-		s->edns_off = false;
-	return !s->edns_off;
+	return is_over(&shared_at(t, idx)->edns_off_until, now);
 }
 
 /* ---- probes ---- */
 
 int server_probe_due(struct server_table *t, mono_ns now)
 {
+	server_refresh(t, now);
 	if (now < t->next_probe_at)
 		return -1;
-	for (uint16_t i = 0; i < t->server_count; i++) {
+	for (unsigned i = t->worker.idx; i < t->server_count; i += t->worker.count) {
 		struct server *s = &t->servers[i];
 
 		if (!probe_wanted(s) || s->probe_at > now)
 			continue;
-		s->probe_at = now + s->health.interval_ms * NS_PER_MS;
+		s->probe_at = now + t->shared->servers[i].health.interval_ms * NS_PER_MS;
 		s->probe_under_way = true;
 		t->next_probe_at = earliest_probe(t);
-		return i;
+		return (int)i;
 	}
 	return -1;
+}
+
+static void shared_check(const struct server_shared *h)
+{
+	uint64_t condition = atomic_load_explicit(&h->condition, memory_order_relaxed);
+
+	switch (condition_state(condition)) {
+	case SERVER_UP:
+		CHECK(condition_rises(condition) == 0);
+		break;
+	case SERVER_DOWN:
+		CHECK(condition_rises(condition) == 0 ||
+		      condition_rises(condition) < h->health.rise);
+		break;
+	case SERVER_STATE_COUNT:
+		CHECK(false);
+	}
+	CHECK(atomic_load_explicit(&h->case_proofs, memory_order_relaxed) < CASE_PROOFS);
 }
 
 void server_check(const struct server_table *t)
 {
 	for (uint16_t i = 0; i < t->server_count; i++) {
 		const struct server *s = &t->servers[i];
+		const struct server_shared *h = &t->shared->servers[i];
 
-		CHECK(s->state < SERVER_STATE_COUNT);
-		CHECK(s->case_proofs < CASE_PROOFS);
+		shared_check(h);
 		CHECK(s->srtt_us != 0 || s->rttvar_us == 0);
 		CHECK(s->under_way <= s->queries);
-		if (s->state == SERVER_UP) {
-			CHECK(s->fails == 0 || s->fails < s->health.fall);
-			CHECK(s->rises == 0);
-		} else {
-			CHECK(s->rises == 0 || s->rises < s->health.rise);
-		}
+		CHECK(s->fails == 0 || s->fails < h->health.fall ||
+		      condition_state(s->seen) == SERVER_DOWN);
 	}
 	CHECK(t->next_probe_at == earliest_probe(t));
+	CHECK(t->epoch_seen <=
+	      atomic_load_explicit(&t->shared->epoch->count, memory_order_relaxed));
 }

@@ -1,18 +1,31 @@
 /* What is known of the upstream servers: round-trip time, failures, EDNS and letter-case habits;
  * and the choice among a zone's servers.
  *
- * A server is UP until `fall` tries in a row have gone unanswered, then DOWN: it is asked only when
- * no server of the zone is up, and probed every interval until `rise` answers in a row have come.
- * So a server that comes back is used within interval + rise round trips, however long it was gone.
- * Any answer that matches, to a question or to a probe, is a sign of life.
+ * A server is UP until one worker's `fall` tries in a row have gone unanswered, then DOWN for all:
+ * it is asked only when no server of the zone is up, and probed every interval until `rise` answers
+ * in a row have come. So a server that comes back is used within interval + rise round trips,
+ * however long it was gone. Any answer that matches, to a question or to a probe, to any worker, is
+ * a sign of life. One worker probes a server: the one whose number is the server's modulo the
+ * workers.
  *
- * SRTT by RFC 6298: srtt = 7/8 srtt + 1/8 rtt, rttvar = 3/4 rttvar + 1/4 |srtt - rtt|.
+ * SRTT by RFC 6298: srtt = 7/8 srtt + 1/8 rtt, rttvar = 3/4 rttvar + 1/4 |srtt - rtt|. Each worker
+ * measures its own: it changes with every answer, so that sharing it would have all workers write
+ * one line a packet; and what is lost is little, as under policy fastest each worker asks a server
+ * that it knows nothing of by one question at a time.
  *
- * Memory: an array lent at init. Threads: one worker's own view (a shared one comes with issue 3).
+ * What all workers know, struct server_shared, is lock-free and seldom written: on changes of
+ * state, on answers while DOWN, on lost letter case, and for the time of the last answer once in
+ * SERVER_ANSWER_GRAIN_MS. State, rises and the time of the change are one word, so a transition is
+ * one compare-and-swap, and exactly one worker makes it. The word is read where it decides; what a
+ * worker derives from it (when the next probe is due) it derives anew once the epoch has moved.
+ *
+ * Memory: server_shared lent once for all workers, servers lent a worker. Threads: the functions
+ * that take a struct server_table are called by its worker only; between workers, what is _Atomic.
  */
 #ifndef PORTICO_SERVER_H
 #define PORTICO_SERVER_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -31,6 +44,11 @@ extern const char *const server_state_text[SERVER_STATE_COUNT];
 #define SERVER_EXPLORE_ONE_IN 32
 /* A habit (no EDNS, letter case lost) is believed for so long, then tried again. */
 #define SERVER_HABIT_S 3600
+/* A worker tells the others of an answer if the last they know of is this old. Until then a timeout
+ * that they have may count against a server that has answered. */
+#define SERVER_ANSWER_GRAIN_MS 10
+#define SERVER_RISE_MAX 0x7fff /* rises have 15 bits of the condition */
+#define SERVER_LINE_BYTES 64
 
 enum server_policy {
 	/* Lowest SRTT; unknown ones first, one question at a time (a dead one must not draw all of
@@ -50,36 +68,88 @@ struct server_health {
 	uint16_t fall;
 };
 
-struct server {
+/* What all workers know of a server: one cache line. All loads and stores are relaxed where
+ * server.c does not say otherwise, as each word says all by itself. */
+struct server_shared {
+	/* Upper 48 bits of the time of the last change of state (to 65 us) | rises (answers in a
+	 * row while DOWN) 15 | DOWN 1. any worker: writes, by condition_set() in server.c only;
+	 * all: read */
+	_Alignas(SERVER_LINE_BYTES) _Atomic uint64_t condition;
+	_Atomic mono_ns last_answer_at; /* any worker: writes, at most once a grain; all: read */
+	_Atomic mono_ns edns_off_until; /* answered FORMERR or NOTIMP to EDNS and not without */
+	_Atomic mono_ns case_off_until; /* does not keep letter case */
+	_Atomic uint32_t case_proofs;   /* answers in a row that lost the letter case */
+	struct server_health health;    /* with endpoint: written by server_shared_init() */
 	struct endpoint endpoint;
-	struct server_health health;
-	uint8_t state; /* enum server_state, written by server_set_state() only */
-	bool edns_off; /* answered FORMERR or NOTIMP to EDNS and not without; until edns_retry_at */
-	bool case_off; /* does not keep letter case; until case_retry_at */
+};
+
+/* A line of its own: read by every worker once a turn, and written when a condition has changed. */
+struct server_epoch {
+	_Alignas(SERVER_LINE_BYTES) _Atomic uint64_t count; /* any worker: adds; all: read */
+};
+
+struct server_shared_table {
+	struct server_epoch *epoch;
+	struct server_shared *servers;
+	uint16_t server_count;
+};
+
+/* Of memory that starts on a cache line. */
+size_t server_shared_memory_bytes(uint16_t server_count);
+/* Once, before any worker starts. endpoints, health: server_count of each; copied. */
+void server_shared_init(struct server_shared_table *shared, void *memory,
+			const struct endpoint endpoints[], const struct server_health health[],
+			uint16_t server_count);
+
+/* What one worker has seen of a server. */
+struct server {
+	uint64_t seen; /* the condition that probe_at and fails go with */
 	bool probe_under_way;
-	uint8_t case_proofs; /* answers in a row that lost the letter case */
-	uint16_t fails;      /* tries in a row that went unanswered */
-	uint16_t rises;      /* answered probes in a row while DOWN */
-	uint32_t srtt_us;    /* 0: unknown */
+	uint16_t fails;   /* tries in a row that went unanswered, all since fails_after */
+	uint32_t srtt_us; /* 0: unknown */
 	uint32_t rttvar_us;
-	uint32_t under_way; /* queries live now */
-	mono_ns probe_at;   /* DOWN: when the next probe is due */
-	mono_ns edns_retry_at;
-	mono_ns case_retry_at;
-	mono_ns down_since;
-	mono_ns last_answer_at; /* a timeout of what was sent before it says nothing of the server */
-	uint64_t queries, responses, timeouts, near_misses; /* telemetry reads them, relaxed */
+	uint32_t under_way;     /* queries live now */
+	mono_ns last_answer_at; /* to this worker */
+	mono_ns fails_after;    /* the last answer to anybody before the fails */
+	mono_ns probe_at;       /* seen DOWN and ours to probe: when the next probe is due */
+	uint64_t queries, responses, timeouts, near_misses;
+};
+
+/* Which of the workers this is: of count, counted from 0. */
+struct server_worker {
+	uint8_t idx;
+	uint8_t count;
 };
 
 struct server_table {
+	struct server_shared_table *shared;
 	struct server *servers;
 	uint16_t server_count;
-	/* Earliest probe_at of all DOWN servers without a probe under way; MONO_NEVER: none. */
+	struct server_worker worker;
+	uint64_t epoch_seen;
+	/* Earliest probe_at of all servers seen DOWN that are ours to probe and have no probe under
+	 * way; MONO_NEVER: none. As of the last server_refresh(). */
 	mono_ns next_probe_at;
 };
 
-/* servers: server_count of them, endpoint and health set by the caller; the rest is cleared. */
-void server_table_init(struct server_table *t, struct server *servers, uint16_t server_count);
+/* servers: as many as shared has; cleared here. */
+void server_table_init(struct server_table *t, struct server *servers,
+		       struct server_shared_table *shared, struct server_worker worker);
+
+/* Take note of what other workers have changed since: every turn, before next_probe_at is looked
+ * at. One load if they have changed nothing, else one pass over the servers. */
+void server_refresh_all(struct server_table *t, mono_ns now);
+static inline void server_refresh(struct server_table *t, mono_ns now)
+{
+	/* Relaxed: only to see whether there is more to read; server_refresh_all() loads it anew.
+	 */
+	if (UNLIKELY(atomic_load_explicit(&t->shared->epoch->count, memory_order_relaxed) !=
+		     t->epoch_seen))
+		server_refresh_all(t, now);
+}
+
+/* As all workers see it now. */
+enum server_state server_state(const struct server_table *t, uint16_t idx);
 
 /* Choose among server_count servers (indices into the table) those not in tried_mask (bit i:
  * position i in the list). UP ones by policy; if none is up and untried: DOWN ones, in order of how
@@ -92,14 +162,18 @@ int server_choose(const struct server_table *t, const uint16_t servers[], unsign
 		  uint64_t question_hash, struct entropy *entropy);
 
 /* Every query sent, probes included, is followed by exactly one of answer, timeout and cancelled; a
- * surplus one counts nothing below zero. */
+ * surplus one counts nothing below zero. What of these changes a server's state for all is tried
+ * again when another worker has changed it meanwhile, so that each try that fails is another's that
+ * did not. */
 void server_on_sent(struct server_table *t, uint16_t idx);
 /* A matching answer; rtt_us from sending to now. probe: it answers a health probe. Also ends a
- * down. */
+ * down, whoever has noticed it. */
 void server_on_answer(struct server_table *t, uint16_t idx, uint32_t rtt_us, bool probe,
 		      mono_ns now);
-/* Nothing came for a query sent at sent_at. Counts against the server only if it has not answered anything that came later:
- * names that it resolves slowly must not bring it down. */
+/* Nothing came for a query sent at sent_at. Counts against the server only if it has not answered
+ * anybody since: names that it resolves slowly must not bring it down. An answer that another
+ * worker receives while this one decides may come too late to be seen; it is then followed by a
+ * probe. */
 void server_on_timeout(struct server_table *t, uint16_t idx, mono_ns sent_at, bool probe,
 		       mono_ns now);
 /* A try ended without its query ever being sent: nobody on the link answers for the server. */
@@ -113,13 +187,14 @@ void server_on_case_kept(struct server_table *t, uint16_t idx);
 void server_on_case_lost(struct server_table *t, uint16_t idx, mono_ns now);
 void server_on_edns_refused(struct server_table *t, uint16_t idx,
 			    mono_ns now); /* off for an hour */
-bool server_case_on(struct server_table *t, uint16_t idx, mono_ns now);
-bool server_edns_on(struct server_table *t, uint16_t idx, mono_ns now);
+bool server_case_on(const struct server_table *t, uint16_t idx, mono_ns now);
+bool server_edns_on(const struct server_table *t, uint16_t idx, mono_ns now);
 
-/* The next DOWN server whose probe is due (its probe_at moved on by its interval, probe_under_way
- * set), or -1. A server with a probe under way is not due again. */
+/* The next DOWN server whose probe is due and this worker's to send (its probe_at moved on by its
+ * interval, probe_under_way set), or -1. A server with a probe under way is not due again. */
 int server_probe_due(struct server_table *t, mono_ns now);
 
+/* What holds whenever this worker is between calls, whatever the others are doing. */
 void server_check(const struct server_table *t);
 
 #endif

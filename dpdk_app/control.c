@@ -17,12 +17,14 @@
 /* How often workers' random bytes are looked after. At 50 MB/s (a million queries a second) a block
  * lasts 20 ms, and there are two. */
 #define TICK_MS 10
+#define DRAINED_TICKS 2
 
 struct run {
 	struct control *control;
 	bool ready;
 	bool draining;
 	bool at_once;
+	unsigned idle_ticks; /* in a row, of all workers */
 	mono_ns drain_until;
 };
 
@@ -114,9 +116,11 @@ static void announce_ready(struct run *r)
 	sd_notify(0, "READY=1\nSTATUS=answering");
 }
 
-static bool has_drained(const struct run *r)
+static bool has_drained(struct run *r)
 {
-	if (all_workers_say(r->control, WORKER_STATE_IDLE))
+	/* Seen twice, a tick apart: a question may have been between two workers when each was looked at. */
+	r->idle_ticks = all_workers_say(r->control, WORKER_STATE_IDLE) ? r->idle_ticks + 1 : 0;
+	if (r->idle_ticks >= DRAINED_TICKS)
 		return true;
 	if (r->at_once || monotonic_ns() >= r->drain_until) {
 		log_write(CONFIG_LOG_WARNING, "control",

@@ -93,6 +93,15 @@ bool cpu_plan_make(const struct config *config, struct cpu_plan *out)
 	return true;
 }
 
+bool cpu_plan_shares(const struct cpu_plan *plan, unsigned worker_idx)
+{
+	for (unsigned i = 0; i < plan->worker_count; i++) {
+		if (i != worker_idx && plan->worker_cpus[i] == plan->worker_cpus[worker_idx])
+			return true;
+	}
+	return false;
+}
+
 void cpu_plan_lcores(const struct cpu_plan *plan, char text[CPU_PLAN_TEXT_BYTES])
 {
 	size_t used = (size_t)snprintf(text, CPU_PLAN_TEXT_BYTES, "0@%u", plan->control_cpu);

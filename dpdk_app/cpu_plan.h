@@ -23,6 +23,9 @@ struct cpu_plan {
  * long as there are enough; control shares one rather than take a worker's only one. */
 MUST_USE bool cpu_plan_make(const struct config *config, struct cpu_plan *out);
 
+/* Does another worker run on this worker's CPU? */
+bool cpu_plan_shares(const struct cpu_plan *plan, unsigned worker_idx);
+
 /* As EAL's --lcores wants it: "0@2,1@3". */
 void cpu_plan_lcores(const struct cpu_plan *plan, char text[CPU_PLAN_TEXT_BYTES]);
 

@@ -26,7 +26,12 @@ static void *map_lazily(size_t size_bytes)
 	void *memory = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	return memory == MAP_FAILED ? NULL : memory;
+	if (memory == MAP_FAILED)
+		return NULL;
+	/* Tables are read at random: with small pages each look-up would miss the TLB as well. Where the kernel has none to
+	 * give it stays as it is. */
+	(void)madvise(memory, size_bytes, MADV_HUGEPAGE);
+	return memory;
 }
 
 /* Cleared memory, cache-line aligned: huge pages if EAL has them and enough of them. */
@@ -174,7 +179,9 @@ struct engine_setup *engine_setup_make(const struct config *config, const struct
 	struct engine_setup *s = calloc(1, sizeof(*s));
 	const uint32_t slot_count = config->worker_count * config->max_under_way;
 	struct hash_key words_key;
-	void *words;
+	uint16_t neighbour_count;
+	struct neighbour_word *neighbours;
+	void *words, *servers;
 
 	if (s == NULL) {
 		log_write(CONFIG_LOG_ERROR, "memory", "no memory for=configuration bytes=%zu",
@@ -193,16 +200,29 @@ struct engine_setup *engine_setup_make(const struct config *config, const struct
 		free(s);
 		return NULL;
 	}
+	neighbour_count = engine_neighbour_count_max(&s->snapshot);
+	neighbours = map_lazily((neighbour_count + 1u) * sizeof(*neighbours));
+	servers = map_lazily(server_shared_memory_bytes(s->snapshot.server_count));
+	if (neighbours == NULL || servers == NULL) {
+		free(s);
+		return NULL;
+	}
 	inflight_words_init(&s->words, words, slot_count, &words_key);
+	neighbour_shared_init(&s->neighbours, neighbours, neighbour_count);
+	server_shared_init(&s->servers, servers, s->snapshot.server_endpoints,
+			   s->snapshot.server_health, s->snapshot.server_count);
 	atomic_init(&s->current, &s->snapshot);
 	s->params.config = &s->current;
 	s->params.words = &s->words;
+	s->params.servers = &s->servers;
+	s->params.neighbours = &s->neighbours;
 	s->params.under_way_max = config->max_under_way;
 	s->params.waiter_count_max = config->max_under_way * WAITERS_PER_UNDER_WAY;
 	if (s->params.waiter_count_max < WAITERS_MIN)
 		s->params.waiter_count_max = WAITERS_MIN;
 	s->params.answer_buffer_count = ANSWER_BUFFERS;
 	s->params.worker_count = (uint8_t)config->worker_count;
+	s->params.receiver_count = (uint8_t)port_receiver_count(ports, config->worker_count);
 	s->params.entropy_block_bytes = ENTROPY_FEED_BLOCK_BYTES;
 	return s;
 }

@@ -18,6 +18,8 @@ struct engine_setup {
 	struct engine_config snapshot;
 	struct port_set ports;
 	struct inflight_words words;
+	struct server_shared_table servers;
+	struct neighbour_shared neighbours;
 	struct engine_params params; /* what all workers share; worker_idx and table_key differ */
 };
 

@@ -45,7 +45,9 @@ struct program {
 	struct eal eal;
 	struct port_table ports;
 	struct engine_setup *setup;
-	struct worker workers[1];
+	struct handoff *handoff;
+	unsigned worker_count;
+	struct worker workers[WORKERS_MAX];
 };
 
 /* False: usage. */
@@ -95,27 +97,37 @@ static bool parse_command_line(int argc, char **argv, struct command_line *out)
 
 /* ---- starting and stopping ---- */
 
+static bool make_worker(struct program *p, unsigned idx, const struct tsc_clock *clock)
+{
+	struct worker *w = &p->workers[idx];
+
+	*w = (struct worker){
+		.ports = &p->ports,
+		.handoff = &p->handoff[idx],
+		.clock = *clock,
+		.poll = p->config->poll,
+		.lcore_id = idx + 1,
+		.cpu = p->eal.cpus.worker_cpus[idx],
+		.shares_cpu = cpu_plan_shares(&p->eal.cpus, idx),
+	};
+	mailbox_init(&w->mailbox);
+	w->engine = engine_setup_worker(p->setup, (uint8_t)idx, p->eal.pages,
+					(int)rte_lcore_to_socket_id(w->lcore_id),
+					tsc_clock_ns(&w->clock, rte_rdtsc()));
+	return w->engine != NULL;
+}
+
 static bool make_workers(struct program *p)
 {
-	p->setup = engine_setup_make(p->config, &p->ports);
-	if (p->setup == NULL)
-		return false;
-	for (unsigned i = 0; i < ARRAY_COUNT(p->workers); i++) {
-		struct worker *w = &p->workers[i];
-		unsigned lcore_id = i + 1;
+	struct tsc_clock clock;
 
-		*w = (struct worker){
-			.ports = &p->ports,
-			.poll = p->config->poll,
-			.lcore_id = lcore_id,
-			.cpu = p->eal.cpus.worker_cpus[i],
-		};
-		mailbox_init(&w->mailbox);
-		tsc_clock_init(&w->clock, rte_get_tsc_hz(), rte_rdtsc());
-		w->engine = engine_setup_worker(p->setup, (uint8_t)i, p->eal.pages,
-						(int)rte_lcore_to_socket_id(lcore_id),
-						tsc_clock_ns(&w->clock, rte_rdtsc()));
-		if (w->engine == NULL)
+	p->setup = engine_setup_make(p->config, &p->ports);
+	p->handoff = handoff_make(p->worker_count);
+	if (p->setup == NULL || p->handoff == NULL)
+		return false;
+	tsc_clock_init(&clock, rte_get_tsc_hz(), rte_rdtsc());
+	for (unsigned i = 0; i < p->worker_count; i++) {
+		if (!make_worker(p, i, &clock))
 			return false;
 	}
 	return true;
@@ -123,7 +135,7 @@ static bool make_workers(struct program *p)
 
 static bool launch_workers(struct program *p)
 {
-	for (unsigned i = 0; i < ARRAY_COUNT(p->workers); i++) {
+	for (unsigned i = 0; i < p->worker_count; i++) {
 		struct worker *w = &p->workers[i];
 
 		if (rte_eal_remote_launch(worker_main, w, w->lcore_id) != 0) {
@@ -138,7 +150,7 @@ static bool launch_workers(struct program *p)
 
 static void stop_workers(struct program *p)
 {
-	for (unsigned i = 0; i < ARRAY_COUNT(p->workers); i++)
+	for (unsigned i = 0; i < p->worker_count; i++)
 		worker_order(&p->workers[i], WORKER_ORDER_QUIT);
 	rte_eal_mp_wait_lcore();
 }
@@ -150,7 +162,7 @@ static bool start_telemetry(const struct program *p, struct worker *workers)
 		.eal = &p->eal,
 		.ports = &p->ports,
 		.workers = workers,
-		.worker_count = ARRAY_COUNT(p->workers),
+		.worker_count = p->worker_count,
 		.eligible_port_count = port_map_count(&p->config->ports),
 	};
 
@@ -169,17 +181,9 @@ static int serve(struct program *p)
 		stop_workers(p);
 	}
 	telemetry_close();
+	handoff_free(p->handoff);
 	port_stop_all(&p->ports);
 	return exit_code;
-}
-
-static bool is_supported(const struct config *config)
-{
-	if (config->worker_count == 1)
-		return true;
-	log_refusal((struct log_place){.file = config->file},
-		    "workers: %u: only one worker is available yet", config->worker_count);
-	return false;
 }
 
 static int run(const struct config *config)
@@ -190,13 +194,14 @@ static int run(const struct config *config)
 	int exit_code = EXIT_REFUSED;
 
 	p->config = config;
+	p->worker_count = config->worker_count;
 	p->control.config = config;
 	p->control.workers = p->workers;
-	p->control.worker_count = ARRAY_COUNT(p->workers);
+	p->control.worker_count = p->worker_count;
 	log_init(config->log_level, config->log_format);
 	log_write(CONFIG_LOG_INFO, "portico", "starting version=%s config=%s", PORTICO_VERSION,
 		  config->file);
-	if (!is_supported(config) || !device_check_all(config) || !listen_conflict_check(config) ||
+	if (!device_check_all(config) || !listen_conflict_check(config) ||
 	    !control_block_signals(&p->control))
 		return EXIT_REFUSED;
 	if (eal_start(config, &p->eal)) {

@@ -17,7 +17,7 @@
 /* What one received buffer holds after its headroom; frames that need more come in segments. */
 #define MBUF_DATA_BYTES 2048
 
-static inline void mbuf_to_rx_slot(struct rte_mbuf *mbuf, uint8_t interface_idx,
+static inline void mbuf_to_rx_slot(struct rte_mbuf *mbuf, uint8_t interface_idx, enum rx_kind kind,
 				   struct rx_slot *out)
 {
 	*out = (struct rx_slot){
@@ -28,6 +28,7 @@ static inline void mbuf_to_rx_slot(struct rte_mbuf *mbuf, uint8_t interface_idx,
 		.vlan = (mbuf->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0 ? mbuf->vlan_tci
 									    : FRAME_VLAN_NONE,
 		.interface_idx = interface_idx,
+		.kind = (uint8_t)kind,
 		.in_place = mbuf->nb_segs == 1 && rte_mbuf_refcnt_read(mbuf) == 1 &&
 			    RTE_MBUF_DIRECT(mbuf),
 		.multi_segment = mbuf->nb_segs > 1,

@@ -1,5 +1,6 @@
 #include "dpdk_app/port.h"
 
+#include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_lcore.h>
 #include <rte_mbuf.h>
@@ -10,12 +11,18 @@
 #include "dpdk_app/device.h"
 #include "dpdk_app/eal.h"
 #include "dpdk_app/entropy_feed.h"
+#include "dpdk_app/handoff.h"
 #include "dpdk_app/log.h"
 #include "dpdk_app/mbuf_span.h"
 #include "dpdk_app/text.h"
 
 #define RX_DESCRIPTORS 1024
 #define TX_DESCRIPTORS 1024
+/* net_af_xdp loses what comes while somebody else has our core, without saying so: twice as long as others. It also keeps mbufs of
+ * its own in the kernel's fill and completion rings. */
+#define AF_XDP_DESCRIPTORS 2048
+#define AF_XDP_OWN_MBUFS 4096
+#define POOL_NAME "portico_mbufs"
 #define POOL_CACHE 256
 #define RSS_KEY_BYTES_MAX 64
 #define RSS_KEY_BYTES_DEFAULT 40
@@ -42,7 +49,7 @@ static void refuse(const struct setup *s, const char *what, int error)
 		    s->interface->device, what, rte_strerror(error < 0 ? -error : error));
 }
 
-static bool find(struct setup *s, const struct port_table *table)
+static bool find(struct setup *s, struct port_table *table)
 {
 	char name[DEVICE_NAME_BYTES];
 
@@ -68,6 +75,7 @@ static bool find(struct setup *s, const struct port_table *table)
 			return false;
 		}
 	}
+	table->interface_of_port[s->port->port_id] = (uint8_t)s->idx;
 	s->port->found = true;
 	return true;
 }
@@ -170,6 +178,42 @@ static bool draw_rss_key(const struct setup *s, uint8_t key[RSS_KEY_BYTES_MAX],
 	return true;
 }
 
+static bool is_af_xdp(const struct port *port)
+{
+	return strcmp(port->driver, "net_af_xdp") == 0;
+}
+
+/* Virtual devices that spread what they receive over all the queues that their arguments make, whether somebody looks at
+ * them or not. Of others we take as many as there are workers. */
+static bool serves_all_queues(const char *driver)
+{
+	static const char *const drivers[] = {"net_af_packet", "net_af_xdp", "net_pcap",
+					      "net_ring"};
+
+	for (size_t i = 0; i < ARRAY_COUNT(drivers); i++) {
+		if (strcmp(driver, drivers[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+static uint16_t at_most(unsigned count, unsigned most)
+{
+	return (uint16_t)(count < most ? count : most);
+}
+
+static void choose_queue_counts(struct setup *s)
+{
+	struct port *port = s->port;
+	/* What several queues of a TAP receive nobody gets (DPDK 22.11 on this kernel). */
+	unsigned workers = strcmp(port->driver, "net_tap") == 0 ? 1 : s->config->worker_count;
+
+	port->rx_queue_count = serves_all_queues(port->driver)
+				       ? s->info.max_rx_queues
+				       : at_most(workers, s->info.max_rx_queues);
+	port->tx_queue_count = at_most(workers, s->info.max_tx_queues);
+}
+
 static bool configure(struct setup *s)
 {
 	struct port *port = s->port;
@@ -184,19 +228,24 @@ static bool configure(struct setup *s)
 	conf.txmode.offloads |= s->info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE;
 	if (!draw_rss_key(s, key, &conf))
 		return false;
-	error = rte_eth_dev_configure(port->port_id, 1, 1, &conf);
+	choose_queue_counts(s);
+	error = rte_eth_dev_configure(port->port_id, port->rx_queue_count, port->tx_queue_count,
+				      &conf);
 	if (error != 0 && conf.rxmode.mq_mode == RTE_ETH_MQ_RX_RSS) {
 		log_write(CONFIG_LOG_INFO, "port", "no RSS port=%s", s->interface->name);
 		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_NONE;
 		conf.rx_adv_conf.rss_conf = (struct rte_eth_rss_conf){0};
-		error = rte_eth_dev_configure(port->port_id, 1, 1, &conf);
+		/* Without it all packets come to one queue. */
+		port->rx_queue_count = serves_all_queues(port->driver) ? port->rx_queue_count : 1;
+		error = rte_eth_dev_configure(port->port_id, port->rx_queue_count,
+					      port->tx_queue_count, &conf);
 	}
 	if (error != 0) {
 		refuse(s, "configuring it", error);
 		return false;
 	}
-	port->rx_descriptors = RX_DESCRIPTORS;
-	port->tx_descriptors = TX_DESCRIPTORS;
+	port->rx_descriptors = is_af_xdp(port) ? AF_XDP_DESCRIPTORS : RX_DESCRIPTORS;
+	port->tx_descriptors = is_af_xdp(port) ? AF_XDP_DESCRIPTORS : TX_DESCRIPTORS;
 	error = rte_eth_dev_adjust_nb_rx_tx_desc(port->port_id, &port->rx_descriptors,
 						 &port->tx_descriptors);
 	if (error != 0) {
@@ -206,17 +255,58 @@ static bool configure(struct setup *s)
 	return true;
 }
 
-/* One pool: what all rings can hold, what each lcore's cache may keep, and the bursts in the worker's hands. */
+/* What all rings of devices can hold, the rings towards a worker that has stopped, what each lcore's cache may keep,
+ * and the bursts in the workers' hands. */
+static uint32_t mbufs_wanted(const struct config *config, const struct port_table *table)
+{
+	uint32_t count = (config->worker_count + 1) * POOL_CACHE * 2 +
+			 handoff_mbufs_max(config->worker_count);
+
+	for (unsigned i = 0; i < table->port_count; i++) {
+		const struct port *port = &table->ports[i];
+
+		count += (uint32_t)port->rx_descriptors * port->rx_queue_count +
+			 (uint32_t)port->tx_descriptors * port->tx_queue_count +
+			 4 * PORT_BURST * config->worker_count;
+		if (is_af_xdp(port))
+			count += AF_XDP_OWN_MBUFS * (uint32_t)port->rx_queue_count;
+	}
+	return count;
+}
+
+/* Mbufs one after the other across pages. DPDK keeps each within a page of physical memory for devices that ask for
+ * physical addresses; net_af_xdp counts on the contrary: it tells the kernel the pool is as long as its mbufs, and what lies
+ * behind is lost. */
+static struct rte_mempool *make_packed_pool(uint32_t count)
+{
+	struct rte_pktmbuf_pool_private sizes = {
+		.mbuf_data_room_size = RTE_PKTMBUF_HEADROOM + MBUF_DATA_BYTES,
+	};
+	unsigned element_bytes = (unsigned)sizeof(struct rte_mbuf) + sizes.mbuf_data_room_size;
+	struct rte_mempool *pool =
+		rte_mempool_create_empty(POOL_NAME, count, element_bytes, POOL_CACHE, sizeof(sizes),
+					 SOCKET_ID_ANY, RTE_MEMPOOL_F_NO_IOVA_CONTIG);
+
+	if (pool == NULL)
+		return NULL;
+	rte_pktmbuf_pool_init(pool, &sizes);
+	if (rte_mempool_populate_default(pool) < 0) {
+		rte_mempool_free(pool);
+		return NULL;
+	}
+	rte_mempool_obj_iter(pool, rte_pktmbuf_init, NULL);
+	return pool;
+}
+
 static bool make_pool(const struct config *config, struct port_table *table)
 {
-	uint32_t count = (config->worker_count + 1) * POOL_CACHE * 2;
+	uint32_t count = mbufs_wanted(config, table);
 
-	for (unsigned i = 0; i < table->port_count; i++)
-		count += (uint32_t)table->ports[i].rx_descriptors + table->ports[i].tx_descriptors +
-			 4 * PORT_BURST;
-	table->pool =
-		rte_pktmbuf_pool_create("portico_mbufs", count, POOL_CACHE, 0,
-					RTE_PKTMBUF_HEADROOM + MBUF_DATA_BYTES, SOCKET_ID_ANY);
+	table->pool = rte_eal_iova_mode() == RTE_IOVA_VA
+			      ? make_packed_pool(count)
+			      : rte_pktmbuf_pool_create(POOL_NAME, count, POOL_CACHE, 0,
+							RTE_PKTMBUF_HEADROOM + MBUF_DATA_BYTES,
+							SOCKET_ID_ANY);
 	table->mbuf_count = count;
 	if (table->pool != NULL)
 		return true;
@@ -234,15 +324,21 @@ static bool set_queues(struct setup *s, struct rte_mempool *pool)
 	unsigned socket = socket_id < 0 ? (unsigned)SOCKET_ID_ANY : (unsigned)socket_id;
 	int error;
 
-	error = rte_eth_rx_queue_setup(port->port_id, 0, port->rx_descriptors, socket, NULL, pool);
-	if (error != 0) {
-		refuse(s, "setting up its receive queue", error);
-		return false;
+	for (uint16_t q = 0; q < port->rx_queue_count; q++) {
+		error = rte_eth_rx_queue_setup(port->port_id, q, port->rx_descriptors, socket, NULL,
+					       pool);
+		if (error != 0) {
+			refuse(s, "setting up its receive queues", error);
+			return false;
+		}
 	}
-	error = rte_eth_tx_queue_setup(port->port_id, 0, port->tx_descriptors, socket, NULL);
-	if (error != 0) {
-		refuse(s, "setting up its send queue", error);
-		return false;
+	for (uint16_t q = 0; q < port->tx_queue_count; q++) {
+		error = rte_eth_tx_queue_setup(port->port_id, q, port->tx_descriptors, socket,
+					       NULL);
+		if (error != 0) {
+			refuse(s, "setting up its send queues", error);
+			return false;
+		}
 	}
 	return true;
 }
@@ -328,9 +424,10 @@ static bool start(struct setup *s)
 	if (!set_mac(s))
 		return false;
 	join_groups(s);
-	log_write(CONFIG_LOG_INFO, "port", "started name=%s device=%s driver=%s mac=%s mtu=%u",
+	log_write(CONFIG_LOG_INFO, "port",
+		  "started name=%s device=%s driver=%s mac=%s mtu=%u rx_queues=%u tx_queues=%u",
 		  s->interface->name, s->interface->device, port->driver, text_mac(&port->mac, mac),
-		  s->interface->mtu_bytes);
+		  s->interface->mtu_bytes, port->rx_queue_count, port->tx_queue_count);
 	return true;
 }
 
@@ -364,6 +461,17 @@ bool port_start_all(const struct config *config, struct port_table *table)
 			return false;
 	}
 	return true;
+}
+
+unsigned port_receiver_count(const struct port_table *table, unsigned worker_count)
+{
+	unsigned most = 1;
+
+	for (unsigned i = 0; i < table->port_count; i++) {
+		if (table->ports[i].rx_queue_count > most)
+			most = table->ports[i].rx_queue_count;
+	}
+	return most < worker_count ? most : worker_count;
 }
 
 static void put_mac_back(const struct port *port)

@@ -22,6 +22,9 @@ struct port {
 	uint16_t port_id;
 	uint16_t rx_descriptors;
 	uint16_t tx_descriptors;
+	uint16_t rx_queue_count; /* queue q is worker q % worker_count's */
+	uint16_t
+		tx_queue_count; /* at most one a worker; worker w without one sends through w % tx_queue_count */
 	bool found;
 	bool started;
 	bool mac_changed; /* to what the configuration says: put back at the end */
@@ -35,7 +38,11 @@ struct port_table {
 	struct port ports[INTERFACES_MAX];
 	struct rte_mempool *pool;
 	uint32_t mbuf_count;
+	uint8_t interface_of_port[RTE_MAX_ETHPORTS]; /* the way back from mbuf->port */
 };
+
+/* How many of worker_count workers receive from any device. */
+unsigned port_receiver_count(const struct port_table *table, unsigned worker_count);
 
 /* False: the reason is logged; call port_stop_all all the same. */
 MUST_USE bool port_start_all(const struct config *config, struct port_table *table);

@@ -13,12 +13,13 @@
 #include <unistd.h>
 
 #include "dpdk_app/log.h"
+#include "dpdk_app/report.h"
 #include "dpdk_app/text.h"
 #include "dpdk_app/version.h"
 
 #define STATS_PAGE 200
-/* A string of a reply is cut at RTE_TEL_MAX_STRING_LEN; longer names come in parts. */
-#define NAME_PART_CHARS 120
+/* A string of a reply is cut at RTE_TEL_MAX_STRING_LEN. */
+#define ZONE_CHARS 120
 #define ZONES_SHOWN_MAX 48
 #define KEY_BYTES 64
 
@@ -71,17 +72,21 @@ static void put_number(struct page *p, const char *name, uint64_t value)
 		rte_tel_data_add_dict_u64(p->data, name, value);
 }
 
+static uint64_t worker_counter(unsigned worker_idx, enum counter which)
+{
+	const struct counters *counters =
+		engine_counters(telemetry.sources.workers[worker_idx].engine);
+
+	return __atomic_load_n(&counters->value[which], __ATOMIC_RELAXED);
+}
+
 static void put_counters(struct page *p)
 {
 	for (unsigned c = 0; c < COUNTER_COUNT; c++) {
 		uint64_t sum = 0;
 
-		for (unsigned w = 0; w < telemetry.sources.worker_count; w++) {
-			const struct counters *counters =
-				engine_counters(telemetry.sources.workers[w].engine);
-
-			sum += __atomic_load_n(&counters->value[c], __ATOMIC_RELAXED);
-		}
+		for (unsigned w = 0; w < telemetry.sources.worker_count; w++)
+			sum += worker_counter(w, (enum counter)c);
 		put_number(p, counter_rows[c].name, sum);
 	}
 }
@@ -158,6 +163,24 @@ static void put_ports(struct page *p)
 	put_number(p, "rx_nombuf", no_mbuf);
 }
 
+/* What shows whether the load is spread evenly, and who hands over how much. */
+static void put_workers(struct page *p)
+{
+	static const enum counter shown[] = {
+		COUNTER_RX_PACKETS, COUNTER_TX_PACKETS,  COUNTER_QUERIES,
+		COUNTER_HANDOFFS,   COUNTER_BUSY_CYCLES, COUNTER_NAPS,
+	};
+	char name[KEY_BYTES];
+
+	for (unsigned w = 0; w < telemetry.sources.worker_count; w++) {
+		for (size_t i = 0; i < ARRAY_COUNT(shown); i++) {
+			snprintf(name, sizeof(name), "worker_%u_%s", w,
+				 counter_rows[shown[i]].name);
+			put_number(p, name, worker_counter(w, shown[i]));
+		}
+	}
+}
+
 static void reply_stats(uint32_t start, struct rte_tel_data *data)
 {
 	struct page p = {.data = data, .start = start};
@@ -169,6 +192,7 @@ static void reply_stats(uint32_t start, struct rte_tel_data *data)
 	put_number(&p, "workers", telemetry.sources.worker_count);
 	put_number(&p, "uptime_s", (uint64_t)(monotonic_s() - telemetry.started_s));
 	put_ports(&p);
+	put_workers(&p);
 }
 
 /* ---- status ---- */
@@ -226,7 +250,7 @@ static void add_zones(struct rte_tel_data *data)
 	for (unsigned i = 0; list != NULL && i < config->forward_count && i < ZONES_SHOWN_MAX;
 	     i++) {
 		name_to_text(&config->forwards[i].zone, text);
-		text[NAME_PART_CHARS] = '\0';
+		text[ZONE_CHARS] = '\0';
 		rte_tel_data_add_array_string(list, text);
 	}
 	add_list(data, "zones", list);
@@ -260,127 +284,34 @@ static void reply_status(uint32_t start, struct rte_tel_data *data)
 
 /* ---- reports that workers make ---- */
 
-/* Rows "0", "1", … of a page, each a dictionary; telemetry 22.11 has no lists of dictionaries. */
-static struct rte_tel_data *start_row(void)
+static struct report_sources report_sources(void)
 {
-	struct rte_tel_data *row = rte_tel_data_alloc();
-
-	if (row != NULL)
-		rte_tel_data_start_dict(row);
-	return row;
-}
-
-static void add_upstream(struct rte_tel_data *row, const struct engine_upstream_row *from)
-{
-	char text[TEXT_ENDPOINT_BYTES];
-
-	rte_tel_data_add_dict_string(row, "server", text_endpoint(&from->endpoint, text));
-	rte_tel_data_add_dict_string(row, "state", from->state);
-	rte_tel_data_add_dict_u64(row, "srtt_us", from->srtt_us);
-	rte_tel_data_add_dict_u64(row, "rttvar_us", from->rttvar_us);
-	rte_tel_data_add_dict_u64(row, "under_way", from->under_way);
-	rte_tel_data_add_dict_u64(row, "queries", from->queries);
-	rte_tel_data_add_dict_u64(row, "responses", from->responses);
-	rte_tel_data_add_dict_u64(row, "timeouts", from->timeouts);
-	rte_tel_data_add_dict_u64(row, "near_misses", from->near_misses);
-	rte_tel_data_add_dict_string(row, "edns", from->edns);
-	rte_tel_data_add_dict_string(row, "letter_case", from->letter_case);
-}
-
-/* qname, and qname_1, qname_2 … where it is longer than one string may be. */
-static void add_name(struct rte_tel_data *row, const struct name *name)
-{
-	char text[NAME_TEXT_BYTES_MAX];
-	char part[NAME_PART_CHARS + 1];
-	char key[KEY_BYTES] = "qname";
-	size_t length = name_to_text(name, text);
-
-	for (size_t at = 0, i = 1; at < length; at += NAME_PART_CHARS, i++) {
-		snprintf(part, sizeof(part), "%s", text + at);
-		rte_tel_data_add_dict_string(row, key, part);
-		snprintf(key, sizeof(key), "qname_%zu", i);
-	}
-}
-
-static void add_inflight(struct rte_tel_data *row, const struct engine_inflight_row *from)
-{
-	char text[TEXT_ENDPOINT_BYTES];
-
-	add_name(row, &from->qname);
-	rte_tel_data_add_dict_u64(row, "qtype", from->qtype);
-	rte_tel_data_add_dict_u64(row, "waiters", from->waiters);
-	rte_tel_data_add_dict_u64(row, "age_ms", from->age_ms);
-	rte_tel_data_add_dict_u64(row, "packets", from->packets);
-	rte_tel_data_add_dict_string(row, "state", from->state);
-	rte_tel_data_add_dict_string(row, "server", text_endpoint(&from->server, text));
-}
-
-static void add_neighbour(struct rte_tel_data *row, const struct engine_neighbour_row *from)
-{
-	char text[TEXT_ADDRESS_BYTES];
-	char mac[TEXT_MAC_BYTES];
-
-	rte_tel_data_add_dict_string(row, "address", text_address(&from->address, text));
-	rte_tel_data_add_dict_string(row, "mac", text_mac(&from->mac, mac));
-	rte_tel_data_add_dict_string(
-		row, "interface", telemetry.sources.config->interfaces[from->interface_idx].name);
-	rte_tel_data_add_dict_string(row, "state", from->state);
-	rte_tel_data_add_dict_u64(row, "moves", from->moves);
-}
-
-static void add_row(struct rte_tel_data *data, const struct mailbox *m, unsigned idx)
-{
-	struct rte_tel_data *row = start_row();
-	char key[KEY_BYTES];
-
-	if (row == NULL)
-		return;
-	switch (m->report) {
-	case MAILBOX_UPSTREAMS:
-		add_upstream(row, &m->rows.upstreams[idx]);
-		break;
-	case MAILBOX_INFLIGHT:
-		add_inflight(row, &m->rows.inflight[idx]);
-		break;
-	case MAILBOX_NEIGHBOURS:
-		add_neighbour(row, &m->rows.neighbours[idx]);
-		break;
-	}
-	snprintf(key, sizeof(key), "%u", idx);
-	rte_tel_data_add_dict_container(data, key, row, 0);
-}
-
-static void reply_report(enum mailbox_report report, uint32_t start, struct rte_tel_data *data)
-{
-	struct worker *worker = &telemetry.sources.workers[0];
-	struct mailbox *m = &worker->mailbox;
-
-	if (mailbox_post(m, report, start) == MAILBOX_OK) {
-		worker_order(worker, WORKER_ORDER_REPORT);
-		if (mailbox_wait(m) == MAILBOX_OK) {
-			rte_tel_data_add_dict_u64(data, "next", m->cursor);
-			rte_tel_data_add_dict_u64(data, "more", m->cursor != ENGINE_REPORT_END);
-			for (unsigned i = 0; i < m->row_count; i++)
-				add_row(data, m, i);
-			return;
-		}
-	}
-	rte_tel_data_add_dict_string(data, "error", "the worker did not answer within a second");
+	return (struct report_sources){
+		.config = telemetry.sources.config,
+		.workers = telemetry.sources.workers,
+		.worker_count = telemetry.sources.worker_count,
+	};
 }
 
 static void reply_upstreams(uint32_t start, struct rte_tel_data *data)
 {
-	reply_report(MAILBOX_UPSTREAMS, start, data);
+	struct report_sources from = report_sources();
+
+	report_upstreams(&from, start, data);
 }
 
 static void reply_inflight(uint32_t start, struct rte_tel_data *data)
 {
-	reply_report(MAILBOX_INFLIGHT, start, data);
+	struct report_sources from = report_sources();
+
+	report_inflight(&from, start, data);
 }
 
 static void reply_neighbours(uint32_t start, struct rte_tel_data *data)
 {
-	reply_report(MAILBOX_NEIGHBOURS, start, data);
+	struct report_sources from = report_sources();
+
+	report_neighbours(&from, start, data);
 }
 
 /* ---- the socket ---- */

@@ -5,7 +5,6 @@
 #include <rte_pause.h>
 #include <rte_prefetch.h>
 #include <sys/prctl.h>
-#include <time.h>
 
 #include "dpdk_app/mbuf_span.h"
 
@@ -18,6 +17,9 @@
 #define NAP_MAX_UNDER_WAY_NS (250 * NS_PER_US)
 /* A nap ends about this much later than asked for. */
 #define NAP_OVERSHOOT_NS (60 * NS_PER_US)
+
+/* A worker that receives from no device is woken whenever it gets something. */
+#define NAP_MAX_NO_DEVICE_NS (10 * NS_PER_MS)
 
 static_assert(PORT_BURST <= BURST_SLOTS_MAX, "an engine takes a burst at once");
 
@@ -32,8 +34,13 @@ struct loop {
 	struct engine *engine;
 	struct counters *counters;
 	const struct port_table *ports;
+	struct handoff *handoff;
+	unsigned worker_idx;
+	unsigned worker_count;
+	bool receives; /* from any device */
 	mono_ns now;
 	mono_ns last_packet_at;
+	uint64_t idle_spell_ns;
 	uint64_t nap_ns;
 	bool ready;
 	bool stopping;
@@ -51,24 +58,45 @@ uint32_t worker_state(const struct worker *w)
 	return atomic_load_explicit(&w->state, memory_order_acquire);
 }
 
-static void set_state(struct worker *w, uint32_t bits)
+static void set_state(struct worker *w, uint32_t bit, bool on)
 {
 	uint32_t state = atomic_load_explicit(&w->state, memory_order_relaxed);
+	uint32_t wanted = on ? state | bit : state & ~bit;
 
-	if ((state & bits) != bits)
-		atomic_store_explicit(&w->state, state | bits, memory_order_release);
+	if (state != wanted)
+		atomic_store_explicit(&w->state, wanted, memory_order_release);
 }
 
 /* ---- sending ---- */
 
+/* We have no send queue there: the frames leave through the worker that holds one. */
+static void relay(struct loop *l, struct tx_queue *q, const struct port *port)
+{
+	uint8_t holder = (uint8_t)(l->worker_idx % port->tx_queue_count);
+	unsigned lost = 0;
+
+	for (unsigned i = 0; i < q->count; i++) {
+		q->mbufs[i]->port = port->port_id;
+		lost += handoff_put(l->handoff, holder, HANDOFF_FRAME, q->mbufs[i]);
+	}
+	counter_add(l->counters, COUNTER_FRAMES_RELAYED, q->count);
+	counter_add(l->counters, COUNTER_TX_DROPPED, lost);
+}
+
 static void flush(struct loop *l, unsigned interface_idx)
 {
 	struct tx_queue *q = &l->tx[interface_idx];
-	uint16_t port_id = l->ports->ports[interface_idx].port_id;
+	const struct port *port = &l->ports->ports[interface_idx];
 	unsigned sent = 0;
 
+	if (l->worker_idx >= port->tx_queue_count) {
+		relay(l, q, port);
+		q->count = 0;
+		return;
+	}
 	for (unsigned i = 0; sent < q->count && i < TX_TRIES_MAX; i++)
-		sent += rte_eth_tx_burst(port_id, 0, q->mbufs + sent, (uint16_t)(q->count - sent));
+		sent += rte_eth_tx_burst(port->port_id, (uint16_t)l->worker_idx, q->mbufs + sent,
+					 (uint16_t)(q->count - sent));
 	counter_add(l->counters, COUNTER_TX_PACKETS, sent);
 	if (UNLIKELY(sent < q->count)) {
 		counter_add(l->counters, COUNTER_TX_DROPPED, q->count - sent);
@@ -85,17 +113,61 @@ static void flush_all(struct loop *l)
 	}
 }
 
-/* Takes the mbuf: it is sent with its interface's next flush. */
-static void queue_frame(struct loop *l, struct rte_mbuf *mbuf, const uint8_t *data,
-			uint32_t length_bytes, uint8_t interface_idx)
+/* Takes the mbuf, which holds a frame: it is sent with its interface's next flush. */
+static void queue_mbuf(struct loop *l, struct rte_mbuf *mbuf, uint8_t interface_idx)
 {
 	struct tx_queue *q = &l->tx[interface_idx];
 
 	DCHECK(interface_idx < l->ports->port_count);
 	if (q->count == PORT_BURST)
 		flush(l, interface_idx);
-	mbuf_set_frame(mbuf, data, length_bytes);
 	q->mbufs[q->count++] = mbuf;
+}
+
+static void queue_frame(struct loop *l, struct rte_mbuf *mbuf, const uint8_t *data,
+			uint32_t length_bytes, uint8_t interface_idx)
+{
+	mbuf_set_frame(mbuf, data, length_bytes);
+	queue_mbuf(l, mbuf, interface_idx);
+}
+
+/* ---- between workers ---- */
+
+static const enum rx_kind rx_kind_of[HANDOFF_KIND_COUNT] = {
+	[HANDOFF_PACKET] = RX_PASSED_PACKET,
+	[HANDOFF_QUESTION] = RX_PASSED_QUESTION,
+};
+
+static void not_passed(struct loop *l, enum handoff_kind kind, unsigned count)
+{
+	if (count == 0)
+		return;
+	if (kind == HANDOFF_FRAME)
+		counter_add(l->counters, COUNTER_TX_DROPPED, count);
+	else
+		engine_not_passed(l->engine, rx_kind_of[kind], count);
+}
+
+/* Takes the mbuf: it goes to another worker with the turn's flush. */
+static void pass(struct loop *l, struct rte_mbuf *mbuf, const struct rx_slot *slot)
+{
+	enum handoff_kind kind = HANDOFF_PACKET;
+
+	if (slot->kind == RX_PASSED_QUESTION) {
+		mbuf_set_frame(mbuf, slot->data, slot->length_bytes);
+		kind = HANDOFF_QUESTION;
+	}
+	not_passed(l, kind, handoff_put(l->handoff, slot->to_worker, kind, mbuf));
+}
+
+static void flush_passed(struct loop *l)
+{
+	if (l->worker_count == 1)
+		return;
+	for (unsigned kind = 0; kind < HANDOFF_KIND_COUNT; kind++)
+		not_passed(l, (enum handoff_kind)kind,
+			   handoff_flush(l->handoff, (enum handoff_kind)kind));
+	counter_add(l->counters, COUNTER_WAKES, handoff_wake(l->handoff));
 }
 
 /* ---- receiving ---- */
@@ -112,7 +184,9 @@ static void obey_verdicts(struct loop *l, struct rte_mbuf *mbufs[], const struct
 			queue_frame(l, mbufs[i], slots[i].data, slots[i].length_bytes,
 				    slots[i].interface_idx);
 			break;
-		case RX_WORKER: /* there is one worker */
+		case RX_WORKER:
+			pass(l, mbufs[i], &slots[i]);
+			break;
 		case RX_KERNEL: /* no interface has a kernel path */
 		case RX_FREE:
 			unwanted[unwanted_count++] = mbufs[i];
@@ -123,24 +197,59 @@ static void obey_verdicts(struct loop *l, struct rte_mbuf *mbufs[], const struct
 		rte_pktmbuf_free_bulk(unwanted, unwanted_count);
 }
 
-/* A burst from one port, through the engine, and its answers out. Returns the packets received. */
-static unsigned receive(struct loop *l, unsigned interface_idx)
+/* A burst through the engine, and its answers out. */
+static void process(struct loop *l, struct rte_mbuf *mbufs[], unsigned count, enum rx_kind kind)
 {
-	struct rte_mbuf *mbufs[PORT_BURST];
 	struct rx_slot slots[PORT_BURST];
-	unsigned count =
-		rte_eth_rx_burst(l->ports->ports[interface_idx].port_id, 0, mbufs, PORT_BURST);
 
-	if (count == 0)
-		return 0;
 	for (unsigned i = 0; i < count; i++) {
-		mbuf_to_rx_slot(mbufs[i], (uint8_t)interface_idx, &slots[i]);
+		mbuf_to_rx_slot(mbufs[i], l->ports->interface_of_port[mbufs[i]->port], kind,
+				&slots[i]);
 		rte_prefetch0(slots[i].data);
 	}
 	engine_rx(l->engine, slots, count, l->now);
 	obey_verdicts(l, mbufs, slots, count);
 	flush_all(l);
-	return count;
+}
+
+/* A burst from each queue of ours. Returns the packets received. */
+static unsigned receive(struct loop *l, unsigned interface_idx)
+{
+	const struct port *port = &l->ports->ports[interface_idx];
+	struct rte_mbuf *mbufs[PORT_BURST];
+	unsigned received = 0;
+
+	for (unsigned q = l->worker_idx; q < port->rx_queue_count; q += l->worker_count) {
+		unsigned count = rte_eth_rx_burst(port->port_id, (uint16_t)q, mbufs, PORT_BURST);
+
+		if (count > 0)
+			process(l, mbufs, count, RX_PACKET);
+		received += count;
+	}
+	return received;
+}
+
+/* A burst from each ring towards us. Returns the packets taken. */
+static unsigned receive_passed(struct loop *l, enum handoff_kind kind)
+{
+	struct rte_mbuf *mbufs[PORT_BURST];
+	unsigned taken = 0;
+
+	for (unsigned from = 0; from < l->worker_count; from++) {
+		unsigned count = handoff_take(l->handoff, (uint8_t)from, kind, mbufs);
+
+		if (count == 0)
+			continue;
+		taken += count;
+		if (kind != HANDOFF_FRAME) {
+			process(l, mbufs, count, rx_kind_of[kind]);
+			continue;
+		}
+		for (unsigned i = 0; i < count; i++)
+			queue_mbuf(l, mbufs[i], l->ports->interface_of_port[mbufs[i]->port]);
+		flush_all(l);
+	}
+	return taken;
 }
 
 /* ---- what the engine wants to send ---- */
@@ -198,37 +307,43 @@ static void tell_state(struct loop *l, unsigned packets)
 	if (UNLIKELY(!l->ready)) {
 		l->ready = engine_ready(l->engine, l->now);
 		if (l->ready)
-			set_state(l->worker, WORKER_STATE_READY);
+			set_state(l->worker, WORKER_STATE_READY, true);
 	}
-	/* Not before a turn has gone by in which nothing moved: the last answers are out. */
-	if (UNLIKELY(l->stopping) && packets == 0 && engine_idle(l->engine))
-		set_state(l->worker, WORKER_STATE_IDLE);
+	/* Not before a turn has gone by in which nothing moved: the last answers are out. Another worker may still pass us
+	 * something: then we are not idle any more. */
+	if (UNLIKELY(l->stopping))
+		set_state(l->worker, WORKER_STATE_IDLE, packets == 0 && engine_idle(l->engine));
 }
 
 /* ---- naps ---- */
 
 static void nap(struct loop *l)
 {
-	struct timespec pause = {0};
-	uint64_t longest_ns = engine_idle(l->engine) ? NAP_MAX_NS : NAP_MAX_UNDER_WAY_NS;
+	uint64_t longest_ns = NAP_MAX_NS;
 	mono_ns deadline = engine_next_deadline(l->engine);
-	uint64_t nap_ns = l->nap_ns < longest_ns ? l->nap_ns : longest_ns;
+	uint64_t nap_ns;
 
+	if (!l->receives)
+		longest_ns = NAP_MAX_NO_DEVICE_NS;
+	else if (!engine_idle(l->engine))
+		longest_ns = NAP_MAX_UNDER_WAY_NS;
+	nap_ns = l->nap_ns < longest_ns ? l->nap_ns : longest_ns;
 	if (deadline < l->now + NAP_MIN_NS + NAP_OVERSHOOT_NS) {
 		rte_pause();
 		return;
 	}
 	if (deadline - l->now - NAP_OVERSHOOT_NS < nap_ns)
 		nap_ns = deadline - l->now - NAP_OVERSHOOT_NS;
-	pause.tv_nsec = (long)nap_ns;
-	clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
+	if (!handoff_nap(l->handoff, nap_ns))
+		return;
 	counter_add(l->counters, COUNTER_NAPS, 1);
-	l->nap_ns = l->nap_ns * 2 < NAP_MAX_NS ? l->nap_ns * 2 : NAP_MAX_NS;
+	l->nap_ns = l->nap_ns * 2 < longest_ns ? l->nap_ns * 2 : longest_ns;
 }
 
 static void rest(struct loop *l)
 {
-	if (l->worker->poll == CONFIG_POLL_ADAPTIVE && l->now - l->last_packet_at >= IDLE_SPELL_NS)
+	if (l->worker->poll == CONFIG_POLL_ADAPTIVE &&
+	    l->now - l->last_packet_at >= l->idle_spell_ns)
 		nap(l);
 	else
 		rte_pause();
@@ -247,6 +362,8 @@ static void turn(struct loop *l)
 		l->now = now;
 	if (UNLIKELY(orders != 0))
 		obey_orders(l, orders);
+	for (unsigned kind = 0; l->worker_count > 1 && kind < HANDOFF_KIND_COUNT; kind++)
+		packets += receive_passed(l, (enum handoff_kind)kind);
 	for (unsigned i = 0; i < l->ports->port_count; i++)
 		packets += receive(l, i);
 	/* As much as may have come in, so that the answers of many waiters do not pile up. */
@@ -257,6 +374,7 @@ static void turn(struct loop *l)
 		if (sent < PORT_BURST)
 			break;
 	}
+	flush_passed(l);
 	tell_state(l, packets);
 	if (packets == 0) {
 		rest(l);
@@ -275,9 +393,17 @@ int worker_main(void *argument)
 		.engine = w->engine,
 		.counters = engine_counters_mut(w->engine),
 		.ports = w->ports,
+		.handoff = w->handoff,
+		.worker_idx = w->handoff->worker_idx,
+		.worker_count = w->handoff->worker_count,
 		.now = tsc_clock_ns(&w->clock, rte_rdtsc()),
+		/* Whoever has its CPU to share leaves it to the others at once. */
+		.idle_spell_ns = w->shares_cpu ? 0 : IDLE_SPELL_NS,
 		.nap_ns = NAP_MIN_NS,
 	};
+
+	for (unsigned i = 0; i < w->ports->port_count; i++)
+		l.receives |= l.worker_idx < w->ports->ports[i].rx_queue_count;
 
 	l.last_packet_at = l.now;
 	/* The kernel's default rounds a nap up by as much as the shortest nap. */

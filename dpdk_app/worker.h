@@ -1,10 +1,14 @@
-/* A worker: one lcore that moves packets between the ports and its engine, and never blocks, locks, allocates
- * or logs. It makes no system call but the nap.
+/* A worker: one lcore that moves packets between the ports, the other workers and its engine, and never blocks,
+ * locks, allocates or logs. It makes no system call but the nap, and the wake of a worker that naps.
  *
- * A turn: answer what control wants (one load if nothing), a receive burst from every port through
- * engine_rx, then what engine_tx has to send. With `poll: adaptive`, after IDLE_SPELL without a packet the
- * worker naps: NAP_MIN first, doubling to a bound, never past the engine's next deadline. A nap is thus never
- * longer than the pause before it, and under load there is none.
+ * A turn: answer what control wants (one load if nothing); what other workers have passed, then a receive burst
+ * from every queue of ours, through engine_rx; what engine_tx has to send; flush what goes to other workers. With
+ * `poll: adaptive`, after IDLE_SPELL without a packet the worker naps: NAP_MIN first, doubling to a bound, never past
+ * the engine's next deadline, ended when something is passed to it. A nap is thus never longer than the pause
+ * before it, and under load there is none; but for workers that share a CPU, who nap as soon as there is nothing.
+ *
+ * Queue q of a port is worker q % worker_count's to receive; worker w sends on queue w, or, where a device has
+ * too few, through the worker that holds queue w % tx_queue_count.
  *
  * Threads: control writes `orders`, worker writes `state`; each on a cache line of its own.
  */
@@ -20,6 +24,7 @@
 
 #include "config/config.h"
 #include "core/engine.h"
+#include "dpdk_app/handoff.h"
 #include "dpdk_app/mailbox.h"
 #include "dpdk_app/port.h"
 #include "dpdk_app/tsc_clock.h"
@@ -33,16 +38,18 @@
 
 /* What the worker says of itself. */
 #define WORKER_STATE_READY 1u /* engine_ready() has said yes */
-#define WORKER_STATE_IDLE 2u  /* after STOP_TAKING: nothing under way, nothing to send */
+#define WORKER_STATE_IDLE 2u  /* after STOP_TAKING: nothing under way, nothing to send, now */
 
 struct worker {
 	/* Set before the launch, read by the worker. */
 	struct engine *engine;
 	const struct port_table *ports;
-	struct tsc_clock clock;
+	struct handoff *handoff;
+	struct tsc_clock clock; /* the same in all: times go from worker to worker */
 	enum config_poll poll;
 	unsigned lcore_id;
 	unsigned cpu;
+	bool shares_cpu; /* with another worker */
 
 	alignas(WORKER_CACHE_LINE_BYTES) _Atomic uint32_t
 		orders; /* control: sets; worker: clears */

@@ -1,5 +1,5 @@
-/* A rig around one engine, or around two that share in-flight words: it plays the clients, the neighbours
- * and the servers, owns the clock, and takes apart whatever the engines send.
+/* A rig around one engine, or several that share in-flight words, neighbours and servers: it plays the clients, the
+ * neighbours and the servers, owns the clock and the rings between the engines, and takes apart whatever they send.
  *
  *   struct rig *r = rig_new(1);       defaults; change r->config, r->params, r->... as the test wants
  *   rig_start(r);                     engines made; neighbours resolved if r->neighbours_answer
@@ -11,6 +11,11 @@
  *
  * After every step engine_check() runs and the books are balanced (rig_check). All frames that the engine
  * sends are parsed with frame_parse from the receiver's side, so checksums and lengths are always tested.
+ *
+ * Rings: two for every ordered pair of engines, of passed packets and of passed questions, each bounded; and one a
+ * device, of what came for an engine that is stopped. What finds one full is freed and counted, as the driver does.
+ * An engine's turn (rig_poll) is as in the driver: passed packets, passed questions, the device, then what it sends.
+ * A packet is on the heap, in exactly what is lent to the engine, and goes from engine to engine as it is.
  *
  * Time: r->now moves only by rig_advance. Randomness: splitmix64 from the run's seed.
  */
@@ -26,7 +31,7 @@
 #include "core/engine.h"
 #include "core/msg_parse.h"
 
-#define RIG_ENGINES_MAX 2
+#define RIG_ENGINES_MAX 4
 #define RIG_MESSAGE_BYTES_MAX 1800
 #define RIG_BUFFER_BYTES 2048
 #define RIG_HEADROOM_BYTES 128
@@ -129,13 +134,23 @@ struct rig_reply {
 	bool to_engine;
 };
 
-/* A packet on its way to an engine. */
-struct rig_packet {
-	unsigned engine;
-	bool from_worker;
-	uint32_t length_bytes;
-	uint8_t frame[RIG_BUFFER_BYTES];
+/* When what an engine has passed reaches the other. */
+enum rig_passing {
+	RIG_PASS_AT_ONCE,  /* before the call that made it pass returns */
+	RIG_PASS_AT_POLLS, /* in the other's turn, not before ring_delay_ns_max at random */
+	RIG_PASS_NEVER,
 };
+
+/* Bounded, first in first out. Its capacity may be changed while it is empty. */
+struct rig_packet;
+struct rig_ring {
+	struct rig_packet **packets;
+	unsigned capacity, first, count;
+	mono_ns last_due;
+};
+enum { RIG_RING_PACKETS, RIG_RING_QUESTIONS, RIG_RING_KINDS };
+#define RIG_RING_CAPACITY 1024
+#define RIG_DEVICE_CAPACITY 1024
 
 struct rig_list;
 
@@ -146,10 +161,15 @@ struct rig {
 	unsigned engine_count;
 	bool neighbours_answer;
 	bool entropy_runs;
-	bool handoffs_run; /* questions and RX_WORKER packets are carried between the engines at once */
-	bool checks;       /* engine_check after every step */
-	bool ldns_agrees; /* what clients get must parse with ldns: not where types are garbled */
-	bool collects;    /* keep answers and queries for *_next; else only count and call back */
+	unsigned receiver_count; /* only so many engines have a device; 0: all */
+	unsigned ring_capacity;  /* of each ring between two engines */
+	unsigned device_capacity;
+	enum rig_passing passing;   /* may change any time */
+	uint64_t ring_delay_ns_max; /* with RIG_PASS_AT_POLLS; then turns are in random order too */
+	bool link_anywhere; /* what neighbours answer reaches any engine; else the one that asked */
+	bool checks;        /* engine_check after every step */
+	bool ldns_agrees;   /* what clients get must parse with ldns: not where types are garbled */
+	bool collects;      /* keep answers and queries for *_next; else only count and call back */
 	/* Called for every upstream query. True: dealt with, it is not kept. */
 	bool (*on_query)(struct rig *r, const struct rig_query *query);
 	bool (*on_answer)(struct rig *r, const struct rig_answer *answer);
@@ -158,7 +178,7 @@ struct rig {
 	/* how packets are received */
 	bool in_place;
 	bool multi_segment;
-	bool from_worker;
+	uint8_t kind;            /* RX_PASSED_PACKET: as if another engine had passed it */
 	uint16_t tailroom_bytes; /* at most; default: the rest of RIG_BUFFER_BYTES */
 
 	/* the world */
@@ -176,20 +196,37 @@ struct rig {
 	uint64_t solicits_unicast;
 	uint8_t last_frame[RIG_BUFFER_BYTES]; /* the last one that an engine sent, of any kind */
 	uint32_t last_frame_length_bytes;
-	uint8_t last_verdict; /* of the last packet delivered */
+	uint8_t last_verdict; /* of the last packet delivered, where it was received */
+	/* passed packets and questions that found a ring full */
+	uint64_t ring_drops[RIG_RING_KINDS];
+	uint64_t device_drops; /* what a stopped engine's device had no room for */
+	unsigned ring_most;    /* how full a ring between engines was at most */
 
 	/* the rig's own */
 	const struct engine_config *_Atomic current;
 	struct port_set *ports;
 	struct inflight_words words;
 	void *words_memory;
+	struct server_shared_table servers;
+	void *servers_memory;
+	struct neighbour_shared neighbours;
+	struct neighbour_word *neighbour_words;
 	void *memory[RIG_ENGINES_MAX];
-	struct rig_packet *burst;
+	uint8_t *tx_frames[BURST_SLOTS_MAX];
+	bool stopped[RIG_ENGINES_MAX];
+	struct rig_ring rings[RIG_RING_KINDS][RIG_ENGINES_MAX][RIG_ENGINES_MAX]; /* [][to][from] */
+	struct rig_ring devices[RIG_ENGINES_MAX];
+	struct rig_packet *burst[BURST_SLOTS_MAX];
+	unsigned burst_engines[BURST_SLOTS_MAX];
 	unsigned burst_count;
 	bool bursting;
+	struct rig_watch *watch;
+	uint64_t serial; /* of the last packet */
 	struct rig_list *answers;
 	struct rig_list *queries;
-	uint64_t delivered[RIG_ENGINES_MAX]; /* packets and handoffs that the engine was given */
+	uint64_t delivered[RIG_ENGINES_MAX]; /* all that the engine was given */
+	uint64_t from_device[RIG_ENGINES_MAX];
+	uint64_t injected; /* with r->kind: no engine has passed it */
 };
 
 /* An assertion of a table's row: a failure names the row. */
@@ -213,7 +250,8 @@ struct mac rig_mac(uint8_t last);
 
 /* A question's bytes; returns the length. */
 size_t rig_question_build(const struct rig_question *q, uint8_t out[RIG_MESSAGE_BYTES_MAX]);
-/* Send one; returns the packet's outcome. */
+/* Send one; returns the packet's outcome: of a question that is passed on, that; of a packet that is passed on at once,
+ * what it is where it goes. COUNTER_OUTCOME_COUNT: it is in or was dropped at a stopped engine's device. */
 enum counter rig_ask(struct rig *r, const struct rig_question *q);
 /* Any payload from this client to the listen address of its family. */
 enum counter rig_send(struct rig *r, const struct rig_question *from, const uint8_t *payload,
@@ -231,6 +269,9 @@ uint32_t rig_solicit_build(const struct rig *r, enum rig_host_idx host, const ch
 /* The answer of a host to a question that nobody may have asked, with any MAC. */
 uint32_t rig_advertise_build(const struct rig *r, enum rig_host_idx host, const struct mac *mac,
 			     uint8_t frame[RIG_BUFFER_BYTES]);
+/* An echo request of `data` bytes from the gateway of the family. */
+uint32_t rig_echo_build(const struct rig *r, enum rig_family family, unsigned data,
+			uint8_t frame[RIG_BUFFER_BYTES]);
 /* Parse the last frame that an engine sent as this host would. */
 enum frame_result rig_last_frame_parse(const struct rig *r, enum rig_host_idx host,
 				       struct frame_view *view);
@@ -255,12 +296,19 @@ enum counter rig_answer_query(struct rig *r, const struct rig_query *q,
 enum counter rig_answer_bytes(struct rig *r, const struct rig_query *q, const uint8_t *message,
 			      size_t length_bytes);
 
-/* Let the engines send what they have to send now. */
+/* Every engine that is not stopped has its turn, until nobody has anything to do now. */
 void rig_poll(struct rig *r);
+/* A stopped engine has no turn and receives nothing: its rings fill. Going on, it has its turn at the next poll. */
+void rig_stop_engine(struct rig *r, unsigned engine);
+void rig_go_engine(struct rig *r, unsigned engine);
+/* What is in the rings between engines, and in those of stopped engines' devices. */
+uint64_t rig_in_rings(const struct rig *r);
+uint64_t rig_in_devices(const struct rig *r);
 /* Time goes on, from deadline to deadline. */
 void rig_advance(struct rig *r, uint64_t ns);
 void rig_check(const struct rig *r);
 uint64_t rig_count(const struct rig *r, enum counter which); /* over all engines */
+uint64_t rig_count_of(const struct rig *r, unsigned engine, enum counter which);
 struct engine_gauges rig_gauges(const struct rig *r);
 bool rig_upstream(const struct rig *r, enum rig_server server, struct engine_upstream_row *out);
 

@@ -42,7 +42,7 @@ static bool name_is(const struct name *n, const char *text)
 }
 
 static const char full[] =
-	"workers: [2]\n"
+	"workers: [2, 5, 3]\n"
 	"control_cpu: 1\n"
 	"poll: busy\n"
 	"dpdk: {memory_mb: 1024, hugepages: required, file_prefix: p1, eal: [\"--lcores=1\", -v]}\n"
@@ -100,9 +100,11 @@ static void config_load__fills_process_fields(void)
 	CU_ASSERT_EQUAL(l.warning_count, 0);
 	CU_ASSERT_STRING_EQUAL(l.printed, "");
 	CU_ASSERT_STRING_EQUAL(c->file, "x.yaml");
-	CU_ASSERT_EQUAL(c->worker_count, 1);
-	CU_ASSERT_EQUAL(c->worker_cpu_count, 1);
+	CU_ASSERT_EQUAL(c->worker_count, 3);
+	CU_ASSERT_EQUAL(c->worker_cpu_count, 3);
 	CU_ASSERT_EQUAL(c->worker_cpus[0], 2);
+	CU_ASSERT_EQUAL(c->worker_cpus[1], 5);
+	CU_ASSERT_EQUAL(c->worker_cpus[2], 3);
 	CU_ASSERT_EQUAL(c->control_cpu, 1);
 	CU_ASSERT_EQUAL(c->poll, CONFIG_POLL_BUSY);
 	CU_ASSERT_EQUAL(c->memory_mb, 1024);
@@ -371,6 +373,25 @@ static void config_load__takes_one_scalar_for_a_list(void)
 	test_config_unload(&l);
 }
 
+static void config_load__takes_a_count_of_workers(void)
+{
+	static const struct {
+		const char *line;
+		unsigned count;
+	} rows[] = {{"workers: 1\n", 1}, {"workers: 4\n", 4}, {"workers: 128\n", 128}};
+
+	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+		char text[1024];
+		struct loaded l;
+
+		snprintf(text, sizeof(text), GOOD "%s", rows[i].line);
+		l = load(text);
+		CU_ASSERT_EQUAL(l.config->worker_count, rows[i].count);
+		CU_ASSERT_EQUAL(l.config->worker_cpu_count, 0);
+		test_config_unload(&l);
+	}
+}
+
 static void config_load__takes_text_in_pieces_as_yaml_has_it(void)
 {
 	char text[1024] = GOOD "dpdk:\n  eal:\n"
@@ -451,6 +472,7 @@ static const struct unit_test tests[] = {
 	UNIT_TEST(config_load__keeps_listen_ports_of_other_addresses),
 	UNIT_TEST(config_load__default_outgoing_skips_link_local),
 	UNIT_TEST(config_load__takes_one_scalar_for_a_list),
+	UNIT_TEST(config_load__takes_a_count_of_workers),
 	UNIT_TEST(config_load__takes_text_in_pieces_as_yaml_has_it),
 	UNIT_TEST(config_load__takes_sections_without_keys),
 	UNIT_TEST(config_load__takes_windows_line_ends_and_a_byte_order_mark),

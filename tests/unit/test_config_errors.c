@@ -132,8 +132,6 @@ static const struct bad bad_keys[] = {
 
 #define LATER "not available yet"
 static const struct bad bad_later[] = {
-	{"two workers", GOOD "workers: 2\n", "8:10", LATER ": one worker until hand-over"},
-	{"two CPUs", GOOD "workers: [2, 3]\n", "8:10", LATER ": one worker until hand-over"},
 	{"iterate", INTERFACE "mode: iterate\n" ZONE, "5:7",
 	 LATER ", allowed: forward until the rest is available\n"},
 	{"root hints", GOOD "root_hints: builtin\n", "8:13", LATER},

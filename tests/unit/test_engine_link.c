@@ -229,65 +229,12 @@ static void engine_link__answers_arp_and_nd_in_place(void)
 	rig_finish(r);
 }
 
-static uint16_t sum16(uint32_t sum, const uint8_t *bytes, size_t length)
-{
-	return (uint16_t)~frame_sum(sum, (struct span){bytes, length});
-}
-
-/* An echo request of `data` bytes from the gateway of the family. */
-static uint32_t echo_build(const struct rig *r, enum rig_family family, unsigned data,
-			   uint8_t frame[RIG_BUFFER_BYTES])
-{
-	const struct rig_host *h = &r->hosts[gateways[family]];
-	const struct address *own = &r->config.interfaces[0].addresses[family].address;
-	unsigned ip_bytes = family == RIG_V4 ? 20 : 40;
-	uint8_t *ip = frame + 14;
-	uint8_t *icmp = ip + ip_bytes;
-	uint16_t length = (uint16_t)(8 + data);
-	uint16_t sum;
-	uint32_t pseudo = 0;
-
-	memset(frame, 0, 14 + ip_bytes + 8);
-	memcpy(frame, r->config.interfaces[0].mac.bytes, 6);
-	memcpy(frame + 6, h->mac.bytes, 6);
-	if (family == RIG_V4) {
-		memcpy(frame + 12, "\x08\x00\x45\x00", 4);
-		ip[2] = (uint8_t)((20 + length) >> 8);
-		ip[3] = (uint8_t)(20 + length);
-		ip[8] = 64;
-		ip[9] = 1;
-		memcpy(ip + 12, h->address.address.bytes + 12, 4);
-		memcpy(ip + 16, own->bytes + 12, 4);
-		sum = sum16(0, ip, 20);
-		ip[10] = (uint8_t)(sum >> 8);
-		ip[11] = (uint8_t)sum;
-		icmp[0] = 8;
-	} else {
-		memcpy(frame + 12, "\x86\xdd\x60", 3);
-		ip[4] = (uint8_t)(length >> 8);
-		ip[5] = (uint8_t)length;
-		ip[6] = 58;
-		ip[7] = 64;
-		memcpy(ip + 8, h->address.address.bytes, 16);
-		memcpy(ip + 24, own->bytes, 16);
-		icmp[0] = 128;
-		pseudo = frame_sum(58u + length, (struct span){ip + 8, 32});
-	}
-	memcpy(icmp + 4, "\x12\x34\x00\x01", 4);
-	for (unsigned i = 0; i < data; i++)
-		icmp[8 + i] = (uint8_t)i;
-	sum = sum16(pseudo, icmp, length);
-	icmp[2] = (uint8_t)(sum >> 8);
-	icmp[3] = (uint8_t)sum;
-	return 14 + ip_bytes + length;
-}
-
 static void engine_link__answers_echo_in_place(void)
 {
 	for (int family = 0; family < RIG_FAMILY_COUNT; family++) {
 		struct rig *r = rig_new(1);
 		uint8_t frame[RIG_BUFFER_BYTES];
-		uint32_t length = echo_build(r, (enum rig_family)family, 56, frame);
+		uint32_t length = rig_echo_build(r, (enum rig_family)family, 56, frame);
 		unsigned data_at = family == RIG_V4 ? 14 + 20 + 4 : 14 + 40 + 4;
 
 		rig_start(r);
@@ -329,7 +276,7 @@ static void engine_link__rations_what_it_answers(void)
 		struct rig *r = rig_new(1);
 		uint8_t frame[RIG_BUFFER_BYTES];
 		uint32_t length =
-			rows[i].echo ? echo_build(r, rows[i].family, 8, frame)
+			rows[i].echo ? rig_echo_build(r, rows[i].family, 8, frame)
 				     : rig_solicit_build(r, gateways[rows[i].family], NULL, frame);
 
 		rig_start(r);

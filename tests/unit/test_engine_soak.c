@@ -1,9 +1,11 @@
 /* Everything at once, at random: clients, losses, duplicates, wrong IDs, mutated messages and frames, silent and
- * moving neighbours, missing random bytes, jumps of time. Invariants hold after every step, every client that was
- * taken has exactly one answer, and at the end nothing is left. */
+ * moving neighbours, missing random bytes, jumps of time; and on several workers small rings between them, delays in
+ * these, stopped workers. Invariants hold after every step, a question has at most one query under way over all
+ * workers, every client that was taken has exactly one answer, and at the end nothing is left. */
 #include <stdio.h>
 #include <string.h>
 
+#include "core/engine_state.h"
 #include "core/limits.h"
 #include "engine_rig.h"
 #include "unit.h"
@@ -17,6 +19,8 @@
 
 struct soak {
 	struct rig *r;
+	bool rings; /* they delay, fill, and workers stop */
+	unsigned long long stops;
 	struct rig_query pending[PENDING];
 	unsigned pending_count;
 };
@@ -206,6 +210,65 @@ static void step_world(struct soak *s)
 	}
 }
 
+/* Rings between workers, and workers that stop. */
+static void step_rings(struct soak *s)
+{
+	static const uint64_t delays_ns[] = {0, 10 * NS_PER_US, NS_PER_MS, 30 * NS_PER_MS};
+	struct rig *r = s->r;
+	unsigned engine = draw(s, r->engine_count);
+
+	if (!s->rings)
+		return;
+	switch (draw(s, 6)) {
+	case 0:
+		r->passing = RIG_PASS_AT_ONCE;
+		break;
+	case 1:
+		r->passing = RIG_PASS_AT_POLLS;
+		break;
+	case 2:
+		r->ring_delay_ns_max = delays_ns[draw(s, ARRAY_COUNT(delays_ns))];
+		break;
+	case 3:
+		if (chance(s, 2)) {
+			rig_stop_engine(r, engine);
+			s->stops++;
+		}
+		break;
+	default:
+		for (unsigned i = 0; i < r->engine_count; i++)
+			rig_go_engine(r, i);
+		break;
+	}
+}
+
+/* Over all workers, no two live queries are for the same question. */
+static void one_query_a_question(const struct soak *s)
+{
+	const struct resolution_key *keys[RIG_ENGINES_MAX * 64];
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < s->r->engine_count; i++) {
+		const struct engine *e = s->r->engines[i];
+
+		for (uint32_t j = 0; j < e->inflight.slot_count; j++) {
+			const struct inflight_slot *slot = &e->inflight.slots[j];
+
+			if (slot->state != INFLIGHT_SLOT_LIVE || slot->resolution_idx == UINT32_MAX)
+				continue;
+			CU_ASSERT_FATAL(count < ARRAY_COUNT(keys));
+			keys[count++] = &e->resolutions.resolutions[slot->resolution_idx].key;
+		}
+	}
+	for (unsigned i = 0; i < count; i++)
+		for (unsigned j = 0; j < i; j++)
+			CU_ASSERT(keys[i]->hash != keys[j]->hash ||
+				  keys[i]->qtype != keys[j]->qtype ||
+				  keys[i]->qclass != keys[j]->qclass ||
+				  keys[i]->checking_disabled != keys[j]->checking_disabled ||
+				  !name_equal(&keys[i]->qname, &keys[j]->qname));
+}
+
 static void step_time(struct soak *s)
 {
 	struct rig *r = s->r;
@@ -250,24 +313,31 @@ static void step(struct soak *s, unsigned which)
 		step_world(s);
 	else if (which < 82 && s->pending_count > 0)
 		s->pending_count--;
-	else if (which < 85)
+	else if (which < 84)
 		step_burst(s);
+	else if (which < 86)
+		step_rings(s);
 	else
 		step_time(s);
 }
 
-static void soak_run(unsigned engine_count, enum server_policy policy)
+static void soak_run(unsigned engine_count, enum server_policy policy, bool rings)
 {
 	static const int all[] = {RIG_SERVER_V4_LINK, RIG_SERVER_V4_FAR, RIG_SERVER_V6_LINK,
 				  RIG_SERVER_V6_FAR, -1};
 	static const int two[] = {RIG_SERVER_V4_FAR, RIG_SERVER_V6_FAR, -1};
 	static struct soak s;
 
-	s = (struct soak){.r = rig_new(engine_count)};
+	s = (struct soak){.r = rig_new(engine_count), .rings = rings};
 	s.r->params.under_way_max = 64;
 	s.r->params.waiter_count_max = 100;
 	s.r->params.answer_buffer_count = 2;
 	s.r->params.entropy_block_bytes = 1024;
+	s.r->link_anywhere = true;
+	if (rings) {
+		s.r->ring_capacity = 3;
+		s.r->device_capacity = 16;
+	}
 	s.r->context = &s;
 	s.r->ldns_agrees = false; /* garbled types are passed on as they are (RFC 3597) */
 	s.r->on_query = remember;
@@ -281,6 +351,8 @@ static void soak_run(unsigned engine_count, enum server_policy policy)
 
 		s.r->checks = i < CHECKED_STEPS || i % CHECK_ONE_IN == 0;
 		step(&s, which);
+		if (s.r->checks)
+			one_query_a_question(&s);
 	}
 	/* It was a soak: all that could happen did. */
 	CU_ASSERT(rig_count(s.r, COUNTER_COALESCED) > 100);
@@ -293,22 +365,39 @@ static void soak_run(unsigned engine_count, enum server_policy policy)
 	CU_ASSERT(rig_count(s.r, COUNTER_NEIGHBOUR_WAITS) > 0);
 	CU_ASSERT(rig_count(s.r, COUNTER_PROBES) > 10);
 	CU_ASSERT((rig_count(s.r, COUNTER_HANDOFFS) > 0) == (engine_count > 1));
+	CU_ASSERT((s.r->ring_drops[RIG_RING_QUESTIONS] > 20) == rings);
+	CU_ASSERT((s.r->ring_drops[RIG_RING_PACKETS] > 5) == rings);
+	CU_ASSERT((s.r->device_drops > 10) == rings);
+	CU_ASSERT((s.stops > 30) == rings);
 	s.r->checks = true;
 	rig_finish(s.r);
 }
 
 static void engine_soak__survives_on_one_worker(void)
 {
-	soak_run(1, SERVER_POLICY_FASTEST);
+	soak_run(1, SERVER_POLICY_FASTEST, false);
 }
 
 static void engine_soak__survives_on_two_workers(void)
 {
-	soak_run(2, SERVER_POLICY_ROUND_ROBIN);
+	soak_run(2, SERVER_POLICY_ROUND_ROBIN, false);
+}
+
+static void engine_soak__survives_on_four_workers(void)
+{
+	soak_run(4, SERVER_POLICY_FASTEST, false);
+}
+
+static void engine_soak__survives_small_rings_and_stopped_workers(void)
+{
+	soak_run(2, SERVER_POLICY_FASTEST, true);
+	soak_run(4, SERVER_POLICY_ROUND_ROBIN, true);
 }
 
 static const struct unit_test tests[] = {
 	UNIT_TEST(engine_soak__survives_on_one_worker),
 	UNIT_TEST(engine_soak__survives_on_two_workers),
+	UNIT_TEST(engine_soak__survives_on_four_workers),
+	UNIT_TEST(engine_soak__survives_small_rings_and_stopped_workers),
 };
 UNIT_SUITE(engine_soak, tests)

@@ -1,3 +1,4 @@
+#include <pthread.h>
 #include <string.h>
 
 #include "core/neighbour.h"
@@ -12,7 +13,11 @@ static const mono_ns start = 100 * NS_PER_MS; /* sooner after boot than an answe
 
 struct fixture {
 	struct neighbour entries[CAPACITY];
-	struct neighbour_table table;
+	struct neighbour_word words[CAPACITY];
+	struct neighbour_shared shared;
+	struct neighbour_table table; /* the keeper's */
+	struct neighbour reader_entries[CAPACITY];
+	struct neighbour_table reader;
 	uint16_t idx;
 	mono_ns now;
 };
@@ -31,9 +36,34 @@ static void setup(struct fixture *f)
 {
 	memset(f, 0xa5, sizeof(*f));
 	f->now = start;
-	neighbour_init(&f->table, f->entries, CAPACITY);
+	neighbour_shared_init(&f->shared, f->words, CAPACITY);
+	neighbour_init(&f->table, f->entries, CAPACITY, &f->shared, NEIGHBOUR_KEEPER);
+	neighbour_init(&f->reader, f->reader_entries, CAPACITY, &f->shared, NEIGHBOUR_READER);
 	f->idx = neighbour_add(&f->table, 0, &gateway, f->now);
+	CU_ASSERT_EQUAL(neighbour_add(&f->reader, 0, &gateway, f->now), f->idx);
 	neighbour_check(&f->table);
+	neighbour_check(&f->reader);
+}
+
+/* What both say of the gateway: the same. */
+static enum neighbour_knowledge known(const struct fixture *f)
+{
+	struct mac mac = {{1}}, read = {{2}};
+	enum neighbour_knowledge keeper = neighbour_mac(&f->table, f->idx, &mac);
+
+	CU_ASSERT_EQUAL(neighbour_mac(&f->reader, f->idx, &read), keeper);
+	/* The same, or nothing is written. */
+	CU_ASSERT(keeper == NEIGHBOUR_KNOWN ? mac_equal(&mac, &read)
+					    : mac.bytes[0] == 1 && read.bytes[0] == 2);
+	return keeper;
+}
+
+static bool mac_is(const struct fixture *f, const struct mac *want)
+{
+	struct mac mac;
+
+	return known(f) == NEIGHBOUR_KNOWN &&
+	       neighbour_mac(&f->reader, f->idx, &mac) == NEIGHBOUR_KNOWN && mac_equal(&mac, want);
 }
 
 static enum neighbour_learn answer(struct fixture *f, const struct mac *mac)
@@ -103,7 +133,7 @@ static void neighbour_due__asks_every_second_while_incomplete(void)
 	struct sent sent;
 
 	setup(&f);
-	CU_ASSERT_PTR_NULL(neighbour_mac(&f.table, f.idx));
+	CU_ASSERT_NOT_EQUAL(known(&f), NEIGHBOUR_KNOWN);
 	sent = pass(&f, 10 * NS_PER_S);
 	CU_ASSERT_EQUAL(sent.broadcasts, 11);
 	CU_ASSERT_EQUAL(sent.probes, 0);
@@ -130,12 +160,11 @@ static void neighbour_on_answer__learns_only_when_asked(void)
 	CU_ASSERT_EQUAL(f.table.entry_count, 1);
 	f.now += NEIGHBOUR_RETRY_MS * NS_PER_MS + 1;
 	CU_ASSERT_EQUAL(answer(&f, &owner), NEIGHBOUR_IGNORED); /* too late by a nanosecond */
-	CU_ASSERT_PTR_NULL(neighbour_mac(&f.table, f.idx));
+	CU_ASSERT_NOT_EQUAL(known(&f), NEIGHBOUR_KNOWN);
 	CU_ASSERT_EQUAL(pass(&f, 0).broadcasts, 1);
 	f.now += NEIGHBOUR_RETRY_MS * NS_PER_MS;
 	CU_ASSERT_EQUAL(answer(&f, &owner), NEIGHBOUR_LEARNED); /* just in time */
-	CU_ASSERT_PTR_NOT_NULL_FATAL(neighbour_mac(&f.table, f.idx));
-	CU_ASSERT(mac_equal(neighbour_mac(&f.table, f.idx), &owner));
+	CU_ASSERT(mac_is(&f, &owner));
 	CU_ASSERT_EQUAL(f.entries[f.idx].moves, 0);
 }
 
@@ -150,7 +179,7 @@ static void neighbour_on_answer__ignores_contradiction_of_a_live_owner(void)
 	CU_ASSERT_EQUAL(pass(&f, 0).probes, 1);
 	CU_ASSERT_EQUAL(answer(&f, &stranger), NEIGHBOUR_IGNORED);
 	CU_ASSERT_EQUAL(state_of(&f), NEIGHBOUR_PROBE);
-	CU_ASSERT(mac_equal(neighbour_mac(&f.table, f.idx), &owner));
+	CU_ASSERT(mac_is(&f, &owner));
 	CU_ASSERT_EQUAL(answer(&f, &owner), NEIGHBOUR_LEARNED);
 	CU_ASSERT_EQUAL(state_of(&f), NEIGHBOUR_REACHABLE);
 	CU_ASSERT_EQUAL(f.entries[f.idx].moves, 0);
@@ -162,10 +191,10 @@ static void neighbour_on_answer__moves_when_the_owner_is_silent(void)
 
 	setup(&f);
 	lose_owner(&f);
-	CU_ASSERT(mac_equal(neighbour_mac(&f.table, f.idx), &owner)); /* still the best we know */
+	CU_ASSERT(mac_is(&f, &owner)); /* still the best we know */
 	CU_ASSERT_EQUAL(answer(&f, &stranger), NEIGHBOUR_LEARNED);
 	CU_ASSERT_EQUAL(state_of(&f), NEIGHBOUR_REACHABLE);
-	CU_ASSERT(mac_equal(neighbour_mac(&f.table, f.idx), &stranger));
+	CU_ASSERT(mac_is(&f, &stranger));
 	CU_ASSERT_EQUAL(f.entries[f.idx].moves, 1);
 }
 
@@ -209,11 +238,11 @@ static void neighbour_due__gives_up_a_silent_owner_step_by_step(void)
 	CU_ASSERT_EQUAL(sent.first_at, NS_PER_S);
 	CU_ASSERT_EQUAL(sent.last_at, 2 * NS_PER_S);
 	CU_ASSERT_EQUAL(state_of(&f), NEIGHBOUR_LOST);
-	CU_ASSERT(mac_equal(neighbour_mac(&f.table, f.idx), &owner));
+	CU_ASSERT(mac_is(&f, &owner));
 	f.now += 10 * NS_PER_MS;
 	CU_ASSERT_EQUAL(pass(&f, 0).broadcasts, 1);
 	CU_ASSERT_EQUAL(state_of(&f), NEIGHBOUR_INCOMPLETE);
-	CU_ASSERT_PTR_NULL(neighbour_mac(&f.table, f.idx));
+	CU_ASSERT_NOT_EQUAL(known(&f), NEIGHBOUR_KNOWN);
 	CU_ASSERT_EQUAL(answer(&f, &stranger), NEIGHBOUR_LEARNED);
 	CU_ASSERT_EQUAL(f.entries[f.idx].moves, 1); /* it remembers whom it knew */
 }
@@ -232,7 +261,7 @@ static void neighbour_on_hint__probes_but_never_learns(void)
 	CU_ASSERT_EQUAL(state_of(&f), NEIGHBOUR_REACHABLE); /* another interface's */
 	neighbour_on_hint(&f.table, 0, &gateway, f.now);
 	CU_ASSERT_EQUAL(state_of(&f), NEIGHBOUR_PROBE);
-	CU_ASSERT(mac_equal(neighbour_mac(&f.table, f.idx), &owner));
+	CU_ASSERT(mac_is(&f, &owner));
 	CU_ASSERT_EQUAL(pass(&f, 0).probes, 1);
 	CU_ASSERT_EQUAL(answer(&f, &owner), NEIGHBOUR_LEARNED);
 	/* A storm of them costs a probe a second. */
@@ -327,6 +356,198 @@ static void neighbour_due__forgets_nobody(void)
 	}
 }
 
+static void neighbour_mac__says_silence_after_questions_in_vain(void)
+{
+	struct fixture f;
+
+	setup(&f);
+	CU_ASSERT_EQUAL(known(&f), NEIGHBOUR_UNKNOWN);
+	CU_ASSERT_EQUAL(pass(&f, (NEIGHBOUR_PROBES_MAX - 1) * NS_PER_S).broadcasts,
+			NEIGHBOUR_PROBES_MAX);
+	CU_ASSERT_EQUAL(known(&f), NEIGHBOUR_UNKNOWN);
+	f.now += NS_PER_S;
+	CU_ASSERT_EQUAL(pass(&f, 0).broadcasts, 1);
+	CU_ASSERT_EQUAL(known(&f), NEIGHBOUR_SILENT);
+	CU_ASSERT_EQUAL(answer(&f, &owner), NEIGHBOUR_LEARNED);
+	CU_ASSERT(mac_is(&f, &owner));
+}
+
+/* All 48 bits, in their order, and nothing of the rest. */
+static void neighbour_mac__is_whole(void)
+{
+	static const struct mac full = {{0xfe, 0xff, 0x80, 0x7f, 0x01, 0xff}};
+	struct fixture f;
+
+	setup(&f);
+	CU_ASSERT_EQUAL(pass(&f, 0).broadcasts, 1);
+	CU_ASSERT_EQUAL(answer(&f, &full), NEIGHBOUR_LEARNED);
+	CU_ASSERT(mac_is(&f, &full));
+}
+
+/* Every worker reads these lines for every query: they change with the neighbour only. */
+static void neighbour_due__writes_words_only_when_they_change(void)
+{
+	struct fixture f;
+	uint64_t word;
+
+	setup(&f);
+	learn_owner(&f);
+	word = atomic_load(&f.words[f.idx].word);
+	for (unsigned round = 0; round < 3; round++) {
+		/* A value that only a write would take away. */
+		atomic_store(&f.words[f.idx].word, word);
+		f.now += NEIGHBOUR_REACHABLE_S * NS_PER_S;
+		CU_ASSERT_EQUAL(pass(&f, 0).probes, 1);
+		CU_ASSERT_EQUAL(atomic_load(&f.words[f.idx].word), word);
+		CU_ASSERT_EQUAL(answer(&f, &owner), NEIGHBOUR_LEARNED);
+		CU_ASSERT_EQUAL(atomic_load(&f.words[f.idx].word), word);
+	}
+	for (uint16_t i = 0; i < CAPACITY; i++)
+		if (i != f.idx)
+			CU_ASSERT_EQUAL(atomic_load(&f.words[i].word), 0);
+}
+
+static void neighbour_suspect__of_a_reader_makes_the_keeper_probe(void)
+{
+	struct fixture f;
+	struct neighbour_solicit solicit;
+
+	setup(&f);
+	learn_owner(&f);
+	f.now += 5 * NS_PER_S;
+	(void)pass(&f, 0);
+	CU_ASSERT(neighbour_next_at(&f.table, f.now) > f.now);
+	for (unsigned i = 0; i < 100; i++)
+		neighbour_suspect(&f.reader, f.idx, f.now);
+	CU_ASSERT_EQUAL(f.reader_entries[f.idx].state, NEIGHBOUR_INCOMPLETE); /* not its business */
+	CU_ASSERT_EQUAL(state_of(&f), NEIGHBOUR_REACHABLE); /* until the keeper's turn */
+	CU_ASSERT_EQUAL(neighbour_next_at(&f.table, f.now), f.now);
+	CU_ASSERT_EQUAL(neighbour_next_at(&f.reader, f.now), MONO_NEVER);
+	CU_ASSERT(!neighbour_due(&f.reader, f.now, &solicit));
+	CU_ASSERT_EQUAL(pass(&f, 0).probes, 1);
+	CU_ASSERT_EQUAL(pass(&f, 0).probes, 0);
+	CU_ASSERT(neighbour_next_at(&f.table, f.now) > f.now); /* the flags are down */
+	neighbour_suspect(&f.reader, f.idx, f.now);            /* being probed: no second round */
+	CU_ASSERT_EQUAL(pass(&f, 240 * NS_PER_MS).probes, 0);
+	CU_ASSERT(mac_is(&f, &owner));
+}
+
+/* Everybody suspects all the time: a probe a second, no more. */
+static void neighbour_suspect__of_readers_costs_a_probe_a_second(void)
+{
+	struct fixture f;
+	unsigned probes = 0;
+
+	setup(&f);
+	learn_owner(&f);
+	for (unsigned i = 0; i < 10000; i++, f.now += NS_PER_MS) {
+		neighbour_suspect(&f.reader, f.idx, f.now);
+		if (pass(&f, 0).probes != 0) {
+			probes++;
+			CU_ASSERT_EQUAL(answer(&f, &owner), NEIGHBOUR_LEARNED);
+		}
+	}
+	CU_ASSERT(probes >= 9 && probes <= 10);
+}
+
+/* A suspicion of one neighbour is none of another. */
+static void neighbour_suspect__names_its_neighbour(void)
+{
+	struct fixture f;
+	struct address other = host(7);
+	uint16_t other_idx;
+
+	setup(&f);
+	learn_owner(&f);
+	other_idx = neighbour_add(&f.table, 0, &other, f.now);
+	CU_ASSERT_EQUAL(neighbour_add(&f.reader, 0, &other, f.now), other_idx);
+	for (struct neighbour_solicit s; neighbour_due(&f.table, f.now, &s);)
+		CU_ASSERT_EQUAL(s.neighbour_idx, other_idx);
+	CU_ASSERT_EQUAL(neighbour_on_answer(&f.table, 0, &other, &stranger, f.now),
+			NEIGHBOUR_LEARNED);
+	f.now += 5 * NS_PER_S;
+	neighbour_suspect(&f.reader, other_idx, f.now);
+	for (struct neighbour_solicit s; neighbour_due(&f.table, f.now, &s);)
+		CU_ASSERT_EQUAL(s.neighbour_idx, other_idx);
+	CU_ASSERT_EQUAL(f.entries[other_idx].state, NEIGHBOUR_PROBE);
+	CU_ASSERT_EQUAL(state_of(&f), NEIGHBOUR_REACHABLE);
+	CU_ASSERT(mac_is(&f, &owner));
+}
+
+/* ---- with threads ---- */
+
+#define SMOKE_ROUNDS 20000
+#define SMOKE_READERS 2
+
+struct smoke {
+	struct neighbour_shared shared;
+	struct neighbour_word words[CAPACITY];
+	_Atomic bool over;
+	unsigned torn; /* MACs that no neighbour has */
+	unsigned read;
+};
+
+static void *smoke_reader(void *context)
+{
+	struct smoke *s = context;
+	struct neighbour entries[CAPACITY];
+	struct neighbour_table t;
+	unsigned torn = 0, read = 0;
+	uint16_t idx;
+
+	neighbour_init(&t, entries, CAPACITY, &s->shared, NEIGHBOUR_READER);
+	idx = neighbour_add(&t, 0, &gateway, start);
+	while (!atomic_load(&s->over)) {
+		struct mac mac;
+
+		if (neighbour_mac(&t, idx, &mac) == NEIGHBOUR_KNOWN) {
+			read++;
+			for (unsigned i = 2; i < sizeof(mac.bytes); i++)
+				torn += mac.bytes[i] != mac.bytes[1];
+		}
+		neighbour_suspect(&t, idx, start);
+	}
+	__atomic_fetch_add(&s->torn, torn, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&s->read, read, __ATOMIC_RELAXED);
+	return NULL;
+}
+
+/* The keeper's neighbour moves all the time; readers see whole MACs, and what they suspect is probed. */
+static void neighbour__is_shared_with_threads(void)
+{
+	static struct smoke s;
+	struct neighbour entries[CAPACITY];
+	struct neighbour_table t;
+	pthread_t readers[SMOKE_READERS];
+	mono_ns now = start;
+	unsigned probes = 0;
+	uint16_t idx;
+
+	neighbour_shared_init(&s.shared, s.words, CAPACITY);
+	neighbour_init(&t, entries, CAPACITY, &s.shared, NEIGHBOUR_KEEPER);
+	idx = neighbour_add(&t, 0, &gateway, now);
+	for (unsigned i = 0; i < SMOKE_READERS; i++)
+		CU_ASSERT_FATAL(pthread_create(&readers[i], NULL, smoke_reader, &s) == 0);
+	for (unsigned round = 0; round < SMOKE_ROUNDS; round++) {
+		uint8_t b = (uint8_t)(round / 16 % 250);
+		struct mac mac = {{2, b, b, b, b, b}};
+		struct neighbour_solicit solicit;
+
+		now += 2 * NS_PER_S;
+		while (neighbour_due(&t, now, &solicit)) {
+			probes += solicit.unicast != NULL;
+			(void)neighbour_on_answer(&t, 0, &gateway, &mac, now);
+		}
+		neighbour_check(&t);
+	}
+	atomic_store(&s.over, true);
+	for (unsigned i = 0; i < SMOKE_READERS; i++)
+		pthread_join(readers[i], NULL);
+	CU_ASSERT_EQUAL(s.torn, 0);
+	CU_ASSERT(entries[idx].moves > 100);
+	CU_ASSERT(probes > SMOKE_ROUNDS / 16);
+}
+
 static void neighbour_state_text__names_every_state(void)
 {
 	for (unsigned i = 0; i < NEIGHBOUR_STATE_COUNT; i++) {
@@ -349,6 +570,13 @@ static const struct unit_test tests[] = {
 	UNIT_TEST(neighbour_suspect__probes_at_once),
 	UNIT_TEST(neighbour_add__is_bounded_and_finds_what_it_has),
 	UNIT_TEST(neighbour_due__forgets_nobody),
+	UNIT_TEST(neighbour_mac__says_silence_after_questions_in_vain),
+	UNIT_TEST(neighbour_mac__is_whole),
+	UNIT_TEST(neighbour_due__writes_words_only_when_they_change),
+	UNIT_TEST(neighbour_suspect__of_a_reader_makes_the_keeper_probe),
+	UNIT_TEST(neighbour_suspect__of_readers_costs_a_probe_a_second),
+	UNIT_TEST(neighbour_suspect__names_its_neighbour),
+	UNIT_TEST(neighbour__is_shared_with_threads),
 	UNIT_TEST(neighbour_state_text__names_every_state),
 };
 UNIT_SUITE(neighbour, tests)

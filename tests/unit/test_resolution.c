@@ -15,6 +15,8 @@
 struct bench {
 	struct engine_config *config;
 	struct resolution_table table;
+	void *shared_memory;
+	struct server_shared_table shared;
 	struct server servers[SERVERS];
 	struct server_table server_table;
 	struct entropy entropy;
@@ -45,9 +47,13 @@ static struct bench *bench_new(void)
 				     .tries = 3};
 	for (uint16_t i = 0; i < SERVERS; i++) {
 		zone->servers[i] = i;
-		b->servers[i].health = (struct server_health){1000, 1, 100};
+		b->config->server_health[i] = (struct server_health){1000, 1, 100};
 	}
-	server_table_init(&b->server_table, b->servers, SERVERS);
+	b->shared_memory = aligned_alloc(SERVER_LINE_BYTES, server_shared_memory_bytes(SERVERS));
+	CHECK(b->shared_memory != NULL);
+	server_shared_init(&b->shared, b->shared_memory, b->config->server_endpoints,
+			   b->config->server_health, SERVERS);
+	server_table_init(&b->server_table, b->servers, &b->shared, (struct server_worker){0, 1});
 	entropy_init(&b->entropy, b->entropy_blocks, 64);
 	b->env = (struct resolution_env){b->config, &b->server_table, &b->entropy, &b->cursor,
 					 START};
@@ -59,6 +65,7 @@ static void bench_free(struct bench *b)
 	resolution_check(&b->table);
 	free(b->config);
 	free(b->memory);
+	free(b->shared_memory);
 	free(b);
 }
 

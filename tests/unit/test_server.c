@@ -10,11 +10,15 @@
 #define RISE 2
 #define FALL 3
 #define BLOCK_BYTES 4096
+/* The finest time that a server's condition knows. */
+#define TICK (UINT64_C(1) << 16)
 #define TRIED(position) (1u << (position))
 
 static const uint16_t all[COUNT] = {0, 1, 2, 3};
 
 struct fixture {
+	_Alignas(SERVER_LINE_BYTES) uint8_t memory[(1 + COUNT) * SERVER_LINE_BYTES];
+	struct server_shared_table shared;
 	struct server_table table;
 	struct server servers[COUNT];
 	struct entropy entropy;
@@ -25,14 +29,18 @@ struct fixture {
 
 static void fixture_init(struct fixture *f, uint16_t rise)
 {
-	memset(f, 0xee, sizeof(*f)); /* all but endpoint and health is cleared by init */
+	struct endpoint endpoints[COUNT];
+	struct server_health health[COUNT];
+
+	memset(f, 0xee, sizeof(*f)); /* all is cleared by init */
 	for (uint8_t i = 0; i < COUNT; i++) {
-		f->servers[i].endpoint.address = address_from_v4((uint8_t[]){192, 0, 2, i});
-		f->servers[i].endpoint.port = 53;
-		f->servers[i].health = (struct server_health){
+		endpoints[i] = (struct endpoint){address_from_v4((uint8_t[]){192, 0, 2, i}), 53};
+		health[i] = (struct server_health){
 			.interval_ms = INTERVAL_MS, .rise = rise, .fall = FALL};
 	}
-	server_table_init(&f->table, f->servers, COUNT);
+	CU_ASSERT_EQUAL_FATAL(server_shared_memory_bytes(COUNT), sizeof(f->memory));
+	server_shared_init(&f->shared, f->memory, endpoints, health, COUNT);
+	server_table_init(&f->table, f->servers, &f->shared, (struct server_worker){0, 1});
 	entropy_init(&f->entropy, f->blocks, BLOCK_BYTES);
 	f->random = 6298;
 	f->cursor = 0;
@@ -111,12 +119,11 @@ static void server_on_timeout__down_after_fall_in_a_row(void)
 	time_out(&f, 0, FALL - 1, 5);
 	answer(&f, 0, 100); /* begins the row anew */
 	time_out(&f, 0, FALL - 1, 6);
-	CU_ASSERT_EQUAL(f.servers[0].state, SERVER_UP);
+	CU_ASSERT_EQUAL(server_state(&f.table, 0), SERVER_UP);
 	CU_ASSERT_EQUAL(f.table.next_probe_at, MONO_NEVER);
-	time_out(&f, 0, 1, 7);
-	CU_ASSERT_EQUAL(f.servers[0].state, SERVER_DOWN);
-	CU_ASSERT_EQUAL(f.servers[0].down_since, 7);
-	CU_ASSERT_EQUAL(f.table.next_probe_at, 7 + INTERVAL_NS);
+	time_out(&f, 0, 1, 7 * TICK);
+	CU_ASSERT_EQUAL(server_state(&f.table, 0), SERVER_DOWN);
+	CU_ASSERT_EQUAL(f.table.next_probe_at, 7 * TICK + INTERVAL_NS);
 	CU_ASSERT_EQUAL(f.servers[0].timeouts, 2 * FALL - 1);
 }
 
@@ -142,14 +149,14 @@ static void server__probes_every_interval_until_rise_answers(void)
 	server_on_sent(&f.table, 2);
 	server_on_answer(&f.table, 2, 10, true, now + 10);
 	server_check(&f.table);
-	CU_ASSERT_EQUAL(f.servers[2].state, SERVER_DOWN);
+	CU_ASSERT_EQUAL(server_state(&f.table, 2), SERVER_DOWN);
 	/* The second probe follows at once: back within interval + rise round trips. */
 	CU_ASSERT_EQUAL(f.table.next_probe_at, now + 10);
 	CU_ASSERT_EQUAL(server_probe_due(&f.table, now + 10), 2);
 	server_on_sent(&f.table, 2);
 	server_on_answer(&f.table, 2, 10, true, now + 20);
 	server_check(&f.table);
-	CU_ASSERT_EQUAL(f.servers[2].state, SERVER_UP);
+	CU_ASSERT_EQUAL(server_state(&f.table, 2), SERVER_UP);
 	CU_ASSERT_EQUAL(f.table.next_probe_at, MONO_NEVER);
 	CU_ASSERT_EQUAL(server_probe_due(&f.table, now + 100 * INTERVAL_NS), -1);
 }
@@ -168,7 +175,7 @@ static void server__a_lost_probe_breaks_the_row_of_rises(void)
 		server_on_sent(&f.table, 1);
 		server_on_timeout(&f.table, 1, now + 10, true, now + 10);
 		server_check(&f.table);
-		CU_ASSERT_EQUAL(f.servers[1].state, SERVER_DOWN);
+		CU_ASSERT_EQUAL(server_state(&f.table, 1), SERVER_DOWN);
 	}
 }
 
@@ -182,7 +189,7 @@ static void server_on_answer__of_a_question_ends_a_down_too(void)
 	server_on_sent(&f.table, 3);
 	server_on_sent(&f.table, 3);
 	server_on_answer(&f.table, 3, 10, false, INTERVAL_NS + 5);
-	CU_ASSERT_EQUAL(f.servers[3].state, SERVER_UP);
+	CU_ASSERT_EQUAL(server_state(&f.table, 3), SERVER_UP);
 	server_check(&f.table);
 	/* The probe that is still out is no obstacle to the next down's. */
 	server_on_timeout(&f.table, 3, INTERVAL_NS + 50, true, INTERVAL_NS + 50);
@@ -197,23 +204,23 @@ static void server_probe_due__hands_out_every_due_server_once(void)
 
 	fixture_init(&f, RISE);
 	for (uint16_t i = 0; i < COUNT; i++)
-		time_out(&f, i, FALL, i);
+		time_out(&f, i, FALL, i * TICK);
 	CU_ASSERT_EQUAL(f.table.next_probe_at, INTERVAL_NS);
 	for (int i = 0; i < 3; i++) {
-		int idx = server_probe_due(&f.table, INTERVAL_NS + 2);
+		int idx = server_probe_due(&f.table, INTERVAL_NS + 2 * TICK);
 
 		CU_ASSERT_FATAL(idx >= 0 && idx < COUNT);
 		seen |= 1u << idx;
 		server_check(&f.table);
 	}
 	CU_ASSERT_EQUAL(seen, 7);
-	CU_ASSERT_EQUAL(server_probe_due(&f.table, INTERVAL_NS + 2), -1);
-	CU_ASSERT_EQUAL(f.table.next_probe_at, INTERVAL_NS + 3);
+	CU_ASSERT_EQUAL(server_probe_due(&f.table, INTERVAL_NS + 2 * TICK), -1);
+	CU_ASSERT_EQUAL(f.table.next_probe_at, INTERVAL_NS + 3 * TICK);
 	/* A probe that could not be sent is tried again an interval later. */
 	server_on_cancelled(&f.table, 0, true);
 	server_check(&f.table);
-	CU_ASSERT_EQUAL(server_probe_due(&f.table, INTERVAL_NS + 3), 3);
-	CU_ASSERT_EQUAL(f.table.next_probe_at, 2 * INTERVAL_NS + 2);
+	CU_ASSERT_EQUAL(server_probe_due(&f.table, INTERVAL_NS + 3 * TICK), 3);
+	CU_ASSERT_EQUAL(f.table.next_probe_at, 2 * INTERVAL_NS + 2 * TICK);
 }
 
 static void server__surplus_ends_do_not_underflow(void)
@@ -307,11 +314,11 @@ static void server_choose__in_order_takes_the_first_that_is_up_and_untried(void)
 			fixture_init(&f, RISE);
 			for (uint16_t s = 0; s < COUNT; s++)
 				if (rows[i].down & TRIED(s))
-					time_out(&f, s, FALL, s);
+					time_out(&f, s, FALL, s * TICK);
 			position = choose(&f, (enum server_policy)policy, rows[i].tried);
 			/* Other policies may prefer another, of the same kind. */
 			if (policy == SERVER_POLICY_IN_ORDER || position < 0 ||
-			    f.servers[position].state == SERVER_DOWN)
+			    server_state(&f.table, (uint16_t)position) == SERVER_DOWN)
 				CU_ASSERT_EQUAL(position, rows[i].want);
 			if (position >= 0)
 				CU_ASSERT((rows[i].tried & TRIED(position)) == 0);
@@ -445,7 +452,7 @@ static void server__invariants_hold_through_random_events(void)
 	fixture_init(&f, RISE);
 	for (unsigned step = 0; step < 50000; step++) {
 		uint16_t idx = (uint16_t)(unit_random(&random) % COUNT);
-		uint8_t was = f.servers[idx].state;
+		enum server_state was = server_state(&f.table, idx);
 		bool probe = probes[idx] && unit_random(&random) % 2 == 0;
 		unsigned event = (unsigned)(unit_random(&random) % 5);
 		int due;
@@ -466,13 +473,13 @@ static void server__invariants_hold_through_random_events(void)
 			else
 				questions[idx]--;
 		}
-		downs += was == SERVER_UP && f.servers[idx].state == SERVER_DOWN;
-		ups += was == SERVER_DOWN && f.servers[idx].state == SERVER_UP;
+		downs += was == SERVER_UP && server_state(&f.table, idx) == SERVER_DOWN;
+		ups += was == SERVER_DOWN && server_state(&f.table, idx) == SERVER_UP;
 		server_check(&f.table);
 		while (unit_random(&random) % 2 == 0 &&
 		       (due = server_probe_due(&f.table, now)) >= 0) {
 			CU_ASSERT_FALSE_FATAL(probes[due]);
-			CU_ASSERT_EQUAL_FATAL(f.servers[due].state, SERVER_DOWN);
+			CU_ASSERT_EQUAL_FATAL(server_state(&f.table, (uint16_t)due), SERVER_DOWN);
 			probes[due] = true;
 			server_on_sent(&f.table, (uint16_t)due);
 			server_check(&f.table);

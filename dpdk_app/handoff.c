@@ -1,0 +1,246 @@
+#include "dpdk_app/handoff.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <rte_errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/mono.h"
+#include "dpdk_app/log.h"
+
+/* 50 ms of 20,000 passed questions/s, longer than a scheduler takes a core away for. Smaller where there are many rings, so that
+ * a worker that stops cannot keep more than a few thousand mbufs. */
+#define RING_SIZE_MAX 1024
+#define RING_SIZE_MIN 64
+#define RING_SIZES_SUM 8192
+
+static unsigned ring_size(unsigned worker_count)
+{
+	unsigned size = RING_SIZE_MAX;
+
+	while (size > RING_SIZE_MIN && size * worker_count > RING_SIZES_SUM)
+		size /= 2;
+	return size;
+}
+
+uint32_t handoff_mbufs_max(unsigned worker_count)
+{
+	return (worker_count - 1) * HANDOFF_KIND_COUNT * ring_size(worker_count);
+}
+
+static struct handoff_way *way_to(struct handoff *h, unsigned to, unsigned kind)
+{
+	return &h->ways[to * HANDOFF_KIND_COUNT + kind];
+}
+
+/* ---- making and freeing ---- */
+
+static bool make_ring(struct handoff *from, struct handoff *to, unsigned kind)
+{
+	static const char kind_letters[HANDOFF_KIND_COUNT] = {'f', 'p', 'q'};
+	char name[RTE_RING_NAMESIZE];
+	struct rte_ring *ring;
+
+	snprintf(name, sizeof(name), "handoff_%u_%u_%c", from->worker_idx, to->worker_idx,
+		 kind_letters[kind]);
+	ring = rte_ring_create(name, ring_size(from->worker_count), SOCKET_ID_ANY,
+			       RING_F_SP_ENQ | RING_F_SC_DEQ);
+	if (ring == NULL) {
+		log_write(CONFIG_LOG_ERROR, "memory",
+			  "no memory for=\"rings between workers\" workers=%u error=\"%s\" "
+			  "remedy=\"raise dpdk.memory_mb\"",
+			  from->worker_count, rte_strerror(rte_errno));
+		return false;
+	}
+	way_to(from, to->worker_idx, kind)->ring = ring;
+	to->from[from->worker_idx * HANDOFF_KIND_COUNT + kind] = ring;
+	return true;
+}
+
+static bool make_one(struct handoff *h, struct handoff *all, unsigned idx, unsigned worker_count)
+{
+	const size_t way_count = (size_t)worker_count * HANDOFF_KIND_COUNT;
+
+	h->worker_idx = (uint8_t)idx;
+	h->worker_count = (uint8_t)worker_count;
+	h->all = all;
+	h->ways = calloc(way_count, sizeof(*h->ways));
+	h->from = calloc(way_count, sizeof(struct rte_ring *));
+	h->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	atomic_init(&h->asleep, 0);
+	if (h->ways != NULL && h->from != NULL && h->wake_fd >= 0)
+		return true;
+	log_write(CONFIG_LOG_ERROR, "worker", "cannot prepare its rings worker=%u error=\"%m\"",
+		  idx);
+	return false;
+}
+
+struct handoff *handoff_make(unsigned worker_count)
+{
+	struct handoff *all =
+		aligned_alloc(RTE_CACHE_LINE_SIZE, worker_count * sizeof(struct handoff));
+
+	CHECK(worker_count >= 1 && worker_count <= WORKERS_MAX);
+	if (all == NULL)
+		return NULL;
+	memset(all, 0, worker_count * sizeof(struct handoff));
+	for (unsigned i = 0; i < worker_count; i++)
+		all[i].wake_fd = -1;
+	all[0].worker_count = (uint8_t)worker_count;
+	for (unsigned i = 0; i < worker_count; i++) {
+		if (!make_one(&all[i], all, i, worker_count)) {
+			handoff_free(all);
+			return NULL;
+		}
+	}
+	for (unsigned i = 0; i < worker_count * worker_count * HANDOFF_KIND_COUNT; i++) {
+		unsigned kind = i % HANDOFF_KIND_COUNT;
+		unsigned from = i / HANDOFF_KIND_COUNT / worker_count;
+		unsigned to = i / HANDOFF_KIND_COUNT % worker_count;
+
+		if (from != to && !make_ring(&all[from], &all[to], kind)) {
+			handoff_free(all);
+			return NULL;
+		}
+	}
+	return all;
+}
+
+static void free_ring(struct rte_ring *ring)
+{
+	struct rte_mbuf *mbuf;
+
+	while (ring != NULL && rte_ring_dequeue(ring, (void **)&mbuf) == 0)
+		rte_pktmbuf_free(mbuf);
+	rte_ring_free(ring);
+}
+
+void handoff_free(struct handoff *all)
+{
+	if (all == NULL)
+		return;
+	for (unsigned i = 0, count = all[0].worker_count; i < count; i++) {
+		struct handoff *h = &all[i];
+
+		for (unsigned w = 0; h->ways != NULL && w < count * HANDOFF_KIND_COUNT; w++) {
+			rte_pktmbuf_free_bulk(h->ways[w].mbufs, h->ways[w].count);
+			free_ring(h->ways[w].ring);
+		}
+		free(h->ways);
+		free(h->from);
+		if (h->wake_fd >= 0)
+			close(h->wake_fd);
+	}
+	free(all);
+}
+
+/* ---- passing ---- */
+
+static unsigned flush_way(struct handoff *h, unsigned to, struct handoff_way *way)
+{
+	unsigned count = way->count;
+	unsigned taken = rte_ring_sp_enqueue_burst(way->ring, (void **)way->mbufs, count, NULL);
+
+	way->count = 0;
+	h->has_waiting[to] = true;
+	if (UNLIKELY(taken < count))
+		rte_pktmbuf_free_bulk(way->mbufs + taken, count - taken);
+	return count - taken;
+}
+
+unsigned handoff_put(struct handoff *h, uint8_t to_worker, enum handoff_kind kind,
+		     struct rte_mbuf *mbuf)
+{
+	struct handoff_way *way = way_to(h, to_worker, kind);
+	unsigned lost = 0;
+
+	CHECK(to_worker < h->worker_count && to_worker != h->worker_idx);
+	if (way->count == PORT_BURST)
+		lost = flush_way(h, to_worker, way);
+	way->mbufs[way->count++] = mbuf;
+	return lost;
+}
+
+unsigned handoff_flush(struct handoff *h, enum handoff_kind kind)
+{
+	unsigned lost = 0;
+
+	for (unsigned to = 0; to < h->worker_count; to++) {
+		struct handoff_way *way = way_to(h, to, kind);
+
+		if (way->count > 0)
+			lost += flush_way(h, to, way);
+	}
+	return lost;
+}
+
+unsigned handoff_wake(struct handoff *h)
+{
+	const uint64_t one = 1;
+	unsigned woken = 0;
+	bool fenced = false;
+
+	for (unsigned to = 0; to < h->worker_count; to++) {
+		struct handoff *other = &h->all[to];
+
+		if (!h->has_waiting[to])
+			continue;
+		h->has_waiting[to] = false;
+		/* Forbids that asleep is read before the ring's tail is seen by others (store, then load). */
+		if (!fenced)
+			atomic_thread_fence(memory_order_seq_cst);
+		fenced = true;
+		/* One of several senders is enough: whoever takes the flag down writes. */
+		if (atomic_load_explicit(&other->asleep, memory_order_relaxed) == 0 ||
+		    atomic_exchange_explicit(&other->asleep, 0, memory_order_relaxed) == 0)
+			continue;
+		if (write(other->wake_fd, &one, sizeof(one)) == (ssize_t)sizeof(one))
+			woken++;
+	}
+	return woken;
+}
+
+unsigned handoff_take(struct handoff *h, uint8_t from_worker, enum handoff_kind kind,
+		      struct rte_mbuf *mbufs[PORT_BURST])
+{
+	struct rte_ring *ring = h->from[from_worker * HANDOFF_KIND_COUNT + kind];
+
+	return ring == NULL ? 0 : rte_ring_sc_dequeue_burst(ring, (void **)mbufs, PORT_BURST, NULL);
+}
+
+/* ---- naps ---- */
+
+static bool has_something(const struct handoff *h)
+{
+	for (unsigned i = 0; i < (unsigned)h->worker_count * HANDOFF_KIND_COUNT; i++)
+		if (h->from[i] != NULL && rte_ring_empty(h->from[i]) == 0)
+			return true;
+	return false;
+}
+
+bool handoff_nap(struct handoff *h, uint64_t nap_ns)
+{
+	const struct timespec pause = {
+		.tv_sec = (time_t)(nap_ns / NS_PER_S),
+		.tv_nsec = (long)(nap_ns % NS_PER_S),
+	};
+	struct pollfd wait = {.fd = h->wake_fd, .events = POLLIN};
+	uint64_t count;
+
+	atomic_store_explicit(&h->asleep, 1, memory_order_relaxed);
+	/* Forbids that the rings are read before asleep is seen by others (store, then load). */
+	atomic_thread_fence(memory_order_seq_cst);
+	if (has_something(h)) {
+		atomic_store_explicit(&h->asleep, 0, memory_order_relaxed);
+		return false;
+	}
+	if (ppoll(&wait, 1, &pause, NULL) > 0)
+		(void)!read(h->wake_fd, &count, sizeof(count));
+	atomic_store_explicit(&h->asleep, 0, memory_order_relaxed);
+	return true;
+}

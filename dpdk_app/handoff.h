@@ -1,0 +1,79 @@
+/* Rings between workers, and the waking of those that nap.
+ *
+ * An ordered pair of workers has a ring a kind, single producer, single consumer, of mbuf pointers. What is passed is
+ * gathered in the sender and flushed once a turn; nobody waits on a full ring: the rest is given back to be
+ * counted and freed. A receiver takes frames to send first (they are done already), then packets (replies end what is
+ * under way), then questions (they begin more).
+ *
+ * Waking: the napper stores asleep, then a seq_cst fence, then looks into its rings once more before it sleeps; the sender
+ * enqueues, then a seq_cst fence, then reads asleep. Whatever the order, one of the two sees the other's store.
+ *
+ * Memory: rings and event descriptors from start to end. Threads: a struct handoff is its worker's own, but for asleep.
+ */
+#ifndef PORTICO_HANDOFF_H
+#define PORTICO_HANDOFF_H
+
+#include "dpdk_app/dpdk.h"
+
+#include <rte_mbuf.h>
+#include <rte_ring.h>
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/check.h"
+#include "core/limits.h"
+#include "dpdk_app/port.h"
+
+enum handoff_kind {
+	HANDOFF_FRAME,    /* to be sent on mbuf->port, whose send queue the receiver holds */
+	HANDOFF_PACKET,   /* RX_PASSED_PACKET */
+	HANDOFF_QUESTION, /* RX_PASSED_QUESTION */
+	HANDOFF_KIND_COUNT,
+};
+
+/* Towards one worker, of one kind. */
+struct handoff_way {
+	struct rte_ring *ring;
+	unsigned count;
+	struct rte_mbuf *mbufs[PORT_BURST];
+};
+
+struct handoff {
+	uint8_t worker_idx;
+	uint8_t worker_count;
+	int wake_fd;
+	bool has_waiting[WORKERS_MAX]; /* flushed to in this turn: to be woken if asleep */
+	struct handoff_way *ways;      /* [to * HANDOFF_KIND_COUNT + kind] */
+	struct rte_ring **from;        /* [from * HANDOFF_KIND_COUNT + kind]; NULL: ourselves */
+	struct handoff *all;           /* every worker's, in order */
+	alignas(RTE_CACHE_LINE_SIZE) _Atomic uint32_t
+		asleep; /* worker: writes; others: read, clear */
+};
+
+/* How many mbufs the rings towards one worker that has stopped can hold. */
+uint32_t handoff_mbufs_max(unsigned worker_count);
+
+/* Rings among worker_count workers. NULL: no memory or descriptors (logged). */
+MUST_USE struct handoff *handoff_make(unsigned worker_count);
+/* No worker runs any more. What is in the rings goes back to its pool. */
+void handoff_free(struct handoff *all);
+
+/* Gather; goes out with the next flush. Returns how many of this way's mbufs found no place, now or before: they have been
+ * freed, and the caller counts them. */
+MUST_USE unsigned handoff_put(struct handoff *h, uint8_t to_worker, enum handoff_kind kind,
+			      struct rte_mbuf *mbuf);
+/* Flush what was gathered of this kind, towards all; returns how many found no place (freed). */
+MUST_USE unsigned handoff_flush(struct handoff *h, enum handoff_kind kind);
+/* After the flushes of a turn: end the naps of those who got something. Returns how many naps. */
+unsigned handoff_wake(struct handoff *h);
+
+/* At most PORT_BURST mbufs of this kind from this worker. */
+unsigned handoff_take(struct handoff *h, uint8_t from_worker, enum handoff_kind kind,
+		      struct rte_mbuf *mbufs[PORT_BURST]);
+
+/* Sleep until something is passed to us or the time is over; not at all if something waits already. False: did not sleep. */
+bool handoff_nap(struct handoff *h, uint64_t nap_ns);
+
+#endif

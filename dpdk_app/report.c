@@ -1,0 +1,208 @@
+#include "dpdk_app/report.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "dpdk_app/mailbox.h"
+#include "dpdk_app/text.h"
+
+/* A string of a reply is cut at RTE_TEL_MAX_STRING_LEN; longer names come in parts. */
+#define NAME_PART_CHARS 120
+#define KEY_BYTES 64
+/* A cursor of inflight: the worker above, the place in its table below. */
+#define CURSOR_PLACE_BITS 24
+#define CURSOR_PLACE_MASK ((UINT32_C(1) << CURSOR_PLACE_BITS) - 1)
+
+static_assert(UNDER_WAY_MAX <= CURSOR_PLACE_MASK, "a place fits its bits");
+static_assert(WORKERS_MAX <= ENGINE_REPORT_END >> CURSOR_PLACE_BITS, "no cursor is the end");
+
+/* ---- rows ---- */
+
+static void add_upstream(struct rte_tel_data *row, const struct engine_upstream_row *from)
+{
+	char text[TEXT_ENDPOINT_BYTES];
+
+	rte_tel_data_add_dict_string(row, "server", text_endpoint(&from->endpoint, text));
+	rte_tel_data_add_dict_string(row, "state", from->state);
+	rte_tel_data_add_dict_u64(row, "srtt_us", from->srtt_us);
+	rte_tel_data_add_dict_u64(row, "rttvar_us", from->rttvar_us);
+	rte_tel_data_add_dict_u64(row, "under_way", from->under_way);
+	rte_tel_data_add_dict_u64(row, "queries", from->queries);
+	rte_tel_data_add_dict_u64(row, "responses", from->responses);
+	rte_tel_data_add_dict_u64(row, "timeouts", from->timeouts);
+	rte_tel_data_add_dict_u64(row, "near_misses", from->near_misses);
+	rte_tel_data_add_dict_string(row, "edns", from->edns);
+	rte_tel_data_add_dict_string(row, "letter_case", from->letter_case);
+}
+
+/* qname, and qname_1, qname_2 … where it is longer than one string may be. */
+static void add_name(struct rte_tel_data *row, const struct name *name)
+{
+	char text[NAME_TEXT_BYTES_MAX];
+	char part[NAME_PART_CHARS + 1];
+	char key[KEY_BYTES] = "qname";
+	size_t length = name_to_text(name, text);
+
+	for (size_t at = 0, i = 1; at < length; at += NAME_PART_CHARS, i++) {
+		snprintf(part, sizeof(part), "%s", text + at);
+		rte_tel_data_add_dict_string(row, key, part);
+		snprintf(key, sizeof(key), "qname_%zu", i);
+	}
+}
+
+static void add_inflight(struct rte_tel_data *row, const struct engine_inflight_row *from,
+			 unsigned worker_idx)
+{
+	char text[TEXT_ENDPOINT_BYTES];
+
+	add_name(row, &from->qname);
+	rte_tel_data_add_dict_u64(row, "qtype", from->qtype);
+	rte_tel_data_add_dict_u64(row, "waiters", from->waiters);
+	rte_tel_data_add_dict_u64(row, "age_ms", from->age_ms);
+	rte_tel_data_add_dict_u64(row, "packets", from->packets);
+	rte_tel_data_add_dict_string(row, "state", from->state);
+	rte_tel_data_add_dict_string(row, "server", text_endpoint(&from->server, text));
+	rte_tel_data_add_dict_u64(row, "worker", worker_idx);
+}
+
+static void add_neighbour(struct rte_tel_data *row, const struct engine_neighbour_row *from,
+			  const struct config *config)
+{
+	char text[TEXT_ADDRESS_BYTES];
+	char mac[TEXT_MAC_BYTES];
+
+	rte_tel_data_add_dict_string(row, "address", text_address(&from->address, text));
+	rte_tel_data_add_dict_string(row, "mac", text_mac(&from->mac, mac));
+	rte_tel_data_add_dict_string(row, "interface",
+				     config->interfaces[from->interface_idx].name);
+	rte_tel_data_add_dict_string(row, "state", from->state);
+	rte_tel_data_add_dict_u64(row, "moves", from->moves);
+}
+
+static struct rte_tel_data *start_row(void)
+{
+	struct rte_tel_data *row = rte_tel_data_alloc();
+
+	if (row != NULL)
+		rte_tel_data_start_dict(row);
+	return row;
+}
+
+/* Telemetry 22.11 has no lists of dictionaries: a row is an entry named by its number. */
+static void add_row(struct rte_tel_data *data, unsigned idx, struct rte_tel_data *row)
+{
+	char key[KEY_BYTES];
+
+	snprintf(key, sizeof(key), "%u", idx);
+	rte_tel_data_add_dict_container(data, key, row, 0);
+}
+
+static void add_cursor(struct rte_tel_data *data, uint32_t next)
+{
+	rte_tel_data_add_dict_u64(data, "next", next);
+	rte_tel_data_add_dict_u64(data, "more", next != ENGINE_REPORT_END);
+}
+
+/* ---- asking ---- */
+
+/* A page of a worker's report, its own to keep until it is asked again. NULL: it is silent, and the reply says so. */
+static const struct mailbox *ask(const struct report_sources *from, unsigned worker_idx,
+				 enum mailbox_report report, uint32_t cursor,
+				 struct rte_tel_data *data)
+{
+	struct worker *worker = &from->workers[worker_idx];
+	char error[RTE_TEL_MAX_STRING_LEN];
+
+	if (mailbox_post(&worker->mailbox, report, cursor) == MAILBOX_OK) {
+		worker_order(worker, WORKER_ORDER_REPORT);
+		if (mailbox_wait(&worker->mailbox) == MAILBOX_OK)
+			return &worker->mailbox;
+	}
+	snprintf(error, sizeof(error), "worker %u did not answer within %u ms", worker_idx,
+		 MAILBOX_TIMEOUT_MS);
+	rte_tel_data_add_dict_string(data, "error", error);
+	return NULL;
+}
+
+void report_upstreams(const struct report_sources *from, uint32_t cursor, struct rte_tel_data *data)
+{
+	struct engine_upstream_row rows[MAILBOX_UPSTREAM_ROWS];
+	const struct mailbox *m = ask(from, 0, MAILBOX_UPSTREAMS, cursor, data);
+	unsigned row_count;
+	uint32_t next;
+
+	if (m == NULL)
+		return;
+	row_count = m->row_count;
+	next = m->cursor;
+	memcpy(rows, m->rows.upstreams, sizeof(rows));
+	for (unsigned w = 1; w < from->worker_count; w++) {
+		m = ask(from, w, MAILBOX_UPSTREAMS, cursor, data);
+		if (m == NULL)
+			return;
+		/* One table of servers for all: row i is the same server in each. */
+		for (unsigned i = 0; i < row_count && i < m->row_count; i++)
+			engine_upstream_row_add(&rows[i], &m->rows.upstreams[i]);
+	}
+	add_cursor(data, next);
+	for (unsigned i = 0; i < row_count; i++) {
+		struct rte_tel_data *row = start_row();
+
+		if (row == NULL)
+			return;
+		add_upstream(row, &rows[i]);
+		add_row(data, i, row);
+	}
+}
+
+/* Where to go on after a worker's page. */
+static uint32_t inflight_next(const struct report_sources *from, unsigned worker_idx,
+			      uint32_t place)
+{
+	if (place != ENGINE_REPORT_END)
+		return worker_idx << CURSOR_PLACE_BITS | place;
+	return worker_idx + 1 < from->worker_count ? (worker_idx + 1) << CURSOR_PLACE_BITS
+						   : ENGINE_REPORT_END;
+}
+
+void report_inflight(const struct report_sources *from, uint32_t cursor, struct rte_tel_data *data)
+{
+	unsigned worker_idx = cursor >> CURSOR_PLACE_BITS;
+	const struct mailbox *m;
+
+	if (worker_idx >= from->worker_count) {
+		add_cursor(data, ENGINE_REPORT_END);
+		return;
+	}
+	m = ask(from, worker_idx, MAILBOX_INFLIGHT, cursor & CURSOR_PLACE_MASK, data);
+	if (m == NULL)
+		return;
+	add_cursor(data, inflight_next(from, worker_idx, m->cursor));
+	for (unsigned i = 0; i < m->row_count; i++) {
+		struct rte_tel_data *row = start_row();
+
+		if (row == NULL)
+			return;
+		add_inflight(row, &m->rows.inflight[i], worker_idx);
+		add_row(data, i, row);
+	}
+}
+
+void report_neighbours(const struct report_sources *from, uint32_t cursor,
+		       struct rte_tel_data *data)
+{
+	const struct mailbox *m = ask(from, 0, MAILBOX_NEIGHBOURS, cursor, data);
+
+	if (m == NULL)
+		return;
+	add_cursor(data, m->cursor);
+	for (unsigned i = 0; i < m->row_count; i++) {
+		struct rte_tel_data *row = start_row();
+
+		if (row == NULL)
+			return;
+		add_neighbour(row, &m->rows.neighbours[i], from->config);
+		add_row(data, i, row);
+	}
+}
