@@ -102,11 +102,15 @@ static enum send_result enter(struct engine *e, struct inflight_slot *slot, uint
 	const struct port_set *ports = e->config->outgoing[way->outgoing_idx].ports;
 
 	for (unsigned draws = 0; draws < TICKET_DRAWS_MAX; draws++) {
-		struct ticket ticket;
+		struct ticket ticket, next;
 		uint64_t hash;
 
 		if (!ticket_draw(&e->hands[way->outgoing_idx], ports, &e->entropy, &ticket))
 			return SEND_NO_ENTROPY;
+		/* The next query goes the same way, as a rule: its bucket comes while this one is built. */
+		if (ticket_next(&e->hands[way->outgoing_idx], ports, &next))
+			inflight_prefetch(e->inflight.words,
+					  inflight_hash(way->peer_hash, next.port));
 		slot->local_port = ticket.port;
 		slot->id = ticket.id;
 		hash = inflight_hash(way->peer_hash, ticket.port);

@@ -52,4 +52,15 @@ MUST_USE static inline bool ticket_draw(struct ticket_hand *hand, const struct p
 	return true;
 }
 
+/* The ticket that the next draw from this set plays, to prefetch its in-flight bucket by: false if
+ * it is not drawn yet. It stays in the hand. */
+MUST_USE static inline bool ticket_next(const struct ticket_hand *hand, const struct port_set *set,
+					struct ticket *out)
+{
+	if (hand->left == 0 || hand->drawn_from != set)
+		return false;
+	*out = hand->tickets[hand->left - 1];
+	return true;
+}
+
 #endif
