@@ -13,8 +13,9 @@ uint16_t engine_neighbour_count_max(const struct engine_config *config)
 /* A client's prefix may reach us through any of the workers that receive: each has its share of the rate. */
 static uint32_t error_replies_per_s(const struct engine_params *p)
 {
-	return ERROR_REPLIES_PER_S / p->receiver_count > 0 ? ERROR_REPLIES_PER_S / p->receiver_count
-							   : 1u;
+	uint32_t share = ERROR_REPLIES_PER_S / (uint32_t)p->receiver_count;
+
+	return share > 0 ? share : 1;
 }
 
 /* The one list of what an engine is made of: measured with memory NULL, laid out otherwise. */

@@ -273,21 +273,24 @@ bool neighbour_due(struct neighbour_table *t, mono_ns now, struct neighbour_soli
 	if (LIKELY(now < neighbour_next_at(t, now)))
 		return false;
 	neighbour_take_suspicions(t, now);
-	/* One pass over the table, spread over the calls until false. */
-	while (t->scan_idx < t->entry_count) {
-		struct neighbour *n = &t->entries[t->scan_idx++];
+	/* Passes over the table, spread over the calls until false. Another one if something behind the pass has become due
+	 * meanwhile; it ends, since what is due is solicited, which moves it past now. */
+	do {
+		while (t->scan_idx < t->entry_count) {
+			struct neighbour *n = &t->entries[t->scan_idx++];
 
-		if (n->next_at <= now) {
-			neighbour_on_due(n);
-			neighbour_solicit(t, n, now, out);
-			return true;
+			if (n->next_at <= now) {
+				neighbour_on_due(n);
+				neighbour_solicit(t, n, now, out);
+				return true;
+			}
+			if (n->next_at < t->scan_next_at)
+				t->scan_next_at = n->next_at;
 		}
-		if (n->next_at < t->scan_next_at)
-			t->scan_next_at = n->next_at;
-	}
-	t->next_at = t->scan_next_at;
-	t->scan_next_at = MONO_NEVER;
-	t->scan_idx = 0;
+		t->next_at = t->scan_next_at;
+		t->scan_next_at = MONO_NEVER;
+		t->scan_idx = 0;
+	} while (t->next_at <= now);
 	return false;
 }
 
