@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "config/config.h"
+#include "dpdk_app/capture.h"
 #include "dpdk_app/control.h"
 #include "dpdk_app/device.h"
 #include "dpdk_app/eal.h"
@@ -169,17 +170,31 @@ static bool start_telemetry(const struct program *p, struct worker *workers)
 	return telemetry_open(&sources);
 }
 
+static bool start_capture(const struct program *p, struct worker *workers)
+{
+	const struct capture_sources sources = {
+		.config = p->config,
+		.ports = &p->ports,
+		.workers = workers,
+		.worker_count = p->worker_count,
+		.control_cpu = p->eal.cpus.control_cpu,
+	};
+
+	return capture_open(&sources);
+}
+
 /* With EAL up: ports, engines, workers, until the end. */
 static int serve(struct program *p)
 {
 	int exit_code = EXIT_REFUSED;
 
 	if (port_start_all(p->config, &p->ports) && make_workers(p) &&
-	    start_telemetry(p, p->workers)) {
+	    start_telemetry(p, p->workers) && start_capture(p, p->workers)) {
 		if (launch_workers(p) && control_run(&p->control) == CONTROL_STOPPED)
 			exit_code = EXIT_DONE;
 		stop_workers(p);
 	}
+	capture_close();
 	telemetry_close();
 	handoff_free(p->handoff);
 	port_stop_all(&p->ports);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/check.h"
+#include "dpdk_app/porticoctl_capture.h"
 #include "dpdk_app/porticoctl_socket.h"
 #include "dpdk_app/porticoctl_table.h"
 #include "dpdk_app/version.h"
@@ -23,6 +24,8 @@ static const char usage[] =
 	"  upstreams   what is known of each server\n"
 	"  inflight    the resolutions under way\n"
 	"  neighbours  the link-layer addresses of gateways and servers\n"
+	"  capture [--filter EXPR] [--count N] [--seconds S] [--snaplen N] [--force] FILE\n"
+	"              packets received and sent, as pcapng; FILE - is standard output\n"
 	"Options:\n"
 	"  -p PREFIX   the instance's dpdk.file_prefix (portico)\n"
 	"  --json      machine-readable output\n"
@@ -243,6 +246,28 @@ static const struct command *find_command(const char *name)
 	return NULL;
 }
 
+/* What the command line says. */
+struct command_line {
+	const char *prefix;
+	enum output output;
+	struct porticoctl_capture capture;
+	bool has_capture_options;
+};
+
+static int run_capture(const struct command_line *line)
+{
+	struct porticoctl_socket s;
+	int exit_code;
+
+	if (!porticoctl_socket_open(&s, line->prefix))
+		return EXIT_REFUSED;
+	exit_code = porticoctl_capture_run(&s, &line->capture) == PORTICOCTL_CAPTURE_OK
+			    ? EXIT_DONE
+			    : EXIT_REFUSED;
+	porticoctl_socket_close(&s);
+	return fflush(stdout) == 0 ? exit_code : EXIT_REFUSED;
+}
+
 static int run(const struct command *command, const char *prefix, enum output output)
 {
 	struct porticoctl_socket s;
@@ -255,27 +280,96 @@ static int run(const struct command *command, const char *prefix, enum output ou
 	return fflush(stdout) == 0 ? exit_code : EXIT_REFUSED;
 }
 
+enum option_code {
+	OPTION_FILTER = 256,
+	OPTION_COUNT,
+	OPTION_SECONDS,
+	OPTION_SNAPLEN,
+	OPTION_FORCE
+};
+
+static const struct option options[] = {
+	{"prefix", required_argument, NULL, 'p'},
+	{"json", no_argument, NULL, 'j'},
+	{"filter", required_argument, NULL, OPTION_FILTER},
+	{"count", required_argument, NULL, OPTION_COUNT},
+	{"seconds", required_argument, NULL, OPTION_SECONDS},
+	{"snaplen", required_argument, NULL, OPTION_SNAPLEN},
+	{"force", no_argument, NULL, OPTION_FORCE},
+	{"version", no_argument, NULL, 'V'},
+	{"help", no_argument, NULL, 'h'},
+	{0},
+};
+
+/* False: no such option, or no such value. */
+static bool parse_capture_option(int option, const char *value, struct porticoctl_capture *out)
+{
+	switch (option) {
+	case OPTION_FILTER:
+		out->filter = value;
+		return true;
+	case OPTION_COUNT:
+		return porticoctl_capture_number("--count", value, 1, UINT64_MAX - 1, &out->count);
+	case OPTION_SECONDS:
+		return porticoctl_capture_number("--seconds", value, 1, CAPTURE_SECONDS_MAX,
+						 &out->seconds);
+	case OPTION_SNAPLEN:
+		return porticoctl_capture_number("--snaplen", value, CAPTURE_SNAPLEN_MIN,
+						 CAPTURE_SNAPLEN_MAX, &out->snaplen_bytes);
+	case OPTION_FORCE:
+		out->replace = true;
+		return true;
+	default:
+		return false;
+	}
+}
+
+static int refuse_usage(void)
+{
+	fputs(usage, stderr);
+	return EXIT_USAGE;
+}
+
+static int run_command(int argc, char **argv, struct command_line *line)
+{
+	const struct command *command;
+	bool is_capture = optind < argc && strcmp(argv[optind], "capture") == 0;
+
+	if (is_capture && optind + 2 == argc) {
+		line->capture.file = argv[optind + 1];
+		line->capture.json = line->output == OUTPUT_JSON;
+		return run_capture(line);
+	}
+	if (is_capture) {
+		fputs("porticoctl: capture: one FILE, or - for standard output\n", stderr);
+		return refuse_usage();
+	}
+	if (line->has_capture_options) {
+		fputs("porticoctl: --filter, --count, --seconds, --snaplen and --force are "
+		      "capture's\n",
+		      stderr);
+		return refuse_usage();
+	}
+	command = optind + 1 == argc ? find_command(argv[optind]) : NULL;
+	if (command != NULL)
+		return run(command, line->prefix, line->output);
+	if (optind < argc)
+		fprintf(stderr, "porticoctl: what is \"%s\"?\n", argv[argc - 1]);
+	return refuse_usage();
+}
+
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"prefix", required_argument, NULL, 'p'},
-		{"json", no_argument, NULL, 'j'},
-		{"version", no_argument, NULL, 'V'},
-		{"help", no_argument, NULL, 'h'},
-		{0},
-	};
-	const struct command *command;
-	const char *prefix = "portico";
-	enum output output = OUTPUT_TEXT;
+	struct command_line line = {.prefix = "portico", .output = OUTPUT_TEXT};
 	int option;
 
 	while ((option = getopt_long(argc, argv, "p:h", options, NULL)) != -1) {
 		switch (option) {
 		case 'p':
-			prefix = optarg;
+			line.prefix = optarg;
 			break;
 		case 'j':
-			output = OUTPUT_JSON;
+			line.output = OUTPUT_JSON;
 			break;
 		case 'V':
 			puts("porticoctl " PORTICO_VERSION);
@@ -284,16 +378,11 @@ int main(int argc, char **argv)
 			fputs(usage, stdout);
 			return EXIT_DONE;
 		default:
-			fputs(usage, stderr);
-			return EXIT_USAGE;
+			if (!parse_capture_option(option, optarg, &line.capture))
+				return refuse_usage();
+			line.has_capture_options = true;
+			break;
 		}
 	}
-	command = optind + 1 == argc ? find_command(argv[optind]) : NULL;
-	if (command == NULL) {
-		if (optind < argc)
-			fprintf(stderr, "porticoctl: what is \"%s\"?\n", argv[argc - 1]);
-		fputs(usage, stderr);
-		return EXIT_USAGE;
-	}
-	return run(command, prefix, output);
+	return run_command(argc, argv, &line);
 }

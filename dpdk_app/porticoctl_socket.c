@@ -5,6 +5,8 @@
 #include "dpdk_app/telemetry_path.h"
 
 #define GREETING_BYTES 1024
+/* DPDK reads one byte less. */
+#define REQUEST_BYTES 1024
 #define REPLY_BYTES_DEFAULT (16 * 1024)
 #define REPLY_BYTES_MAX (1024 * 1024)
 /* A worker has a second to answer; the socket's thread a little more. */
@@ -111,8 +113,17 @@ static bool find_body(const char *command, struct porticoctl_reply *reply)
 bool porticoctl_socket_ask(const struct porticoctl_socket *s, const char *command, uint32_t start,
 			   struct porticoctl_reply *out)
 {
-	char request[128];
-	int request_bytes = snprintf(request, sizeof(request), "/portico/%s,%u", command, start);
+	char params[16];
+
+	snprintf(params, sizeof(params), "%u", start);
+	return porticoctl_socket_ask_with(s, command, params, out);
+}
+
+bool porticoctl_socket_ask_with(const struct porticoctl_socket *s, const char *command,
+				const char *params, struct porticoctl_reply *out)
+{
+	char request[REQUEST_BYTES];
+	int request_bytes = snprintf(request, sizeof(request), "/portico/%s,%s", command, params);
 	struct porticoctl_reply reply = {.text = malloc(s->reply_bytes_max)};
 	ssize_t length = -1;
 

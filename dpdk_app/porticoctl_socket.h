@@ -28,6 +28,9 @@ void porticoctl_socket_close(struct porticoctl_socket *s);
 /* Send "/portico/COMMAND,start" and parse the reply. False: printed why. */
 MUST_USE bool porticoctl_socket_ask(const struct porticoctl_socket *s, const char *command,
 				    uint32_t start, struct porticoctl_reply *out);
+/* The same with parameters as they are; command and parameters take 1,000 bytes at most. */
+MUST_USE bool porticoctl_socket_ask_with(const struct porticoctl_socket *s, const char *command,
+					 const char *params, struct porticoctl_reply *out);
 void porticoctl_reply_free(struct porticoctl_reply *reply);
 
 #endif

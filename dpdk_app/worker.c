@@ -53,6 +53,11 @@ void worker_order(struct worker *w, uint32_t order)
 	atomic_fetch_or_explicit(&w->orders, order, memory_order_release);
 }
 
+uint32_t worker_orders(const struct worker *w)
+{
+	return atomic_load_explicit(&w->orders, memory_order_acquire);
+}
+
 uint32_t worker_state(const struct worker *w)
 {
 	return atomic_load_explicit(&w->state, memory_order_acquire);
@@ -290,8 +295,9 @@ static unsigned transmit(struct loop *l)
 
 static void obey_orders(struct loop *l, uint32_t orders)
 {
-	/* Cleared before it is obeyed: an order that comes meanwhile is seen in the next turn. */
-	atomic_fetch_and_explicit(&l->worker->orders, ~orders, memory_order_acquire);
+	/* Cleared before it is obeyed: an order that comes meanwhile is seen in the next turn. Release: who sees
+	 * it cleared knows that this worker is done with all it did before. */
+	atomic_fetch_and_explicit(&l->worker->orders, ~orders, memory_order_acq_rel);
 	if ((orders & WORKER_ORDER_REPORT) != 0)
 		mailbox_answer(&l->worker->mailbox, l->engine, l->now);
 	if ((orders & WORKER_ORDER_STOP_TAKING) != 0) {

@@ -35,6 +35,7 @@
 #define WORKER_ORDER_REPORT 1u      /* look into the mailbox */
 #define WORKER_ORDER_STOP_TAKING 2u /* engine_stop_taking */
 #define WORKER_ORDER_QUIT 4u        /* leave the loop */
+#define WORKER_ORDER_TURN 8u        /* nothing: that it is cleared says that a new turn has begun */
 
 /* What the worker says of itself. */
 #define WORKER_STATE_READY 1u /* engine_ready() has said yes */
@@ -60,6 +61,9 @@ struct worker {
 
 /* Control: give an order, with all that was written before it (release). */
 void worker_order(struct worker *w, uint32_t order);
+/* Which of them the worker has not taken yet. After one is gone, all that the worker did before it took it is seen
+ * (acquire). */
+uint32_t worker_orders(const struct worker *w);
 /* Control: what the worker said last. */
 uint32_t worker_state(const struct worker *w);
 
