@@ -107,13 +107,13 @@ NEEDS := build$(if $(filter test unit unit-bin stress smoke fuzz fuzz-bin lint f
 
 all: $(call programs,$(BUILD)) build/$(BUILD)/libcore.a build/$(BUILD)/libconfig.a ## everything that is installed (default)
 
-test: all build/unit build/san/unit $(call programs,san) ## every test, as root: unit tests (release and san), smoke tests
+test: all $(load) build/unit build/san/unit $(call programs,san) ## every test, as root: unit tests (release and san), smoke tests
 	$(Q)tests/lab/suite.sh release=build/unit san=build/san/unit smoke
 
 unit: $(bin_$(BUILD))/unit ## only the unit tests, of BUILD
 	$(Q)tests/lab/suite.sh $(BUILD)=$<
 
-smoke: all ## only the smoke tests; SMOKE=name runs one
+smoke: all $(load) ## only the smoke tests; SMOKE=name runs one
 	$(Q)tests/lab/suite.sh smoke
 
 stress: build/stress/stress_inflight build/stress/stress_inflight_tsan ## in-flight words: threads, ThreadSanitizer, mutants (SEED= STRESS_S=)
@@ -132,8 +132,9 @@ lint: all ## format, layers, lone headers, words, sizes, symbols
 	$(Q)LINT_CORE_FLAGS='$(CORE_FLAGS)' LINT_CONFIG_FLAGS='$(CONFIG_FLAGS)' LINT_APP_FLAGS='$(subst ','\'',$(APP_FLAGS))' \
 		tests/lint/run.sh
 
-bench: $(benches) ## the micro-benchmarks
+bench: $(benches) $(load) ## the micro-benchmarks; as root also rig C: forwarded misses over memif
 	$(Q)set -e; for b in $(benches); do $$b; done
+	$(Q)if [ "$$(id -u)" -eq 0 ]; then $(MAKE) -s all && bench/rig_c.sh; else echo 'bench: rig C needs root'; fi
 	$(if $(benches),,@echo 'bench: nothing to measure yet')
 
 run: all ## Portico in a small internet of network namespaces, as root; CONFIG=FILE runs on yours; RUN_SECONDS=

@@ -1,0 +1,44 @@
+#include "bench/load/content.h"
+
+#include <string.h>
+
+#include "bench/load/random.h"
+#include "core/dns_const.h"
+
+void content_init(struct content *c, uint64_t seed)
+{
+	struct random random = {seed};
+
+	c->key.k0 = random_next(&random);
+	c->key.k1 = random_next(&random);
+}
+
+void content_of(const struct content *c, const struct name *qname, uint16_t qtype,
+		struct content_answer *out)
+{
+	/* The network of AAAA records; the rest is the name's. */
+	static const uint8_t prefix_v6[] = {0x20, 0x01, 0x00, 0x02, 0x00, 0x00, 0x00, 0x03};
+	uint64_t hash = name_hash(&c->key, qname);
+
+	out->rdata_bytes = 0;
+	if (random_is_within(random_mix(hash + 1), c->silent_per_million)) {
+		out->kind = CONTENT_SILENCE;
+	} else if (random_is_within(random_mix(hash + 2), c->nxdomain_per_million)) {
+		out->kind = CONTENT_NXDOMAIN;
+	} else if (qtype == DNS_TYPE_A) {
+		/* 198.18.0.0/15 and 17 bits of the name. */
+		uint8_t data[] = {198, (uint8_t)(18 | (hash >> 16 & 1)), (uint8_t)(hash >> 8),
+				  (uint8_t)hash};
+
+		out->kind = CONTENT_RECORD;
+		out->rdata_bytes = sizeof(data);
+		memcpy(out->rdata, data, sizeof(data));
+	} else if (qtype == DNS_TYPE_AAAA) {
+		out->kind = CONTENT_RECORD;
+		out->rdata_bytes = sizeof(out->rdata);
+		memcpy(out->rdata, prefix_v6, sizeof(prefix_v6));
+		memcpy(out->rdata + sizeof(prefix_v6), &hash, sizeof(hash));
+	} else {
+		out->kind = CONTENT_NODATA;
+	}
+}

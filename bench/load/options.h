@@ -1,0 +1,102 @@
+/* The command line: one table of every option (options.c), which parser and --help read.
+ *
+ * Memory: texts point into argv. Threads: written once at start.
+ */
+#ifndef LOAD_OPTIONS_H
+#define LOAD_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/address.h"
+#include "core/check.h"
+#include "core/name.h"
+
+#define OPTIONS_SERVERS_MAX 16
+#define OPTIONS_TYPES_MAX 16
+#define OPTIONS_QUEUES_MAX 16
+
+enum options_mode {
+	OPTIONS_MODE_BOTH,   /* clients and servers */
+	OPTIONS_MODE_CLIENT, /* only clients */
+	OPTIONS_MODE_SERVER, /* only servers */
+	OPTIONS_MODE_ECHO,   /* clients, whose packets come back with addresses and ports swapped */
+};
+
+/* Indices of what there is one of for each. */
+enum options_version { OPTIONS_V4, OPTIONS_V6, OPTIONS_VERSIONS };
+enum options_names { OPTIONS_NAMES_UNIQUE, OPTIONS_NAMES_ZIPF, OPTIONS_NAMES_FILE };
+enum options_family { OPTIONS_FAMILY_4, OPTIONS_FAMILY_6, OPTIONS_FAMILY_MIXED };
+
+struct options {
+	/* the device */
+	const char *vdev;
+	const char *file_prefix;
+	bool hugepages;
+	uint32_t cpu;
+	uint32_t memory_mb;
+	uint32_t queue_count;
+	uint32_t mbuf_count;
+	uint32_t ring_entries;
+	bool drop_refused;
+	int eal_argc; /* what stood behind -- */
+	char **eal_argv;
+
+	/* the run */
+	enum options_mode mode;
+	double rate_per_s;    /* open loop; 0: closed loop */
+	uint32_t outstanding; /* closed loop; 0: open loop */
+	double seconds;       /* 0: until count */
+	double warmup_s;
+	uint64_t count; /* 0: until the time is over */
+	uint32_t timeout_ms;
+	uint32_t wait_s;
+	uint32_t nap_us;
+	uint32_t check_every;
+	uint64_t seed;
+	const char *json_file; /* "-": standard output; NULL: none */
+
+	/* clients */
+	struct address targets[OPTIONS_VERSIONS];
+	enum options_family family;
+	uint32_t client_count;
+	uint32_t ports_each;
+	uint32_t edns_per_million;
+	uint32_t dnssec_ok_per_million;
+	bool mixed_case;
+
+	/* names */
+	enum options_names names;
+	const char *names_file;
+	uint32_t zipf_count;
+	double zipf_exponent;
+	struct name zone;
+	uint16_t types[OPTIONS_TYPES_MAX];
+	uint32_t type_count;
+
+	/* servers */
+	struct address servers[OPTIONS_SERVERS_MAX];
+	uint32_t server_count;
+	struct address gateways[OPTIONS_VERSIONS];
+	uint32_t silent_servers; /* bit i: server i says nothing */
+	uint32_t silent_per_million;
+	uint32_t nxdomain_per_million;
+	uint32_t loss_per_million;
+	uint32_t delay_least_us;
+	uint32_t delay_most_us;
+	uint32_t wrong_ids;
+	uint32_t corrupt_every;
+	uint32_t ttl_s;
+};
+
+enum options_result { OPTIONS_OK, OPTIONS_HELP, OPTIONS_USAGE };
+
+static inline enum options_version options_version_of(const struct address *a)
+{
+	return address_is_v4(a) ? OPTIONS_V4 : OPTIONS_V6;
+}
+
+/* What is wrong is said on stderr, --help on stdout. */
+MUST_USE enum options_result options_parse(int argc, char **argv, struct options *out);
+
+#endif

@@ -1,0 +1,33 @@
+/* When questions are due: at an even rate by a schedule that does not wait for answers, so that a slow answer makes the
+ * following ones late instead of making them disappear (no coordinated omission).
+ *
+ * Time: cycles of the TSC, given. Threads: a value of its user.
+ */
+#ifndef LOAD_PACE_H
+#define LOAD_PACE_H
+
+#include <stdint.h>
+
+struct pace {
+	uint64_t start_tsc;
+	double cycles_each;
+	uint64_t taken_count;
+};
+
+static inline void pace_init(struct pace *p, uint64_t start_tsc, double per_s, uint64_t tsc_hz)
+{
+	*p = (struct pace){.start_tsc = start_tsc, .cycles_each = (double)tsc_hz / per_s};
+}
+
+/* When the next one is due. */
+static inline uint64_t pace_next(const struct pace *p)
+{
+	return p->start_tsc + (uint64_t)((double)p->taken_count * p->cycles_each);
+}
+
+static inline void pace_take(struct pace *p)
+{
+	p->taken_count++;
+}
+
+#endif

@@ -1,0 +1,435 @@
+#include "dpdk_app/dpdk.h"
+
+#include "bench/load/run.h"
+
+#include <rte_pause.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "bench/load/client.h"
+#include "bench/load/link.h"
+#include "bench/load/load_port.h"
+#include "bench/load/pace.h"
+#include "bench/load/server_side.h"
+#include "core/dns_const.h"
+
+/* Between two tries to find the other side's MAC. */
+#define TRIES_PER_S 10
+
+static volatile sig_atomic_t stopped;
+
+struct runner {
+	const struct options *options;
+	struct load_port port;
+	struct link link;
+	struct content content;
+	struct client client;
+	struct server_side server;
+	struct load_counters counters;
+	struct load_counters at_start; /* of measuring */
+	struct load_counters at_end;   /* of sending */
+	struct histogram latency_ns;
+	struct pace pace;
+	uint64_t tsc_hz;
+	uint64_t measure_tsc; /* the warm-up's end */
+	uint64_t end_tsc;     /* of sending */
+	uint64_t sent_tsc;    /* when it ended */
+	uint64_t carried;
+	bool asks;
+	bool measuring;
+	bool sending;
+};
+
+void run_stop(void)
+{
+	stopped = 1;
+}
+
+/* ---- packets in ---- */
+
+static void answer_link(struct runner *r, struct rte_mbuf *mbuf, const struct frame_view *view)
+{
+	struct buffer frame = {rte_pktmbuf_mtod(mbuf, uint8_t *),
+			       mbuf->data_len + (size_t)rte_pktmbuf_tailroom(mbuf)};
+	unsigned length = link_answer(&r->link, frame, view);
+
+	if (length == 0) {
+		rte_pktmbuf_free(mbuf);
+		return;
+	}
+	mbuf->data_len = (uint16_t)length;
+	mbuf->pkt_len = length;
+	r->counters.of[LOAD_LINK_ANSWERS]++;
+	load_port_send(&r->port, mbuf, 0);
+}
+
+static void take_udp(struct runner *r, struct rte_mbuf *mbuf, const struct frame_view *view,
+		     uint64_t now_tsc)
+{
+	enum options_mode mode = r->options->mode;
+	uint32_t idx;
+
+	switch (link_owner(&r->link, &view->dst, &idx)) {
+	case LINK_SERVER:
+		if (mode == OPTIONS_MODE_BOTH || mode == OPTIONS_MODE_SERVER) {
+			server_side_take(&r->server, mbuf, view, idx, now_tsc);
+			return;
+		}
+		break;
+	case LINK_CLIENT:
+		if (r->asks)
+			client_take(&r->client, view, idx, now_tsc);
+		break;
+	case LINK_GATEWAY:
+	case LINK_NOBODY:
+		break;
+	}
+	rte_pktmbuf_free(mbuf);
+}
+
+static void take_packet(struct runner *r, struct rte_mbuf *mbuf, uint64_t now_tsc)
+{
+	struct span frame = {rte_pktmbuf_mtod(mbuf, const uint8_t *), mbuf->data_len};
+	struct frame_view view;
+	enum frame_result result = link_parse(&r->link, frame, &view);
+
+	if (UNLIKELY(result != FRAME_OK)) {
+		r->counters.of[LOAD_GARBAGE]++;
+		r->counters.garbage[result]++;
+		rte_pktmbuf_free(mbuf);
+		return;
+	}
+	switch (view.kind) {
+	case FRAME_UDP:
+		take_udp(r, mbuf, &view, now_tsc);
+		return;
+	case FRAME_ARP_REQUEST:
+	case FRAME_ND_SOLICIT:
+		answer_link(r, mbuf, &view);
+		return;
+	case FRAME_ARP_REPLY:
+	case FRAME_ND_ADVERTISE:
+		link_learn(&r->link, &view);
+		break;
+	case FRAME_ECHO_REQUEST:
+	case FRAME_NEIGHBOUR_HINT:
+		break;
+	}
+	rte_pktmbuf_free(mbuf);
+}
+
+static unsigned receive_all(struct runner *r, uint64_t now_tsc)
+{
+	struct rte_mbuf *mbufs[LOAD_BURST];
+	unsigned total = 0;
+
+	for (unsigned q = 0; q < r->port.queue_count; q++) {
+		unsigned count = load_port_receive(&r->port, q, mbufs);
+
+		for (unsigned i = 0; i < count; i++) {
+			if (i + 1 < count)
+				rte_prefetch0(rte_pktmbuf_mtod(mbufs[i + 1], void *));
+			take_packet(r, mbufs[i], now_tsc);
+		}
+		total += count;
+	}
+	return total;
+}
+
+/* ---- questions out ---- */
+
+static void end_sending(struct runner *r, uint64_t now_tsc)
+{
+	r->sending = false;
+	r->sent_tsc = now_tsc;
+	r->at_end = r->counters;
+}
+
+static bool is_count_reached(const struct runner *r)
+{
+	uint64_t sent = r->counters.of[LOAD_SENT] - r->at_start.of[LOAD_SENT];
+
+	return r->options->count != 0 && r->measuring && sent >= r->options->count;
+}
+
+static unsigned ask_due(struct runner *r, uint64_t now_tsc)
+{
+	const struct options *o = r->options;
+	unsigned count;
+
+	if (!load_port_has_room(&r->port))
+		return 0;
+	for (count = 0; count < LOAD_BURST; count++) {
+		uint64_t due_tsc = now_tsc;
+
+		if (is_count_reached(r)) {
+			end_sending(r, now_tsc);
+			break;
+		}
+		if (o->rate_per_s > 0) {
+			due_tsc = pace_next(&r->pace);
+			if (due_tsc > now_tsc || due_tsc >= r->end_tsc)
+				break;
+		} else if (r->client.waiting_count >= o->outstanding) {
+			break;
+		}
+		if (!client_ask(&r->client, (struct client_moment){due_tsc, now_tsc}))
+			break;
+		pace_take(&r->pace);
+	}
+	return count;
+}
+
+/* The warm-up is over: figures count from here. */
+static void begin_measuring(struct runner *r, uint64_t now_tsc)
+{
+	r->measuring = true;
+	r->measure_tsc = now_tsc;
+	r->counters.behind_tsc_most = 0;
+	r->at_start = r->counters;
+	r->carried = r->client.waiting_count;
+	r->client.measure_tsc = now_tsc;
+	histogram_clear(&r->latency_ns);
+	/* For whoever measures the tested program meanwhile. */
+	fputs("load: measuring\n", stderr);
+}
+
+static void follow_clock(struct runner *r, uint64_t now_tsc)
+{
+	if (!r->measuring && now_tsc >= r->measure_tsc)
+		begin_measuring(r, now_tsc);
+	if (r->sending && (now_tsc >= r->end_tsc || stopped != 0))
+		end_sending(r, now_tsc);
+}
+
+/* One turn. Busy cycles are those of turns that found something to do. */
+static void turn(struct runner *r)
+{
+	uint64_t now_tsc = rte_rdtsc();
+	unsigned done;
+
+	done = server_side_send_due(&r->server, now_tsc);
+	done += receive_all(r, now_tsc);
+	if (r->asks) {
+		if (r->sending)
+			done += ask_due(r, now_tsc);
+		client_expire(&r->client, now_tsc);
+	}
+	load_port_flush(&r->port);
+	follow_clock(r, now_tsc);
+	if (done > 0)
+		r->counters.of[LOAD_BUSY_CYCLES] += rte_rdtsc() - now_tsc;
+	else if (r->options->nap_us > 0)
+		rte_delay_us_sleep(r->options->nap_us);
+	else
+		rte_pause();
+}
+
+/* ---- the other side ---- */
+
+/* Ask for the targets' MACs. */
+static void solicit(struct runner *r)
+{
+	for (unsigned v = 0; v < OPTIONS_VERSIONS; v++) {
+		struct rte_mbuf *mbuf = load_port_packet(&r->port);
+		unsigned length;
+
+		if (mbuf == NULL)
+			return;
+		length = link_solicit(&r->link,
+				      (struct buffer){rte_pktmbuf_mtod(mbuf, uint8_t *),
+						      rte_pktmbuf_tailroom(mbuf)},
+				      (enum options_version)v);
+		if (length == 0) {
+			rte_pktmbuf_free(mbuf);
+			continue;
+		}
+		mbuf->data_len = (uint16_t)length;
+		mbuf->pkt_len = length;
+		load_port_send(&r->port, mbuf, 0);
+	}
+}
+
+static bool is_link_ready(const struct runner *r)
+{
+	return !r->asks || link_is_ready(&r->link);
+}
+
+/* One question, whatever becomes of it. */
+static void try_question(struct runner *r)
+{
+	uint64_t now_tsc = rte_rdtsc();
+
+	if (!client_ask(&r->client, (struct client_moment){now_tsc, now_tsc}))
+		fprintf(stderr, "load: no room for a first question\n");
+}
+
+/* The first answer says that the whole way is open. Where nobody is to answer there is none to wait for. */
+static bool is_way_open(const struct runner *r)
+{
+	const struct options *o = r->options;
+	uint32_t all = (UINT32_C(1) << o->server_count) - 1;
+
+	if (o->mode == OPTIONS_MODE_ECHO)
+		return r->counters.of[LOAD_ANSWERED] > 0;
+	if (!r->asks || (o->silent_servers & all) == all ||
+	    o->silent_per_million == RANDOM_MILLION || o->loss_per_million == RANDOM_MILLION)
+		return true;
+	return r->counters.rcodes[DNS_RCODE_NOERROR] + r->counters.rcodes[DNS_RCODE_NXDOMAIN] > 0;
+}
+
+/* Try it, a few times a second, until it is so. False: the time was over. */
+static bool try_until(struct runner *r, bool (*is_so)(const struct runner *r),
+		      void (*try_it)(struct runner *r), uint64_t end_tsc)
+{
+	uint64_t next_tsc = 0;
+
+	while (!is_so(r)) {
+		uint64_t now_tsc = rte_rdtsc();
+
+		if (now_tsc > end_tsc || stopped != 0)
+			return false;
+		if (now_tsc > next_tsc) {
+			try_it(r);
+			next_tsc = now_tsc + r->tsc_hz / TRIES_PER_S;
+		}
+		server_side_send_due(&r->server, now_tsc);
+		receive_all(r, now_tsc);
+		load_port_flush(&r->port);
+	}
+	return true;
+}
+
+static bool is_device_up(const struct runner *r)
+{
+	return load_port_is_up(&r->port);
+}
+
+static void rest(struct runner *r)
+{
+	(void)r;
+	rte_delay_us_sleep(1000);
+}
+
+static enum run_result find_other_side(struct runner *r)
+{
+	uint64_t end_tsc = rte_rdtsc() + r->options->wait_s * r->tsc_hz;
+
+	if (!try_until(r, is_device_up, rest, end_tsc)) {
+		fprintf(stderr, "load: nobody is at the other end of %s, or it has fewer queues\n",
+			r->options->vdev);
+		return RUN_NO_LINK;
+	}
+	if (!try_until(r, is_link_ready, solicit, end_tsc)) {
+		fprintf(stderr, "load: the target does not say its MAC (ARP, ND)\n");
+		return RUN_NO_ANSWER;
+	}
+	if (!try_until(r, is_way_open, try_question, end_tsc)) {
+		fprintf(stderr, "load: %s\n",
+			r->options->mode == OPTIONS_MODE_ECHO ? "no packet comes back"
+							      : "no question is answered");
+		return RUN_NO_ANSWER;
+	}
+	return RUN_OK;
+}
+
+/* ---- the whole ---- */
+
+static bool start_parts(struct runner *r)
+{
+	const struct options *o = r->options;
+
+	content_init(&r->content, o->seed);
+	r->content.nxdomain_per_million = o->nxdomain_per_million;
+	r->content.silent_per_million = o->silent_per_million;
+	link_init(&r->link, o, &r->port.mac);
+	r->asks = o->mode != OPTIONS_MODE_SERVER;
+	return client_init(&r->client,
+			   &(struct client_parts){
+				   .options = o,
+				   .link = &r->link,
+				   .port = &r->port,
+				   .content = &r->content,
+				   .counters = &r->counters,
+				   .latency_ns = &r->latency_ns,
+				   .tsc_hz = r->tsc_hz,
+			   }) &&
+	       server_side_init(&r->server, &(struct server_side_parts){
+						    .options = o,
+						    .link = &r->link,
+						    .port = &r->port,
+						    .content = &r->content,
+						    .counters = &r->counters,
+						    .tsc_hz = r->tsc_hz,
+						    .now_tsc = rte_rdtsc(),
+					    });
+}
+
+static uint64_t cycles_of(const struct runner *r, double seconds)
+{
+	return (uint64_t)(seconds * (double)r->tsc_hz);
+}
+
+static void send_and_wait(struct runner *r)
+{
+	const struct options *o = r->options;
+	uint64_t start_tsc = rte_rdtsc();
+
+	r->measure_tsc = start_tsc + cycles_of(r, o->warmup_s);
+	r->end_tsc = o->seconds > 0 ? r->measure_tsc + cycles_of(r, o->seconds) : UINT64_MAX;
+	if (o->rate_per_s > 0)
+		pace_init(&r->pace, start_tsc, o->rate_per_s, r->tsc_hz);
+	r->sending = true;
+	follow_clock(r, start_tsc);
+	while (r->sending)
+		turn(r);
+	/* Each has its answer or has timed out. */
+	while (r->client.waiting_count > 0 && stopped == 0)
+		turn(r);
+	/* Stopped during the warm-up: nothing was measured. */
+	if (!r->measuring) {
+		begin_measuring(r, rte_rdtsc());
+		end_sending(r, r->measure_tsc);
+	}
+}
+
+static void take_figures(const struct runner *r, struct run_figures *out)
+{
+	*out = (struct run_figures){
+		.counters = r->counters,
+		.while_sending = r->at_end,
+		.latency_ns = r->latency_ns,
+		.carried = r->carried,
+		.tsc_hz = r->tsc_hz,
+		.upstream_ports = server_side_ports_seen(&r->server),
+		.queue_count = r->port.queue_count,
+	};
+	load_counter_subtract(&out->counters, &r->at_start);
+	load_counter_subtract(&out->while_sending, &r->at_start);
+	if (r->sent_tsc > r->measure_tsc)
+		out->seconds = (double)(r->sent_tsc - r->measure_tsc) / (double)r->tsc_hz;
+}
+
+enum run_result run(const struct options *options, struct run_figures *out)
+{
+	struct runner *r = calloc(1, sizeof(*r));
+	enum run_result result = RUN_NO_DEVICE;
+
+	if (r == NULL)
+		return RUN_NO_MEMORY;
+	r->options = options;
+	r->tsc_hz = rte_get_tsc_hz();
+	if (load_port_open(&r->port, options, &r->counters)) {
+		result = start_parts(r) ? find_other_side(r) : RUN_NO_MEMORY;
+		if (result == RUN_OK) {
+			send_and_wait(r);
+			take_figures(r, out);
+		}
+	}
+	client_fini(&r->client);
+	server_side_fini(&r->server);
+	load_port_close(&r->port);
+	free(r);
+	return result;
+}

@@ -1,0 +1,96 @@
+#!/bin/bash
+# The load generator of bench/load against Portico, over memif: no kernel interface, no NIC, no huge pages. It gets its
+# 20,000 answers, all right; Portico answers behind servers that lie about IDs or say nothing; and an answer that is wrong
+# is noticed, so that "0 wrong" means something.
+. "$(dirname "$0")/../lab/lab.sh"
+LOAD=${LOAD:-$LAB_ROOT/build/bench/load}
+
+lab_up
+if [ ! -x "$LOAD" ]; then
+	fail "$LOAD is not there: make"
+	exit 1
+fi
+socket=$LAB_DIR/memif.sock
+cat >"$LAB_DIR/portico.yaml" <<-CONF
+	workers: 1
+	dpdk: {memory_mb: 256, hugepages: never, file_prefix: $LAB_PREFIX}
+	interfaces:
+	  - name: net0
+	    device: "net_memif0,role=server,id=0,socket=$socket,socket-abstract=no"
+	    addresses: [$LAB_PORTICO_V4/24, "$LAB_PORTICO_V6/64"]
+	    gateway: [198.18.0.1, "2001:2:0:1::1"]
+	    kernel: none
+	allow: [198.18.0.0/15, "2001:2::/48"]
+	mode: forward
+	forward:
+	  - {zone: ".", to: [198.18.0.20, "2001:2:0:1::20"], policy: round_robin}
+CONF
+lab_portico "$LAB_DIR/portico.yaml" || exit 1
+
+# load ARGUMENTS...: sets load_status and load_figures (JSON); the last lines are shown where it failed. No two runs ask
+# for the same name.
+seed=0
+load() {
+	seed=$((seed + 1))
+	timeout 60 "$LOAD" --vdev="net_memif0,role=client,id=0,socket=$socket,socket-abstract=no,mac=02:00:00:00:00:20" \
+		--file-prefix="$LAB_PREFIX-load" --memory-mb=128 --mbufs=16383 --nap-us=50 --seed=$seed \
+		--json="$LAB_DIR/load.json" "$@" >"$LAB_DIR/load.log" 2>&1
+	load_status=$?
+}
+
+figure() {
+	grep -Eo "\"$1\":[0-9.]+" "$LAB_DIR/load.json" | sed 's/.*://'
+}
+
+figures() {
+	local name
+	for name; do
+		figure "$name"
+	done | paste -s -d ' '
+}
+
+load --outstanding=64 --count=20000 --check-every=1 --family=mixed --mixed-case --types=A,AAAA,MX --edns=80 --do=20 --nxdomain=10
+sed -n '/questions over/p;/latency/p' "$LAB_DIR/load.log" | sed 's/^/     | /'
+expect_equal "20,000 questions over memif: exit status" 0 $load_status
+expect_equal "sent, lost, wrong, late" "20000 0 0 0" "$(figures sent lost wrong late)"
+expect_between "every answer was compared in full" 20000 20100 "$(figure checked)"
+expect_equal "the answers are NOERROR or NXDOMAIN" "$(figure answered)" $(($(figure noerror) + $(figure nxdomain)))
+expect_between "some names do not exist" 1500 2500 "$(figure nxdomain)"
+expect_between "each was asked upstream" 20000 20500 "$(figure upstream_queries)"
+expect_between "half of them of each server" 9000 11500 "$(figure upstream_server_1)"
+expect_equal "nothing came that is no packet for us" 0 "$(figure garbage)"
+
+load --seconds=1 --rate=3000 --check-every=1 --delay-us=5000-9000
+expect_equal "open loop, answers delayed by 5 to 9 ms: exit status" 0 $load_status
+expect_between "sent by schedule" 2000 3010 "$(figure sent)"
+expect_equal "lost, wrong" "0 0" "$(figures lost wrong)"
+median=$(figure latency_us_p50)
+expect_between "half of all waited for more than the shortest delay" 6000 2000000 "${median%.*}"
+
+# Each question takes three tries with pauses between them: where the machine stands still for a second meanwhile, they
+# may be over. Three times in a row is no accident.
+for attempt in 1 2 3; do
+	load --outstanding=64 --count=2000 --check-every=1 --wrong-id=1 --timeout-ms=10000
+	[ $load_status -eq 0 ] && [ "$(figures servfail lost)" != "0 0" ] || break
+	echo "     | attempt $attempt: SERVFAIL, lost: $(figures servfail lost)"
+done
+expect_equal "a wrong ID before each right one: exit status" 0 $load_status
+expect_equal "sent, lost, wrong, not NOERROR" "2000 0 0 0" \
+	"$(figures sent lost wrong) $(($(figure answered) - $(figure noerror)))"
+expect_between "they were sent" 2000 99999 "$(figure upstream_wrong_ids)"
+expect_between "and seen" 2000 99999 "$(lab_stat near_misses)"
+
+load --outstanding=64 --count=2000 --check-every=1 --silent=1
+expect_equal "one of two servers says nothing: exit status" 0 $load_status
+expect_equal "sent, lost, wrong, not NOERROR" "2000 0 0 0" \
+	"$(figures sent lost wrong) $(($(figure answered) - $(figure noerror)))"
+expect_between "it was asked" 1 99999 "$(figure upstream_server_1)"
+
+load --outstanding=64 --count=2000 --check-every=1 --corrupt=100
+expect_equal "one record in 100 is wrong: exit status" 1 $load_status
+expect_between "records that were" 20 25 "$(figure upstream_corrupt)"
+expect_equal "each of them is noticed" "$(figure upstream_corrupt)" "$(figure wrong)"
+
+load --mode=sideways
+expect_equal "bad usage: exit status" 2 $load_status
+expect "SIGTERM: exit status 0" lab_stop_portico
