@@ -2,6 +2,8 @@
  * exactly one of OUTCOMES, so that their sum is rx_packets + handoffs, always (SECURITY.md R14); EVENTS
  * count what happens besides. Over all workers, handoffs is what was handed off, less what is in the rings.
  *
+ * Two are corrected downwards: what was counted as handed off and then found its ring full becomes a drop in the same turn.
+ *
  * Threads: worker: writes; control: reads, relaxed (aligned 8-byte words).
  */
 #ifndef PORTICO_COUNTER_H
@@ -22,7 +24,9 @@
 	X(UPSTREAM_RESPONSE, "upstream_responses", "replies that matched a query under way")       \
 	X(LATE_RESPONSE, "late_responses",                                                         \
 	  "replies to queries that had timed out or were replaced")                                \
-	X(NEAR_MISS, "near_misses", "replies with our address, port and peer but a wrong ID")      \
+	X(NEAR_MISS, "near_misses",                                                                \
+	  "replies with our address, port and peer but a wrong ID, each counted once by the last " \
+	  "worker it concerns")                                                                    \
 	X(UNMATCHED, "unmatched", "replies to no query under way")                                 \
 	X(MISMATCH_QUESTION, "mismatch_question",                                                  \
 	  "replies with the right ID but another question")                                        \
@@ -63,7 +67,8 @@
 	X(DROP_RATE_ECHO, "drops_rate_echo", "echo requests beyond the rate that is answered")     \
 	X(DROP_RATE_ERROR, "drops_rate_error",                                                     \
 	  "questions whose error reply was over the prefix's rate")                                \
-	X(DROP_NO_ROOM, "drops_no_room", "an answer that does not fit in the packet's buffer")     \
+	X(DROP_NO_ROOM, "drops_no_room",                                                           \
+	  "packets that could not be written over, for the answer or to be passed")                \
 	X(DROP_QUERY_SHORT, "drops_query_short", "datagram to the DNS port without a DNS header")  \
 	X(DROP_QUERY_IS_RESPONSE, "drops_query_qr", "response (QR=1) sent to the DNS port")        \
 	X(DROP_WAITERS_FULL, "drops_waiters_full", "no place for another waiting client")          \
@@ -80,7 +85,9 @@
 #define COUNTER_EVENTS(X)                                                                          \
 	X(RX_PACKETS, "rx_packets", "packets received from devices")                               \
 	X(TX_PACKETS, "tx_packets", "packets sent")                                                \
-	X(TX_DROPPED, "tx_dropped", "packets that the device did not take")                        \
+	X(TX_DROPPED, "tx_dropped",                                                                \
+	  "packets that the device, or the ring towards the worker that holds its queue, did not " \
+	  "take")                                                                                  \
 	X(QUERIES, "queries", "well-addressed DNS queries from clients")                           \
 	X(ANSWERS_NOERROR, "answers_noerror", "answers with NOERROR")                              \
 	X(ANSWERS_FORMERR, "answers_formerr", "answers with FORMERR")                              \

@@ -41,6 +41,7 @@ static struct engine *carve(struct arena *a, const struct engine_params *p)
 	void *errors = arena_take(a, 1, rate_limit_memory_bytes(RATE_BUCKETS));
 	void *links = arena_take(a, 1, rate_limit_memory_bytes(1));
 	void *link_answers = arena_take(a, 1, rate_limit_memory_bytes(1));
+	void *link_confirms = arena_take(a, 1, rate_limit_memory_bytes(1));
 	void *echoes = arena_take(a, 1, rate_limit_memory_bytes(1));
 
 	if (a->memory == NULL)
@@ -71,6 +72,8 @@ static struct engine *carve(struct arena *a, const struct engine_params *p)
 			&p->table_key, p->now);
 	rate_limit_init(&e->link_limit, links, 1, ARP_REPLIES_PER_S, &p->table_key, p->now);
 	rate_limit_init(&e->link_answer_limit, link_answers, 1, LINK_ANSWERS_PER_S, &p->table_key,
+			p->now);
+	rate_limit_init(&e->link_confirm_limit, link_confirms, 1, LINK_ANSWERS_PER_S, &p->table_key,
 			p->now);
 	rate_limit_init(&e->echo_limit, echoes, 1, ECHO_REPLIES_PER_S, &p->table_key, p->now);
 	return e;

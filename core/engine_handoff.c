@@ -76,11 +76,10 @@ void engine_passed_look(struct engine *e, struct rx_slot *slot, unsigned i)
 	resolution_prefetch(&e->resolutions, work->hash);
 }
 
-void engine_passed(struct engine *e, struct rx_slot *slot, unsigned i)
+void engine_passed(struct engine *e, struct rx_slot *slot)
 {
 	struct passed_question question;
 
-	(void)i;
 	memcpy(&question, slot->data, slot->length_bytes);
 	CHECK(question.key.qname.length_bytes == slot->length_bytes - PASSED_FIXED_BYTES);
 	engine_resolve(e, slot, &question.key, &question.waiter);

@@ -108,6 +108,8 @@ void engine_link_pass(struct engine *e, struct rx_slot *slot, unsigned i)
 	const struct frame_view *view = &e->work[i].view;
 	struct rate_limit *limit = &e->link_answer_limit;
 	enum counter limited = COUNTER_DROP_RATE_ARP;
+	uint16_t neighbour_idx;
+	struct mac known;
 
 	switch (view->kind) {
 	case FRAME_ARP_REQUEST:
@@ -121,6 +123,20 @@ void engine_link_pass(struct engine *e, struct rx_slot *slot, unsigned i)
 	case FRAME_ARP_REPLY:
 	case FRAME_ND_ADVERTISE:
 	case FRAME_NEIGHBOUR_HINT:
+		neighbour_idx =
+			neighbour_find_idx(&e->neighbours, slot->interface_idx, &view->target);
+		if (neighbour_idx == UINT16_MAX) { /* nobody asks for it, whoever received this */
+			engine_end(e, slot,
+				   view->kind == FRAME_NEIGHBOUR_HINT
+					   ? COUNTER_NEIGHBOUR_HINT
+					   : COUNTER_DROP_NEIGHBOUR_UNASKED,
+				   RX_FREE);
+			return;
+		}
+		/* What confirms is true, whoever says it: a flood of lies must not take its share. */
+		if (neighbour_mac(&e->neighbours, neighbour_idx, &known) == NEIGHBOUR_KNOWN &&
+		    mac_equal(&known, &view->target_mac))
+			limit = &e->link_confirm_limit;
 		break;
 	case FRAME_UDP:
 		CHECK(false); /* engine_rx.c sends UDP elsewhere */

@@ -113,14 +113,14 @@ static void look(struct engine *e, struct rx_slot *slot, unsigned i)
 }
 
 /* Only prefetches: what it looks at may have changed when the packet's turn comes. */
-static void reach(struct engine *e, struct rx_slot slots[], unsigned slot_count)
+static void reach(struct engine *e, unsigned slot_count)
 {
 	for (unsigned step = 0; step < ENGINE_REACH_STEPS; step++) {
 		for (unsigned i = 0; i < slot_count; i++) {
 			const struct engine_rx_work *work = &e->work[i];
 
 			if (work->stage == ENGINE_RX_REPLY)
-				engine_reply_reach(e, &slots[i], i, step);
+				engine_reply_reach(e, i, step);
 			else if (step == 0 && (work->stage == ENGINE_RX_QUESTION ||
 					       work->stage == ENGINE_RX_PASSED_QUESTION))
 				resolution_prefetch_chain(&e->resolutions, work->hash);
@@ -135,7 +135,7 @@ void engine_rx_burst(struct engine *e, struct rx_slot slots[], unsigned slot_cou
 			    slots[i].kind == RX_PACKET ? COUNTER_RX_PACKETS : COUNTER_HANDOFFS, 1);
 		look(e, &slots[i], i);
 	}
-	reach(e, slots, slot_count);
+	reach(e, slot_count);
 	for (unsigned i = 0; i < slot_count; i++) {
 		switch ((enum engine_rx_stage)e->work[i].stage) {
 		case ENGINE_RX_ENDED:
@@ -144,7 +144,7 @@ void engine_rx_burst(struct engine *e, struct rx_slot slots[], unsigned slot_cou
 			engine_question(e, &slots[i], i);
 			break;
 		case ENGINE_RX_PASSED_QUESTION:
-			engine_passed(e, &slots[i], i);
+			engine_passed(e, &slots[i]);
 			break;
 		case ENGINE_RX_REPLY:
 			engine_reply(e, &slots[i], i);

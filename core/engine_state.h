@@ -107,7 +107,8 @@ struct engine {
 
 	struct rate_limit error_limit;       /* error replies, by client prefix */
 	struct rate_limit link_limit;        /* ARP and ND questions; one bucket, as the next two */
-	struct rate_limit link_answer_limit; /* ARP and ND answers passed to LINK_WORKER */
+	struct rate_limit link_answer_limit; /* ARP and ND answers passed to LINK_WORKER, */
+	struct rate_limit link_confirm_limit; /* those apart that say what is known already */
 	struct rate_limit echo_limit;
 
 	struct counters counters;
@@ -185,7 +186,7 @@ unsigned engine_probe_send(struct engine *e, struct buffer frame, uint8_t *inter
 void engine_reply_look(struct engine *e, struct rx_slot *slot, unsigned i);
 /* Between the two: prefetch what the reply leads to, a step further each time. */
 #define ENGINE_REACH_STEPS 3
-void engine_reply_reach(struct engine *e, const struct rx_slot *slot, unsigned i, unsigned step);
+void engine_reply_reach(struct engine *e, unsigned i, unsigned step);
 void engine_reply(struct engine *e, struct rx_slot *slot, unsigned i);
 void engine_slot_timeout(struct engine *e, uint32_t slot_idx);
 /* Ends the query of a slot: answered (late_until 0) or given up (its word stays LATE). */
@@ -215,6 +216,6 @@ void engine_question_pass(struct engine *e, struct rx_slot *slot, const struct r
 void engine_packet_pass(struct engine *e, struct rx_slot *slot, uint8_t to_worker);
 /* A question that another worker has passed, stage 1 and 2. */
 void engine_passed_look(struct engine *e, struct rx_slot *slot, unsigned i);
-void engine_passed(struct engine *e, struct rx_slot *slot, unsigned i);
+void engine_passed(struct engine *e, struct rx_slot *slot);
 
 #endif

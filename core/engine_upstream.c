@@ -414,14 +414,13 @@ static void prefetch_lines(const void *memory, size_t length_bytes)
 		__builtin_prefetch((const uint8_t *)memory + at);
 }
 
-void engine_reply_reach(struct engine *e, const struct rx_slot *slot, unsigned i, unsigned step)
+void engine_reply_reach(struct engine *e, unsigned i, unsigned step)
 {
 	struct engine_rx_work *work = &e->work[i];
 	struct inflight_hit hits[INFLIGHT_BUCKET_WORDS];
 	const struct resolution *r;
 	unsigned hit_count;
 
-	(void)slot;
 	switch (step) {
 	case 0: /* the bucket is here: the slot */
 		work->reached_idx = POOL_NONE;

@@ -40,7 +40,9 @@ void inflight_words_init(struct inflight_words *w, void *memory, uint32_t slot_c
 	w->bucket_mask = bucket_count - 1;
 	w->key = *key;
 	for (size_t i = 0; i < (size_t)bucket_count * INFLIGHT_BUCKET_WORDS; i++)
-		atomic_init(&w->words[i], 0);
+		/* Fresh pages are cleared: reading does not make the kernel back them with memory. */
+		if (atomic_load_explicit(&w->words[i], memory_order_relaxed) != 0)
+			atomic_store_explicit(&w->words[i], 0, memory_order_relaxed);
 }
 
 uint64_t inflight_peer_hash(const struct inflight_words *w, uint8_t outgoing_idx,

@@ -16,7 +16,7 @@
 #define ZONES_MAX 1024             /* forward and stub zones */
 #define SERVERS_MAX 1024           /* distinct upstream endpoints over all zones */
 #define ZONE_SERVERS_MAX 16        /* servers of one zone: what one question may try */
-#define WORKERS_MAX 128            /* owner is 8 bits in an in-flight word, one bit spare */
+#define WORKERS_MAX 128            /* owner is 7 bits in an in-flight word */
 
 #define UNDER_WAY_MAX 65536 /* slots a worker: the slot field of an in-flight word has 16 bits */
 

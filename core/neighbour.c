@@ -100,6 +100,14 @@ static struct neighbour *neighbour_find(const struct neighbour_table *t, uint8_t
 	return NULL;
 }
 
+uint16_t neighbour_find_idx(const struct neighbour_table *t, uint8_t interface_idx,
+			    const struct address *address)
+{
+	const struct neighbour *n = neighbour_find(t, interface_idx, address);
+
+	return n != NULL ? (uint16_t)(n - t->entries) : UINT16_MAX;
+}
+
 uint16_t neighbour_add(struct neighbour_table *t, uint8_t interface_idx,
 		       const struct address *address, mono_ns now)
 {
@@ -187,7 +195,8 @@ void neighbour_on_hint(struct neighbour_table *t, uint8_t interface_idx,
 		neighbour_doubt(t, n, now);
 }
 
-/* A reader's: for the keeper to find. Only where it is not up yet: a storm of timeouts writes the line once. */
+/* A reader's: for the keeper to find. Only where it is not up yet: a storm of timeouts writes the line once for each look
+ * of the keeper's. */
 static void raise_suspicion(struct neighbour_table *t, uint16_t idx)
 {
 	if (atomic_load_explicit(&t->shared->words[idx].suspect, memory_order_relaxed) != 0)
@@ -211,19 +220,27 @@ static void neighbour_take_suspicions(struct neighbour_table *t, mono_ns now)
 {
 	/* Acquire: the marks set before the flag are seen after it. Cleared before they are looked at: what is raised
 	 * meanwhile is found in the next turn. */
-	if (atomic_exchange_explicit(&t->shared->any_suspect, 0, memory_order_acquire) == 0)
+	if (now < t->suspicions_at ||
+	    atomic_exchange_explicit(&t->shared->any_suspect, 0, memory_order_acquire) == 0)
 		return;
-	for (uint16_t i = 0; i < t->entry_count; i++)
-		if (atomic_exchange_explicit(&t->shared->words[i].suspect, 0,
-					     memory_order_relaxed) != 0)
-			neighbour_doubt(t, &t->entries[i], now);
+	t->suspicions_at = now + NEIGHBOUR_PROBE_NS;
+	for (uint16_t i = 0; i < t->entry_count; i++) {
+		_Atomic uint32_t *suspect = &t->shared->words[i].suspect;
+
+		if (atomic_load_explicit(suspect, memory_order_relaxed) == 0)
+			continue;
+		atomic_store_explicit(suspect, 0, memory_order_relaxed);
+		neighbour_doubt(t, &t->entries[i], now);
+	}
 }
 
 mono_ns neighbour_next_at(const struct neighbour_table *t, mono_ns now)
 {
-	if (t->role == NEIGHBOUR_KEEPER &&
+	mono_ns suspicions_at = t->suspicions_at > now ? t->suspicions_at : now;
+
+	if (t->role == NEIGHBOUR_KEEPER && suspicions_at < t->next_at &&
 	    atomic_load_explicit(&t->shared->any_suspect, memory_order_relaxed) != 0)
-		return now;
+		return suspicions_at;
 	return t->next_at;
 }
 

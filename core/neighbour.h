@@ -68,7 +68,10 @@ struct neighbour_shared {
 		_Atomic uint64_t word;
 		_Atomic uint32_t suspect; /* readers: set; keeper: clears */
 	} * words;
-	_Atomic uint32_t any_suspect; /* likewise, over all */
+	/* likewise, over all; a cache line away from words, which is read for every query */
+	uint8_t apart[64];
+	_Atomic uint32_t any_suspect;
+	uint8_t apart_too[64];
 };
 
 enum neighbour_role {
@@ -83,6 +86,7 @@ struct neighbour_table {
 	uint16_t entry_count;
 	uint16_t capacity;
 	mono_ns next_at; /* not after the earliest of all entries'; a reader's is MONO_NEVER */
+	mono_ns suspicions_at; /* when what others suspect is looked at again: a storm costs a look a NEIGHBOUR_PROBE_MS */
 	/* neighbour_due's pass over the table: where it goes on, and the earliest it has seen. */
 	uint16_t scan_idx;
 	mono_ns scan_next_at;
@@ -128,6 +132,10 @@ MUST_USE static inline enum neighbour_knowledge neighbour_mac(const struct neigh
 	return known;
 }
 
+/* Is the address a neighbour that the configuration names? Its index, else UINT16_MAX. Any worker. */
+uint16_t neighbour_find_idx(const struct neighbour_table *t, uint8_t interface_idx,
+			    const struct address *address);
+
 enum neighbour_learn {
 	NEIGHBOUR_LEARNED, /* answer to our question: entry made, confirmed or moved */
 	NEIGHBOUR_IGNORED, /* unasked for, unknown address, or contradicting a live entry */
@@ -145,8 +153,8 @@ void neighbour_on_hint(struct neighbour_table *t, uint8_t interface_idx,
 		       const struct address *address, mono_ns now);
 void neighbour_suspect(struct neighbour_table *t, uint16_t idx, mono_ns now);
 
-/* Not after the time when neighbour_due next has something to do; now, if somebody suspects a neighbour. For readers
- * MONO_NEVER. */
+/* Not after the time when neighbour_due next has something to do, what other workers suspect included. For
+ * readers MONO_NEVER. */
 mono_ns neighbour_next_at(const struct neighbour_table *t, mono_ns now);
 /* The next solicitation that is due at now; false: none. Call until false. */
 MUST_USE bool neighbour_due(struct neighbour_table *t, mono_ns now, struct neighbour_solicit *out);

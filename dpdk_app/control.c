@@ -118,7 +118,8 @@ static void announce_ready(struct run *r)
 
 static bool has_drained(struct run *r)
 {
-	/* Seen twice, a tick apart: a question may have been between two workers when each was looked at. */
+	/* Seen twice, a tick apart: a question may have been between two workers when each was looked at. A worker calls itself idle
+	 * only when all that it passed was taken, and whoever takes something is not idle any more before it does. */
 	r->idle_ticks = all_workers_say(r->control, WORKER_STATE_IDLE) ? r->idle_ticks + 1 : 0;
 	if (r->idle_ticks >= DRAINED_TICKS)
 		return true;
@@ -146,11 +147,13 @@ enum control_result control_run(struct control *c)
 	for (;;) {
 		struct pollfd wait = {.fd = c->signal_fd, .events = POLLIN};
 
-		if (poll(&wait, 1, TICK_MS) > 0)
+		bool whole_tick = poll(&wait, 1, TICK_MS) == 0;
+
+		if (!whole_tick)
 			read_signals(&r);
 		if (feed_workers(c) != ENTROPY_FEED_OK)
 			return CONTROL_FAILED;
-		if (r.draining && has_drained(&r))
+		if (r.draining && whole_tick && has_drained(&r))
 			return CONTROL_STOPPED;
 		if (!r.ready && !r.draining && all_workers_say(c, WORKER_STATE_READY))
 			announce_ready(&r);

@@ -1,10 +1,16 @@
+#include "dpdk_app/dpdk.h"
+
 #include "dpdk_app/cpu_plan.h"
 
+#include <assert.h>
+#include <rte_config.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "dpdk_app/log.h"
+
+static_assert(WORKERS_MAX - 1 < RTE_MAX_LCORE, "lcore 0 is control's, worker 127 is not");
 
 static bool is_worker_cpu(const struct cpu_plan *plan, unsigned cpu)
 {

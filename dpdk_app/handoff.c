@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <rte_errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,23 +42,34 @@ static struct handoff_way *way_to(struct handoff *h, unsigned to, unsigned kind)
 static bool make_ring(struct handoff *from, struct handoff *to, unsigned kind)
 {
 	static const char kind_letters[HANDOFF_KIND_COUNT] = {'f', 'p', 'q'};
+	unsigned size = ring_size(from->worker_count);
 	char name[RTE_RING_NAMESIZE];
 	struct rte_ring *ring;
 
 	snprintf(name, sizeof(name), "handoff_%u_%u_%c", from->worker_idx, to->worker_idx,
 		 kind_letters[kind]);
-	ring = rte_ring_create(name, ring_size(from->worker_count), SOCKET_ID_ANY,
-			       RING_F_SP_ENQ | RING_F_SC_DEQ);
-	if (ring == NULL) {
+	/* Not rte_ring_create: of its memory zones there are too few for the pairs of 30 workers. */
+	ring = aligned_alloc(RTE_CACHE_LINE_SIZE, (size_t)rte_ring_get_memsize(size));
+	if (ring == NULL || rte_ring_init(ring, name, size, RING_F_SP_ENQ | RING_F_SC_DEQ) != 0) {
+		free(ring);
 		log_write(CONFIG_LOG_ERROR, "memory",
-			  "no memory for=\"rings between workers\" workers=%u error=\"%s\" "
-			  "remedy=\"raise dpdk.memory_mb\"",
-			  from->worker_count, rte_strerror(rte_errno));
+			  "no memory for=\"rings between workers\" workers=%u", from->worker_count);
 		return false;
 	}
 	way_to(from, to->worker_idx, kind)->ring = ring;
 	to->from[from->worker_idx * HANDOFF_KIND_COUNT + kind] = ring;
 	return true;
+}
+
+/* Cleared, and on cache lines that no other worker's things are on. NULL: no memory. */
+static void *take_lines(size_t bytes)
+{
+	size_t whole = RTE_CACHE_LINE_ROUNDUP(bytes);
+	void *memory = aligned_alloc(RTE_CACHE_LINE_SIZE, whole);
+
+	if (memory != NULL)
+		memset(memory, 0, whole);
+	return memory;
 }
 
 static bool make_one(struct handoff *h, struct handoff *all, unsigned idx, unsigned worker_count)
@@ -69,8 +79,8 @@ static bool make_one(struct handoff *h, struct handoff *all, unsigned idx, unsig
 	h->worker_idx = (uint8_t)idx;
 	h->worker_count = (uint8_t)worker_count;
 	h->all = all;
-	h->ways = calloc(way_count, sizeof(*h->ways));
-	h->from = calloc(way_count, sizeof(struct rte_ring *));
+	h->ways = take_lines(way_count * sizeof(*h->ways));
+	h->from = take_lines(way_count * sizeof(struct rte_ring *));
 	h->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	atomic_init(&h->asleep, 0);
 	if (h->ways != NULL && h->from != NULL && h->wake_fd >= 0)
@@ -82,13 +92,14 @@ static bool make_one(struct handoff *h, struct handoff *all, unsigned idx, unsig
 
 struct handoff *handoff_make(unsigned worker_count)
 {
-	struct handoff *all =
-		aligned_alloc(RTE_CACHE_LINE_SIZE, worker_count * sizeof(struct handoff));
+	struct handoff *all;
 
 	CHECK(worker_count >= 1 && worker_count <= WORKERS_MAX);
-	if (all == NULL)
+	all = take_lines(worker_count * sizeof(struct handoff));
+	if (all == NULL) {
+		log_write(CONFIG_LOG_ERROR, "memory", "no memory for=\"rings between workers\"");
 		return NULL;
-	memset(all, 0, worker_count * sizeof(struct handoff));
+	}
 	for (unsigned i = 0; i < worker_count; i++)
 		all[i].wake_fd = -1;
 	all[0].worker_count = (uint8_t)worker_count;
@@ -117,7 +128,7 @@ static void free_ring(struct rte_ring *ring)
 
 	while (ring != NULL && rte_ring_dequeue(ring, (void **)&mbuf) == 0)
 		rte_pktmbuf_free(mbuf);
-	rte_ring_free(ring);
+	free(ring);
 }
 
 void handoff_free(struct handoff *all)
@@ -179,9 +190,24 @@ unsigned handoff_flush(struct handoff *h, enum handoff_kind kind)
 	return lost;
 }
 
-unsigned handoff_wake(struct handoff *h)
+/* One of several is enough: whoever takes the flag down writes. */
+static bool end_nap(struct handoff *other)
 {
 	const uint64_t one = 1;
+
+	if (atomic_load_explicit(&other->asleep, memory_order_relaxed) == 0 ||
+	    atomic_exchange_explicit(&other->asleep, 0, memory_order_relaxed) == 0)
+		return false;
+	return write(other->wake_fd, &one, sizeof(one)) == (ssize_t)sizeof(one);
+}
+
+void handoff_call(struct handoff *h)
+{
+	(void)end_nap(h);
+}
+
+unsigned handoff_wake(struct handoff *h)
+{
 	unsigned woken = 0;
 	bool fenced = false;
 
@@ -195,12 +221,7 @@ unsigned handoff_wake(struct handoff *h)
 		if (!fenced)
 			atomic_thread_fence(memory_order_seq_cst);
 		fenced = true;
-		/* One of several senders is enough: whoever takes the flag down writes. */
-		if (atomic_load_explicit(&other->asleep, memory_order_relaxed) == 0 ||
-		    atomic_exchange_explicit(&other->asleep, 0, memory_order_relaxed) == 0)
-			continue;
-		if (write(other->wake_fd, &one, sizeof(one)) == (ssize_t)sizeof(one))
-			woken++;
+		woken += end_nap(other);
 	}
 	return woken;
 }
@@ -211,6 +232,14 @@ unsigned handoff_take(struct handoff *h, uint8_t from_worker, enum handoff_kind 
 	struct rte_ring *ring = h->from[from_worker * HANDOFF_KIND_COUNT + kind];
 
 	return ring == NULL ? 0 : rte_ring_sc_dequeue_burst(ring, (void **)mbufs, PORT_BURST, NULL);
+}
+
+bool handoff_all_taken(const struct handoff *h)
+{
+	for (unsigned i = 0; i < (unsigned)h->worker_count * HANDOFF_KIND_COUNT; i++)
+		if (h->ways[i].ring != NULL && rte_ring_empty(h->ways[i].ring) == 0)
+			return false;
+	return true;
 }
 
 /* ---- naps ---- */

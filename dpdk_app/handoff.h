@@ -69,11 +69,16 @@ MUST_USE unsigned handoff_flush(struct handoff *h, enum handoff_kind kind);
 /* After the flushes of a turn: end the naps of those who got something. Returns how many naps. */
 unsigned handoff_wake(struct handoff *h);
 
+/* Has everything that we have flushed been taken? */
+bool handoff_all_taken(const struct handoff *h);
+
 /* At most PORT_BURST mbufs of this kind from this worker. */
 unsigned handoff_take(struct handoff *h, uint8_t from_worker, enum handoff_kind kind,
 		      struct rte_mbuf *mbufs[PORT_BURST]);
 
 /* Sleep until something is passed to us or the time is over; not at all if something waits already. False: did not sleep. */
 bool handoff_nap(struct handoff *h, uint64_t nap_ns);
+/* Any thread: end the nap of this worker, if it is in one. One that is about to begin may be missed. */
+void handoff_call(struct handoff *h);
 
 #endif

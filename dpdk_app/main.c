@@ -188,7 +188,7 @@ static int serve(struct program *p)
 {
 	int exit_code = EXIT_REFUSED;
 
-	if (port_start_all(p->config, &p->ports) && make_workers(p) &&
+	if (port_start_all(p->config, &p->eal.cpus, &p->ports) && make_workers(p) &&
 	    start_telemetry(p, p->workers) && start_capture(p, p->workers)) {
 		if (launch_workers(p) && control_run(&p->control) == CONTROL_STOPPED)
 			exit_code = EXIT_DONE;

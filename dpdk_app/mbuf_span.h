@@ -17,6 +17,12 @@
 /* What one received buffer holds after its headroom; frames that need more come in segments. */
 #define MBUF_DATA_BYTES 2048
 
+/* May it be written to? Not if somebody else holds it too, or it only points to what another owns. */
+static inline bool mbuf_is_ours(const struct rte_mbuf *mbuf)
+{
+	return rte_mbuf_refcnt_read(mbuf) == 1 && RTE_MBUF_DIRECT(mbuf);
+}
+
 static inline void mbuf_to_rx_slot(struct rte_mbuf *mbuf, uint8_t interface_idx, enum rx_kind kind,
 				   struct rx_slot *out)
 {
@@ -29,8 +35,7 @@ static inline void mbuf_to_rx_slot(struct rte_mbuf *mbuf, uint8_t interface_idx,
 									    : FRAME_VLAN_NONE,
 		.interface_idx = interface_idx,
 		.kind = (uint8_t)kind,
-		.in_place = mbuf->nb_segs == 1 && rte_mbuf_refcnt_read(mbuf) == 1 &&
-			    RTE_MBUF_DIRECT(mbuf),
+		.in_place = mbuf->nb_segs == 1 && mbuf_is_ours(mbuf),
 		.multi_segment = mbuf->nb_segs > 1,
 	};
 }

@@ -1,9 +1,10 @@
 #include "dpdk_app/port.h"
 
-#include <rte_eal.h>
+#include <errno.h>
 #include <rte_errno.h>
 #include <rte_lcore.h>
 #include <rte_mbuf.h>
+#include <rte_memzone.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -22,6 +23,8 @@
  * its own in the kernel's fill and completion rings. */
 #define AF_XDP_DESCRIPTORS 2048
 #define AF_XDP_OWN_MBUFS 4096
+/* With many workers on few CPUs not all rings between them are full at once. */
+#define STUCK_MBUFS_MAX 32768
 #define POOL_NAME "portico_mbufs"
 #define POOL_CACHE 256
 #define RSS_KEY_BYTES_MAX 64
@@ -90,6 +93,13 @@ static bool read_info(struct setup *s)
 		return false;
 	}
 	s->port->driver = s->info.driver_name;
+	if (s->info.max_rx_queues == 0 || s->info.max_tx_queues == 0) {
+		log_refusal(s->place,
+			    "interfaces[%u].device: %s: it cannot %s: it has no queue for it",
+			    s->idx, s->interface->device,
+			    s->info.max_rx_queues == 0 ? "receive" : "send");
+		return false;
+	}
 	if (mtu < s->info.min_mtu || mtu > s->info.max_mtu) {
 		log_refusal(s->place, "interfaces[%u].mtu: %u is not in %u..%u, what %s can do",
 			    s->idx, mtu, s->info.min_mtu, s->info.max_mtu, s->info.driver_name);
@@ -208,10 +218,40 @@ static void choose_queue_counts(struct setup *s)
 	/* What several queues of a TAP receive nobody gets (DPDK 22.11 on this kernel). */
 	unsigned workers = strcmp(port->driver, "net_tap") == 0 ? 1 : s->config->worker_count;
 
-	port->rx_queue_count = serves_all_queues(port->driver)
-				       ? s->info.max_rx_queues
-				       : at_most(workers, s->info.max_rx_queues);
 	port->tx_queue_count = at_most(workers, s->info.max_tx_queues);
+	port->tx_queues_made = port->tx_queue_count;
+	port->rx_queue_count = at_most(workers, s->info.max_rx_queues);
+	if (!serves_all_queues(port->driver))
+		return;
+	port->rx_queue_count = s->info.max_rx_queues;
+	/* net_af_xdp wants them in pairs. */
+	if (port->tx_queues_made < port->rx_queue_count)
+		port->tx_queues_made = at_most(port->rx_queue_count, s->info.max_tx_queues);
+}
+
+/* Fewer queues than were refused: pairs, a power of two of them, as some drivers want. False: there is only one. */
+static bool lower_queue_counts(struct port *port)
+{
+	uint16_t wanted = port->rx_queue_count < port->tx_queue_count ? port->rx_queue_count
+								      : port->tx_queue_count;
+	uint16_t count = 1;
+
+	if (serves_all_queues(port->driver) ||
+	    (port->rx_queue_count == 1 && port->tx_queue_count == 1))
+		return false;
+	while (count * 2 < wanted ||
+	       (count * 2 == wanted && port->rx_queue_count != port->tx_queue_count))
+		count = (uint16_t)(count * 2);
+	port->rx_queue_count = count;
+	port->tx_queue_count = count;
+	port->tx_queues_made = count;
+	return true;
+}
+
+static int try_configure(const struct port *port, const struct rte_eth_conf *conf)
+{
+	return rte_eth_dev_configure(port->port_id, port->rx_queue_count, port->tx_queues_made,
+				     conf);
 }
 
 static bool configure(struct setup *s)
@@ -229,16 +269,18 @@ static bool configure(struct setup *s)
 	if (!draw_rss_key(s, key, &conf))
 		return false;
 	choose_queue_counts(s);
-	error = rte_eth_dev_configure(port->port_id, port->rx_queue_count, port->tx_queue_count,
-				      &conf);
+	error = try_configure(port, &conf);
+	while (error == -EINVAL && lower_queue_counts(port))
+		error = try_configure(port, &conf);
 	if (error != 0 && conf.rxmode.mq_mode == RTE_ETH_MQ_RX_RSS) {
 		log_write(CONFIG_LOG_INFO, "port", "no RSS port=%s", s->interface->name);
 		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_NONE;
 		conf.rx_adv_conf.rss_conf = (struct rte_eth_rss_conf){0};
+		choose_queue_counts(s);
 		/* Without it all packets come to one queue. */
-		port->rx_queue_count = serves_all_queues(port->driver) ? port->rx_queue_count : 1;
-		error = rte_eth_dev_configure(port->port_id, port->rx_queue_count,
-					      port->tx_queue_count, &conf);
+		if (!serves_all_queues(port->driver))
+			port->rx_queue_count = 1;
+		error = try_configure(port, &conf);
 	}
 	if (error != 0) {
 		refuse(s, "configuring it", error);
@@ -255,29 +297,71 @@ static bool configure(struct setup *s)
 	return true;
 }
 
-/* What all rings of devices can hold, the rings towards a worker that has stopped, what each lcore's cache may keep,
- * and the bursts in the workers' hands. */
-static uint32_t mbufs_wanted(const struct config *config, const struct port_table *table)
+/* How many workers at most are off their CPU at once, with full rings: those that share one with others that run, or one that
+ * something else has put off. */
+static unsigned stopped_workers_max(const struct cpu_plan *cpus)
 {
-	uint32_t count = (config->worker_count + 1) * POOL_CACHE * 2 +
-			 handoff_mbufs_max(config->worker_count);
+	unsigned sharing = 0;
+
+	for (unsigned i = 0; i < cpus->worker_count; i++)
+		sharing += cpu_plan_shares(cpus, i);
+	return sharing > 1 ? sharing / 2 : 1;
+}
+
+/* What all rings of devices can hold, the rings towards workers that have stopped, what each lcore's cache may keep,
+ * and the bursts in the workers' hands. */
+static uint32_t mbufs_wanted(const struct cpu_plan *cpus, const struct port_table *table)
+{
+	uint32_t stuck = stopped_workers_max(cpus) * handoff_mbufs_max(cpus->worker_count);
+	uint32_t count = (cpus->worker_count + 1) * POOL_CACHE * 2 +
+			 (stuck < STUCK_MBUFS_MAX ? stuck : STUCK_MBUFS_MAX);
 
 	for (unsigned i = 0; i < table->port_count; i++) {
 		const struct port *port = &table->ports[i];
 
 		count += (uint32_t)port->rx_descriptors * port->rx_queue_count +
-			 (uint32_t)port->tx_descriptors * port->tx_queue_count +
-			 4 * PORT_BURST * config->worker_count;
+			 (uint32_t)port->tx_descriptors * port->tx_queues_made +
+			 4 * PORT_BURST * cpus->worker_count;
 		if (is_af_xdp(port))
 			count += AF_XDP_OWN_MBUFS * (uint32_t)port->rx_queue_count;
 	}
 	return count;
 }
 
-/* Mbufs one after the other across pages. DPDK keeps each within a page of physical memory for devices that ask for
- * physical addresses; net_af_xdp counts on the contrary: it tells the kernel the pool is as long as its mbufs, and what lies
- * behind is lost. */
-static struct rte_mempool *make_packed_pool(uint32_t count)
+/* The ring behind the pool. Where workers share a CPU, one that is put off inside it must not keep the others waiting for it
+ * (rte_ring.h: relaxed tail sync). */
+static const char *pool_ops(const struct cpu_plan *cpus)
+{
+	for (unsigned i = 0; i < cpus->worker_count; i++)
+		if (cpu_plan_shares(cpus, i))
+			return "ring_mt_rts";
+	return "ring_mp_mc";
+}
+
+/* Into one stretch of memory, without gaps. */
+static bool populate_packed(struct rte_mempool *pool, uint32_t count)
+{
+	const struct rte_memzone *zone;
+	size_t least_bytes, align_bytes;
+	ssize_t bytes =
+		rte_mempool_op_calc_mem_size_default(pool, count, 0, &least_bytes, &align_bytes);
+
+	if (bytes <= 0)
+		return false;
+	zone = rte_memzone_reserve_aligned(POOL_NAME "_memory", (size_t)bytes, SOCKET_ID_ANY, 0,
+					   (unsigned)align_bytes);
+	if (zone == NULL)
+		return false;
+	if (rte_mempool_populate_iova(pool, zone->addr, zone->iova, zone->len, NULL, NULL) ==
+	    (int)count)
+		return true;
+	rte_memzone_free(zone);
+	return false;
+}
+
+/* Mbufs one after the other, across pages. DPDK keeps each within a page; net_af_xdp counts on the contrary: it tells the kernel
+ * that the pool is as long as its mbufs, and what lies behind is lost. */
+static struct rte_mempool *make_packed_pool(uint32_t count, const char *ops)
 {
 	struct rte_pktmbuf_pool_private sizes = {
 		.mbuf_data_room_size = RTE_PKTMBUF_HEADROOM + MBUF_DATA_BYTES,
@@ -290,23 +374,33 @@ static struct rte_mempool *make_packed_pool(uint32_t count)
 	if (pool == NULL)
 		return NULL;
 	rte_pktmbuf_pool_init(pool, &sizes);
-	if (rte_mempool_populate_default(pool) < 0) {
+	if (rte_mempool_set_ops_byname(pool, ops, NULL) != 0 || !populate_packed(pool, count)) {
 		rte_mempool_free(pool);
 		return NULL;
 	}
+	/* Devices may use it: its memory is one piece for them too. */
+	pool->flags &= ~(unsigned)RTE_MEMPOOL_F_NON_IO;
 	rte_mempool_obj_iter(pool, rte_pktmbuf_init, NULL);
 	return pool;
 }
 
-static bool make_pool(const struct config *config, struct port_table *table)
+static struct rte_mempool *make_pool_of(uint32_t count, const struct cpu_plan *cpus,
+					const struct port_table *table)
 {
-	uint32_t count = mbufs_wanted(config, table);
+	for (unsigned i = 0; i < table->port_count; i++)
+		if (is_af_xdp(&table->ports[i]))
+			return make_packed_pool(count, pool_ops(cpus));
+	return rte_pktmbuf_pool_create_by_ops(POOL_NAME, count, POOL_CACHE, 0,
+					      RTE_PKTMBUF_HEADROOM + MBUF_DATA_BYTES, SOCKET_ID_ANY,
+					      pool_ops(cpus));
+}
 
-	table->pool = rte_eal_iova_mode() == RTE_IOVA_VA
-			      ? make_packed_pool(count)
-			      : rte_pktmbuf_pool_create(POOL_NAME, count, POOL_CACHE, 0,
-							RTE_PKTMBUF_HEADROOM + MBUF_DATA_BYTES,
-							SOCKET_ID_ANY);
+static bool make_pool(const struct config *config, const struct cpu_plan *cpus,
+		      struct port_table *table)
+{
+	uint32_t count = mbufs_wanted(cpus, table);
+
+	table->pool = make_pool_of(count, cpus, table);
 	table->mbuf_count = count;
 	if (table->pool != NULL)
 		return true;
@@ -332,7 +426,7 @@ static bool set_queues(struct setup *s, struct rte_mempool *pool)
 			return false;
 		}
 	}
-	for (uint16_t q = 0; q < port->tx_queue_count; q++) {
+	for (uint16_t q = 0; q < port->tx_queues_made; q++) {
 		error = rte_eth_tx_queue_setup(port->port_id, q, port->tx_descriptors, socket,
 					       NULL);
 		if (error != 0) {
@@ -431,7 +525,8 @@ static bool start(struct setup *s)
 	return true;
 }
 
-bool port_start_all(const struct config *config, struct port_table *table)
+bool port_start_all(const struct config *config, const struct cpu_plan *cpus,
+		    struct port_table *table)
 {
 	struct setup setups[INTERFACES_MAX];
 
@@ -452,7 +547,7 @@ bool port_start_all(const struct config *config, struct port_table *table)
 		if (!find(s, table) || !read_info(s) || !choose_mac(s) || !configure(s))
 			return false;
 	}
-	if (!make_pool(config, table))
+	if (!make_pool(config, cpus, table))
 		return false;
 	for (unsigned i = 0; i < config->interface_count; i++) {
 		struct setup *s = &setups[i];

@@ -15,6 +15,7 @@
 
 #include "config/config.h"
 #include "core/check.h"
+#include "dpdk_app/cpu_plan.h"
 
 #define PORT_BURST 32 /* packets a rte_eth_rx_burst */
 
@@ -24,7 +25,8 @@ struct port {
 	uint16_t tx_descriptors;
 	uint16_t rx_queue_count; /* queue q is worker q % worker_count's */
 	uint16_t
-		tx_queue_count; /* at most one a worker; worker w without one sends through w % tx_queue_count */
+		tx_queue_count; /* worker w's is w, if there is one, else w % tx_queue_count's holder's */
+	uint16_t tx_queues_made; /* set up, as many as that at least: some drivers want pairs */
 	bool found;
 	bool started;
 	bool mac_changed; /* to what the configuration says: put back at the end */
@@ -45,7 +47,8 @@ struct port_table {
 unsigned port_receiver_count(const struct port_table *table, unsigned worker_count);
 
 /* False: the reason is logged; call port_stop_all all the same. */
-MUST_USE bool port_start_all(const struct config *config, struct port_table *table);
+MUST_USE bool port_start_all(const struct config *config, const struct cpu_plan *cpus,
+			     struct port_table *table);
 /* Stop and close what was found. No worker may use the ports any more. */
 void port_stop_all(struct port_table *table);
 

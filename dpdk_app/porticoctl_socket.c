@@ -1,9 +1,12 @@
 #include "dpdk_app/porticoctl_socket.h"
 
 #include <sys/time.h>
+#include <time.h>
 
 #include "dpdk_app/telemetry_path.h"
 
+#define GREETING_TRIES 40
+#define GREETING_PAUSE_NS 50000000L
 #define GREETING_BYTES 1024
 /* DPDK reads one byte less. */
 #define REQUEST_BYTES 1024
@@ -45,10 +48,8 @@ static bool read_greeting(struct porticoctl_socket *s)
 	struct fy_document *document;
 	unsigned reply_bytes = 0;
 
-	if (length <= 0) {
-		fputs("porticoctl: the socket gives no greeting: not DPDK's telemetry\n", stderr);
+	if (length <= 0)
 		return false;
-	}
 	document = parse(text, (size_t)length);
 	if (document != NULL)
 		fy_document_scanf(document, "/max_output_len %u", &reply_bytes);
@@ -62,17 +63,26 @@ static bool read_greeting(struct porticoctl_socket *s)
 bool porticoctl_socket_open(struct porticoctl_socket *s, const char *prefix)
 {
 	const struct timeval timeout = {.tv_sec = TIMEOUT_S};
+	const struct timespec pause = {.tv_nsec = GREETING_PAUSE_NS};
 	char path[TELEMETRY_PATH_BYTES];
 
-	s->fd = telemetry_path_connect(prefix, path);
-	if (s->fd < 0) {
-		explain_no_instance(prefix, errno);
-		return false;
+	/* DPDK takes ten connections at once and closes an eleventh without a word; one that was closed counts until its thread
+	 * has noticed. */
+	for (unsigned i = 0; i < GREETING_TRIES; i++) {
+		s->fd = telemetry_path_connect(prefix, path);
+		if (s->fd < 0) {
+			explain_no_instance(prefix, errno);
+			return false;
+		}
+		setsockopt(s->fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+		if (read_greeting(s))
+			return true;
+		porticoctl_socket_close(s);
+		nanosleep(&pause, NULL);
 	}
-	setsockopt(s->fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
-	if (read_greeting(s))
-		return true;
-	porticoctl_socket_close(s);
+	fputs("porticoctl: the socket gives no greeting: ten others ask already, or it is not DPDK's "
+	      "telemetry\n",
+	      stderr);
 	return false;
 }
 

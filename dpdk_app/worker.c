@@ -51,6 +51,7 @@ struct loop {
 void worker_order(struct worker *w, uint32_t order)
 {
 	atomic_fetch_or_explicit(&w->orders, order, memory_order_release);
+	handoff_call(w->handoff);
 }
 
 uint32_t worker_orders(const struct worker *w)
@@ -217,6 +218,23 @@ static void process(struct loop *l, struct rte_mbuf *mbufs[], unsigned count, en
 	flush_all(l);
 }
 
+/* Some drivers leave port as it is; and what is not ours alone to write to cannot become a question for another worker: it is
+ * copied where there are others (as it is where there is no mbuf left). */
+static struct rte_mbuf *take_over(const struct loop *l, struct rte_mbuf *mbuf,
+				  const struct port *port)
+{
+	struct rte_mbuf *copy = NULL;
+
+	mbuf->port = port->port_id;
+	if (UNLIKELY(l->worker_count > 1 && mbuf->nb_segs == 1 && !mbuf_is_ours(mbuf)))
+		copy = rte_pktmbuf_copy(mbuf, l->ports->pool, 0, UINT32_MAX);
+	if (LIKELY(copy == NULL))
+		return mbuf;
+	copy->port = port->port_id;
+	rte_pktmbuf_free(mbuf);
+	return copy;
+}
+
 /* A burst from each queue of ours. Returns the packets received. */
 static unsigned receive(struct loop *l, unsigned interface_idx)
 {
@@ -227,8 +245,11 @@ static unsigned receive(struct loop *l, unsigned interface_idx)
 	for (unsigned q = l->worker_idx; q < port->rx_queue_count; q += l->worker_count) {
 		unsigned count = rte_eth_rx_burst(port->port_id, (uint16_t)q, mbufs, PORT_BURST);
 
-		if (count > 0)
-			process(l, mbufs, count, RX_PACKET);
+		if (count == 0)
+			continue;
+		for (unsigned i = 0; i < count; i++)
+			mbufs[i] = take_over(l, mbufs[i], port);
+		process(l, mbufs, count, RX_PACKET);
 		received += count;
 	}
 	return received;
@@ -318,7 +339,8 @@ static void tell_state(struct loop *l, unsigned packets)
 	/* Not before a turn has gone by in which nothing moved: the last answers are out. Another worker may still pass us
 	 * something: then we are not idle any more. */
 	if (UNLIKELY(l->stopping))
-		set_state(l->worker, WORKER_STATE_IDLE, packets == 0 && engine_idle(l->engine));
+		set_state(l->worker, WORKER_STATE_IDLE,
+			  packets == 0 && engine_idle(l->engine) && handoff_all_taken(l->handoff));
 }
 
 /* ---- naps ---- */
@@ -368,6 +390,9 @@ static void turn(struct loop *l)
 		l->now = now;
 	if (UNLIKELY(orders != 0))
 		obey_orders(l, orders);
+	/* Before anything is taken from a ring: its sender may call itself idle when it is empty. */
+	if (UNLIKELY(l->stopping))
+		set_state(l->worker, WORKER_STATE_IDLE, false);
 	for (unsigned kind = 0; l->worker_count > 1 && kind < HANDOFF_KIND_COUNT; kind++)
 		packets += receive_passed(l, (enum handoff_kind)kind);
 	for (unsigned i = 0; i < l->ports->port_count; i++)

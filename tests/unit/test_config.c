@@ -378,7 +378,7 @@ static void config_load__takes_a_count_of_workers(void)
 	static const struct {
 		const char *line;
 		unsigned count;
-	} rows[] = {{"workers: 1\n", 1}, {"workers: 4\n", 4}, {"workers: 128\n", 128}};
+	} rows[] = {{"workers: 1\n", 1}, {"workers: 4\n", 4}, {"workers: 127\n", 127}};
 
 	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
 		char text[1024];
