@@ -113,7 +113,7 @@ test: all $(load) build/unit build/san/unit $(call programs,san) ## every test, 
 unit: $(bin_$(BUILD))/unit ## only the unit tests, of BUILD
 	$(Q)tests/lab/suite.sh $(BUILD)=$<
 
-smoke: all $(load) ## only the smoke tests; SMOKE=name runs one
+smoke: all $(load) ## only the smoke tests; SMOKE=name runs one, SMOKE="name workers=4 device=af_xdp" one variant
 	$(Q)tests/lab/suite.sh smoke
 
 stress: build/stress/stress_inflight build/stress/stress_inflight_tsan ## in-flight words: threads, ThreadSanitizer, mutants (SEED= STRESS_S=)

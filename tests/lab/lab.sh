@@ -13,6 +13,8 @@
 # lab_up [SUFFIX]          make it all; sets LAB_DIR (a temporary directory), LAB_CLI, LAB_SRV, LAB_DUT, LAB_SW
 #                          (namespace names) and LAB_PREFIX (dpdk.file_prefix). Exits if it cannot.
 # lab_down                 undo lab_up (also runs on exit). LAB_KEEP=1 keeps LAB_DIR.
+# lab_prefer               before lab_up: whatever else runs on this machine shall not take the cores away from what
+#                          this shell starts (until lab_down)
 # lab_in cli|srv|dut|sw COMMAND...      run COMMAND there; no functions, the shell is not entered
 # lab_start NAME NS COMMAND...          run it in the background, output to LAB_DIR/NAME.log; sets LAB_PID
 # lab_stop PID             TERM, KILL after LAB_STOP_S (10) seconds; returns its exit status
@@ -26,14 +28,17 @@
 # lab_tell NAME WORDS...   a command to that upstream: release, held, default BEHAVIOUR ... (lab_tell NAME help)
 # lab_capture FILE [FILTER]  tcpdump of srv's eth0 to FILE; sets LAB_PID: lab_stop it before FILE is read
 #
-# lab_config FILE          write a configuration: the lab's device and addresses; standard input is appended and
-#                          gives the rest (mode, forward, outgoing ...)
+# lab_config FILE          write a configuration: the lab's workers, device and addresses; standard input is appended
+#                          and gives the rest (mode, forward, outgoing ...)
 # lab_portico CONFIG [ARGS...]  start $PORTICO (build/portico) in dut, wait for `portico: ready` (20 s);
 #                          sets PORTICO_PID and PORTICO_LOG. Returns 1, the log shown, if it does not get ready.
 # lab_stop_portico [PID]   SIGTERM; returns its exit status
 # lab_dig ARGS...          dig in cli; at Portico unless an @server is among ARGS; one try, 5 seconds
 # lab_ctl ARGS...          porticoctl of this run's Portico
 # lab_stat COUNTER         prints the value of a counter of `porticoctl stats --json`; fails if there is none
+# lab_fragments            the outcome of IPv4 fragments; "kept" by the kernel with af_packet, others show all as it came
+# lab_outcomes_add_up      each packet has one outcome: their sum over all workers is rx_packets + handoffs
+# lab_workers_took_part    every worker received packets, from a device or from another worker
 #
 # ok TEXT / fail TEXT      one result, one line: "ok   TEXT" or "FAIL TEXT"
 # expect TEXT COMMAND...   ok if COMMAND (or function) succeeds; else fail, with its output
@@ -41,12 +46,18 @@
 #                          (each returns 1 where it failed)
 # lab_skip TEXT            say why, and exit 0
 # The shell's exit status is 1 if anything failed, though the last command succeeded.
+#
+# The environment chooses the variant of a test; what a test is run with is on its `# variants:` lines (suite.sh):
+#   LAB_WORKERS            workers (1)
+#   LAB_DEVICE             af_packet (default), af_packet2 (two queue pairs), af_xdp, pcap
 
 LAB_HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 LAB_ROOT=$(cd "$LAB_HERE/../.." && pwd)
 PORTICO=${PORTICO:-$LAB_ROOT/build/portico}
 PORTICOCTL=${PORTICOCTL:-$(dirname "$PORTICO")/porticoctl}
 LAB_STOP_S=${LAB_STOP_S:-10}
+LAB_WORKERS=${LAB_WORKERS:-1}
+LAB_DEVICE=${LAB_DEVICE:-af_packet}
 
 LAB_PORTICO_V4=198.18.0.53
 LAB_PORTICO_V6=2001:2:0:1::53
@@ -62,6 +73,7 @@ PORTICO_LOG=""
 lab_pids=""
 lab_guard=""
 lab_namespaces=""
+lab_autogroup=""
 lab_failed=0
 lab_passed=0
 
@@ -187,6 +199,14 @@ lab_wait_for() {
 	grep -Eq -- "$4" "$3" 2>/dev/null
 }
 
+# Where the kernel groups processes by their sessions, nice counts among those of a session only, and a session has
+# its own.
+lab_prefer() {
+	renice -n -10 -p $$ >/dev/null 2>&1
+	lab_autogroup=$(sed -n 's/.* nice //p' /proc/self/autogroup 2>/dev/null)
+	[ -z "$lab_autogroup" ] || echo -10 >/proc/self/autogroup
+}
+
 # --- the network -------------------------------------------------------------------------------
 
 # lab_link NS: veth between sw and the namespace, its end there eth0, no offloads on either end.
@@ -223,6 +243,11 @@ lab_make_network() {
 	ip -n "$LAB_SW" link add br0 type bridge forward_delay 0 stp_state 0 mcast_snooping 0 || return 1
 	ip -n "$LAB_SW" link set br0 up || return 1
 	lab_link "$LAB_DUT" dut && lab_link "$LAB_CLI" cli && lab_link "$LAB_SRV" srv || return 1
+	if [ "$LAB_DEVICE" = af_xdp ]; then
+		# An XDP socket stands on one queue: everything must come by it.
+		lab_in sw ethtool -L dut rx 1 tx 1 || return 1
+		lab_in dut ethtool -L eth0 rx 1 tx 1 || return 1
+	fi
 
 	ip -n "$LAB_CLI" address add 198.18.0.10/24 dev eth0 || return 1
 	ip -n "$LAB_CLI" address add 2001:2:0:1::10/64 dev eth0 nodad || return 1
@@ -282,6 +307,8 @@ lab_down() {
 		rm -rf "$LAB_DIR" "/var/run/dpdk/$LAB_PREFIX"
 	fi
 	LAB_DIR=""
+	[ -z "$lab_autogroup" ] || echo "$lab_autogroup" >/proc/self/autogroup
+	lab_autogroup=""
 }
 
 lab_on_exit() {
@@ -450,14 +477,26 @@ lab_capture() {
 
 # --- Portico -----------------------------------------------------------------------------------
 
+lab_device() {
+	case $LAB_DEVICE in
+	af_packet) echo net_af_packet0,iface=eth0 ;;
+	af_packet2) echo net_af_packet0,iface=eth0,qpairs=2 ;;
+	af_xdp) echo net_af_xdp0,iface=eth0 ;;
+	pcap) echo net_pcap0,rx_iface_in=eth0,tx_iface=eth0 ;;
+	*) lab_die "LAB_DEVICE=$LAB_DEVICE: af_packet, af_packet2, af_xdp or pcap" ;;
+	esac
+}
+
 lab_config() {
+	local device
+	device=$(lab_device) || exit 1
 	{
 		cat <<-CONF
-			workers: 1
-			dpdk: {memory_mb: 256, hugepages: never, file_prefix: $LAB_PREFIX}
+			workers: $LAB_WORKERS
+			dpdk: {memory_mb: $((160 + 96 * LAB_WORKERS)), hugepages: never, file_prefix: $LAB_PREFIX}
 			interfaces:
 			  - name: net0
-			    device: "net_af_packet0,iface=eth0"
+			    device: "$device"
 			    addresses: [$LAB_PORTICO_V4/24, "$LAB_PORTICO_V6/64"]
 			    gateway: [198.18.0.1, "2001:2:0:1::1"]
 			    kernel: none
@@ -509,4 +548,35 @@ lab_stat() {
 	local value
 	value=$(lab_ctl stats --json | grep -Eo "\"$1\" *: *-?[0-9.]+" | head -n 1 | sed 's/.*: *//')
 	[ -n "$value" ] && echo "$value"
+}
+
+lab_fragments() {
+	case $LAB_DEVICE in
+	af_packet*) echo kept ;;
+	*) echo drops_frag ;;
+	esac
+}
+
+lab_outcomes_add_up() {
+	local i
+	for i in {1..20}; do # a report may fall into the middle of a burst
+		# Outcomes stand before rx_packets in the list.
+		lab_ctl stats --json | awk -F '[":, ]+' '
+			$2 == "rx_packets" { past = 1; want += $3 }
+			$2 == "handoffs" { want += $3 }
+			!past && NF >= 3 { sum += $3 }
+			END { print "outcomes " sum ", rx_packets + handoffs " want; exit sum != want || !past }' && return
+		sleep 0.01
+	done
+	return 1
+}
+
+lab_workers_took_part() {
+	local worker received status=0
+	for ((worker = 0; worker < LAB_WORKERS; worker++)); do
+		received=$(($(lab_stat "worker_${worker}_rx_packets") + $(lab_stat "worker_${worker}_handoffs")))
+		echo "worker $worker: $received"
+		[ $received -gt 0 ] || status=1
+	done
+	return $status
 }

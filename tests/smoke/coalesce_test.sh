@@ -1,6 +1,8 @@
 #!/bin/bash
 # Many clients ask the same question while its answer is withheld: one upstream query, and each client gets
 # its own answer, with its ID and in its letter case. Over IPv4 and IPv6 on both sides.
+# variants: workers=1,2,4
+# variants: workers=2 device=af_packet2,af_xdp
 . "$(dirname "$0")/../lab/lab.sh"
 FLOWS=400
 

@@ -2,6 +2,8 @@
 # What a client gets through Portico is what the server says: every kind of record, name and outcome, from
 # NSD on the link and behind the gateway and from Knot, over IPv4 and IPv6 on both sides. Besides: header
 # bits, EDNS and sizes, letter case, CD, DNSSEC records only for those who ask for them.
+# variants: workers=1,2,4
+# variants: workers=2 device=af_packet2,af_xdp
 . "$(dirname "$0")/../lab/lab.sh"
 
 lab_up

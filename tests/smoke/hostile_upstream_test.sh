@@ -2,6 +2,8 @@
 # Forged, broken and misleading packets from upstream (SECURITY.md section 3.2): the bad packet comes first,
 # the truth 250 ms later. Clients get the truth, and never anything of the bad packet; from one server and
 # from two, over IPv4 and IPv6.
+# variants: workers=1,2,4
+# variants: workers=2 device=af_packet2,af_xdp
 . "$(dirname "$0")/../lab/lab.sh"
 here=$LAB_ROOT/tests/smoke
 

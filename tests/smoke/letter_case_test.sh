@@ -1,6 +1,7 @@
 #!/bin/bash
 # Upstream queries carry their names in random letter case (0x20): the server sees every letter in capitals
 # half of the time. A server that answers in lower case is still made use of, and known for it.
+# variants: workers=1,2,4
 . "$(dirname "$0")/../lab/lab.sh"
 
 lab_up

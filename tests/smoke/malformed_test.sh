@@ -1,6 +1,7 @@
 #!/bin/bash
 # Bad and odd questions, over IPv4 and IPv6: each gets the reply that SECURITY.md section 3.1 has for it, or
 # silence; strangers are refused; errors to one prefix are rationed; good questions are answered afterwards.
+# variants: workers=1,2,4
 . "$(dirname "$0")/../lab/lab.sh"
 here=$LAB_ROOT/tests/smoke
 
@@ -35,7 +36,8 @@ for server in $LAB_PORTICO_V4 $LAB_PORTICO_V6; do
 	before=$(lab_stat drops_rate_error)
 	got=$(answered "$server" --source "$source" --all REFUSED --times 400)
 	after=$(lab_stat drops_rate_error)
-	expect_between "of 400 at once 100 to 130 are" 100 130 "$got"
+	# A hundred at once and a hundred a second, over all workers; sending takes a while on a busy machine.
+	expect_between "of 400 at once a hundred or little more are" 100 160 "$got"
 	expect_equal "the others are counted" $((400 - ${got:-0})) $((after - before))
 	expect_equal "and a good question is answered" 198.18.2.80 "$(lab_dig "@$server" +short www.test A)"
 done

@@ -1,17 +1,24 @@
 #!/bin/bash
-# The worker's loop takes no memory and makes no system calls but its driver's and its naps; when there is
-# nothing to do it rests, and wakes in time.
+# A worker's loop takes no memory and makes no system calls but its driver's, its naps and the waking of others;
+# when there is nothing to do it rests, and wakes in time.
+# variants: workers=1,2,4
+# variants: workers=2 device=af_xdp
 . "$(dirname "$0")/../lab/lab.sh"
 here=$LAB_ROOT/tests/smoke
 
-# System calls that the worker may make, each with its reason.
+# System calls that a worker may make, each with its reason.
 allowed="
-sendto           af_packet: tells the kernel that frames stand in the ring
+sendto           af_packet, af_xdp: tells the kernel that frames stand in the ring
 poll             af_packet: waits for a place in a full ring
+recvfrom         af_xdp: has the kernel look at the interface, as nobody else does
+ppoll            nap: nothing to do, until a time or until another worker has something for us
+read             the end of a nap that another worker ended
+write            ends the nap of another worker
 clock_nanosleep  nap: nothing to do
 restart_syscall  a nap that strace interrupted
 "
 
+lab_prefer
 lab_up
 expect "the counter is built" gcc -shared -fPIC -O2 -Wall -Wextra -Werror -o "$LAB_DIR/count_allocations.so" \
 	"$here/count_allocations.c" -ldl || exit 1
@@ -35,8 +42,8 @@ counts() {
 	/usr/bin/python3 "$here/show_allocations.py" "$LAB_DIR/counts" "$PORTICO_PID" "$@"
 }
 
-# The thread that eats the packets: named after its lcore by DPDK.
-worker_tid() {
+# The threads that eat the packets: named after their lcores by DPDK.
+worker_tids() {
 	local task
 	for task in /proc/"$PORTICO_PID"/task/*; do
 		! grep -q '^rte-worker\|^lcore-worker\|^dpdk-worker' "$task/comm" || basename "$task"
@@ -53,15 +60,23 @@ ticks() {
 	awk '{ sub(/.*\) /, ""); print $12 + $13 }' "/proc/$PORTICO_PID/task/$1/stat"
 }
 
-worker=$(worker_tid)
-expect_match "there is one worker thread" '^[0-9]+$' "$worker"
+# Of each worker, what it has taken and given back
+worker_counts() {
+	local worker
+	for worker in $workers; do
+		counts | grep "^$worker "
+	done
+}
+
+workers=$(worker_tids)
+expect_equal "there are worker threads, $LAB_WORKERS of them" "$LAB_WORKERS" "$(wc -w <<<"$workers")"
 expect_between "at start memory was taken and counted" 100 999999999 \
 	"$(counts | awk '{ sum += $NF } END { print sum }')"
-worker_before=$(counts | grep "^$worker ")
-result=$(load a 5000 4 $LAB_PORTICO_V4)
-expect_match "20,000 questions over IPv4 are answered" 'NOERROR 20000 \(100.00%\)' "$result"
-result=$(load b 2000 2 $LAB_PORTICO_V6)
-expect_match "4,000 over IPv6" 'NOERROR 4000 \(100.00%\)' "$result"
+before=$(worker_counts)
+result=$(load a 5000 2 $LAB_PORTICO_V4)
+expect_match "10,000 questions over IPv4 are answered" 'NOERROR 10000 \(100.00%\)' "$result"
+result=$(load b 5000 2 $LAB_PORTICO_V6)
+expect_match "10,000 over IPv6" 'NOERROR 10000 \(100.00%\)' "$result"
 lab_dig +short +edns=1 www.perf.test >/dev/null
 lab_dig +short norecursion.perf.test +norecurse >/dev/null
 lab_in cli /usr/bin/python3 "$here/echo_ping.py" $LAB_PORTICO_V4 >/dev/null
@@ -70,27 +85,34 @@ lab_ctl upstreams >/dev/null
 lab_ctl inflight >/dev/null
 expect_between "the thread that reports did take memory, and was seen" $((others_before + 1)) 999999999 \
 	"$(counts | awk '{ sum += $NF } END { print sum }')"
-expect_equal "meanwhile the worker took and gave back no memory" "$worker_before" "$(counts | grep "^$worker ")"
+expect_equal "meanwhile no worker took or gave back memory" "$before" "$(worker_counts)"
+expect "every worker took part" lab_workers_took_part
 
-# Under load, from outside: its system calls.
-load c 3000 5 $LAB_PORTICO_V4 >"$LAB_DIR/load.log" &
+# Under load, from outside: their system calls.
+load c 3000 4 $LAB_PORTICO_V4 >"$LAB_DIR/load.log" &
 load_pid=$!
 sleep 1
-timeout -s INT 3 strace -c -o "$LAB_DIR/strace" -p "$worker" 2>/dev/null
+timeout -s INT 2 strace -c -o "$LAB_DIR/strace" $(printf ' -p %s' $workers) 2>/dev/null
 wait $load_pid
 awk '$1 ~ /^[0-9.]+$/ && $NF != "total" { print $NF, $4 }' "$LAB_DIR/strace" | sort >"$LAB_DIR/calls"
 sed 's/^/     | /' "$LAB_DIR/calls"
-expect_between "under load it was seen making system calls" 1 99999999 "$(awk '{ n += $2 } END { print n }' "$LAB_DIR/calls")"
-expect_equal "none but its driver's and naps" "" \
+expect_between "under load they were seen making system calls" 1 99999999 \
+	"$(awk '{ n += $2 } END { print n }' "$LAB_DIR/calls")"
+expect_equal "none but their driver's, naps and the waking of others" "" \
 	"$(cut -d ' ' -f 1 "$LAB_DIR/calls" | grep -vxF -f <(awk 'NF { print $1 }' <<<"$allowed"))"
 
 # Nothing to do.
 sleep 0.5
-before=$(ticks "$worker")
+for worker in $workers; do
+	ticks "$worker"
+done >"$LAB_DIR/ticks"
 sleep 3
-used=$(($(ticks "$worker") - before))
-echo "     | idle: $used clock ticks in 3 s"
-expect_between "at no load the worker uses less than 5 % of a core" 0 $((15 * $(getconf CLK_TCK) / 100 - 1)) $used
+for worker in $workers; do
+	read -r before
+	used=$(($(ticks "$worker") - before))
+	echo "     | idle: $used clock ticks in 3 s"
+	expect_between "at no load a worker uses less than 5 % of a core" 0 $((15 * $(getconf CLK_TCK) / 100 - 1)) $used
+done <"$LAB_DIR/ticks"
 # The best of three, as others may have the core.
 took=999999
 for i in 1 2 3; do
