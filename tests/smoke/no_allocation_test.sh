@@ -113,13 +113,12 @@ for worker in $workers; do
 	echo "     | idle: $used clock ticks in 3 s"
 	expect_between "at no load a worker uses less than 5 % of a core" 0 $((15 * $(getconf CLK_TCK) / 100 - 1)) $used
 done <"$LAB_DIR/ticks"
-# The best of three, as others may have the core.
-took=999999
-for i in 1 2 3; do
-	sleep 0.7
-	once=$(lab_dig "first-after-pause-$i.perf.test" A +stats -u | sed -nE 's/^;; Query time: ([0-9]+) usec/\1/p')
-	[ "${once:-999999}" -ge $took ] || took=$once
-done
-echo "     | first answer after a pause: $took us"
-expect_between "and the first answer after a pause comes within 10 ms" 1 9999 "$took"
+# The middle one of eleven, as others may have the core. A worker that receives from no device naps for 10 ms: a question that
+# is passed to it has to wake it.
+took=$(for i in $(seq 11); do
+	sleep 0.2
+	lab_dig "first-after-pause-$i.perf.test" A +stats -u | sed -nE 's/^;; Query time: ([0-9]+) usec/\1/p'
+done | sort -n | sed -n 6p)
+echo "     | first answer after a pause, median: $took us"
+expect_between "and the first answer after a pause comes within 4 ms" 1 3999 "$took"
 expect "SIGTERM: exit status 0" lab_stop_portico
