@@ -1,301 +1,216 @@
-/* Cycles that one worker's engine spends on a forwarded miss, without any device: a question in, its query out, the
- * server's reply in, the answer out, each in the packet it came in. Names are never the same. Only engine_rx() is timed
- * (TSC cycles), in bursts of 32, with 32 and with 25,000 questions under way.
+/* Cycles that workers' engines spend on a forwarded miss, without any device: a question in, its query out, the server's
+ * reply in, the answer out, each in the packet it came in. Names are never the same. What a second worker brings:
+ * two engines that share all that workers share, each in a thread on a CPU of its own; every question and every reply
+ * comes to either of them by chance, and goes to its owner through a ring. Beside it, two engines that share nothing,
+ * on the same two CPUs: what they lose is the machine's doing.
  *
- *   bench_engine [ROUNDS]    rounds of each (40); the median round is printed, and the fastest
+ *   bench_engine [ROUNDS] [--workers N]
+ *       ROUNDS       of each row (320), by visits of ROUNDS_A_VISIT, and no more visits after
+ *                    LONGEST_S; rows take turns
+ *       --workers N  only one worker, or only two that share; else all rows, and how they compare
  *
- * The random bytes are refilled between bursts, outside the timed part, as in the program.
+ * Timed (TSC cycles): engine_rx() in bursts of at most 32, and for what passes between workers also the rings and what is
+ * read from and written to the packet's own line. Not timed: clients and servers, which each thread plays for
+ * itself, so that a packet is in the cache of the thread that receives it; timers; random bytes. Threads go
+ * turn by turn together, so that they use what they share at the same time. Exit code 1: the books do not balance.
  */
-#include <openssl/rand.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <x86intrin.h>
+#include <time.h>
 
-#include "core/engine.h"
-#include "core/msg_build.h"
-#include "core/wire_cursor.h"
+#include "bench/bench_engine_bounce.h"
+#include "bench/bench_engine_crew.h"
 
-#define BURST 32
-#define UNDER_WAY_MOST 25000
-#define PACKET_BYTES 2176
-#define HEADROOM_BYTES 128
-#define ENTROPY_BYTES (1u << 20)
-#define ROUNDS_MAX 1000
-#define STEP_NS (20 * NS_PER_US)
-#define CLIENT_PORT 40000
+#define SMALL_UNDER_WAY 256 /* over all workers */
+#define LONGEST_S 20
 
-struct packet {
-	uint8_t bytes[PACKET_BYTES];
-	uint8_t *data;
-	uint32_t length_bytes;
+/* ---- rows ---- */
+
+struct row {
+	struct crew *crew;
+	unsigned quota; /* under way, a worker */
+	struct bench_rounds rounds;
+	struct bench_rounds parts[PART_COUNT]; /* cycles a question */
+	unsigned long long packets[PART_COUNT], answered;
 };
 
-struct bench {
-	struct engine_config config;
-	const struct engine_config *_Atomic config_pointer;
-	struct port_set ports;
-	struct inflight_words words;
-	struct server_shared_table servers;
-	struct neighbour_shared neighbours;
-	struct engine *engine;
-	struct packet *packets;
-	mono_ns now;
-	unsigned long long asked;
-	unsigned long long cycles;
-};
-
-static const struct mac our_mac = {{2, 0, 0, 0, 0, 1}};
-static const struct mac peer_mac = {{2, 0, 0, 0, 0, 2}};
-
-static void *memory_for(size_t bytes)
+static void row_add_round(struct row *r, unsigned round)
 {
-	void *memory = aligned_alloc(64, (bytes + 63) / 64 * 64);
+	double cycles[PART_COUNT] = {0}, sum = 0, yard = 0;
+	unsigned long long answered = 0;
 
-	CHECK(memory != NULL);
-	return memory;
+	for (unsigned i = 0; i < r->crew->worker_count; i++) {
+		const struct tally *t = &r->crew->workers[i]->tallies[round];
+
+		answered += t->answered;
+		yard = bench_longer(yard, t->yard);
+		for (unsigned s = 0; s < PART_COUNT; s++) {
+			cycles[s] += (double)t->cycles[s];
+			r->packets[s] += t->packets[s];
+		}
+	}
+	for (unsigned s = 0; s < PART_COUNT; s++) {
+		bench_rounds_add(&r->parts[s], cycles[s] / (double)answered, yard);
+		sum += cycles[s];
+	}
+	r->answered += answered;
+	bench_rounds_add(&r->rounds, sum / (double)answered, yard);
 }
 
-static struct address v4(uint8_t last)
+static bool row_visit(struct row *r)
 {
-	return address_from_v4((const uint8_t[]){198, 18, 0, last});
+	if (!crew_visit(r->crew, r->quota))
+		return false;
+	for (unsigned round = 0; round < ROUNDS_A_VISIT; round++)
+		row_add_round(r, round);
+	return true;
 }
 
-static void configure(struct bench *b)
+/* ---- the tables ---- */
+
+static void print_rows(const struct row rows[], unsigned row_count)
 {
-	struct engine_config *c = &b->config;
-	struct port_map map;
+	printf("| engine: forwarded miss, cycles a question (%u rounds of %u turns) | under way | "
+	       "median | of quiet rounds | best | worst |\n|---|---|---|---|---|---|\n",
+	       rows[0].rounds.count, ROUND_TURNS);
+	for (unsigned i = 0; i < row_count; i++) {
+		const struct row *r = &rows[i];
+		struct bench_figures f = bench_figures_of(&r->rounds);
 
-	port_map_clear(&map);
-	port_map_add(&map, 1024, 65535);
-	port_set_build(&b->ports, &map);
-	c->interface_count = 1;
-	c->interfaces[0] = (struct frame_interface){
-		.mac = our_mac, .vlan = FRAME_VLAN_NONE, .mtu_bytes = 1500, .address_count = 1};
-	c->interfaces[0].addresses[0] = (struct prefix){v4(53), 120};
-	c->interfaces[0].link_local = frame_link_local(&our_mac);
-	c->listen_count = 1;
-	c->listen[0] = (struct engine_listen){{v4(53), DNS_PORT}, 0};
-	c->allow_count = 1;
-	c->allow[0] = (struct prefix){v4(0), 120};
-	c->outgoing_count = 1;
-	c->outgoing[0] = (struct engine_outgoing){v4(53), 0, &b->ports};
-	c->server_count = 1;
-	c->server_endpoints[0] = (struct endpoint){v4(20), DNS_PORT};
-	c->server_health[0] = (struct server_health){1000, 1, 3};
-	c->zone_count = 1;
-	CHECK(name_from_text(".", &c->zones[0].name));
-	c->health_name = c->zones[0].name;
-	c->zones[0].server_count = 1;
-	c->zones[0].recursion_desired = true;
-	c->zones[0].timeout_ms = 800;
-	c->zones[0].tries = 3;
-	c->edns_udp_size_bytes = EDNS_UDP_BYTES;
-	c->case_randomization = true;
-	c->late_ms = 3000;
-}
+		printf("| %s | %u | %.0f | %.0f (%u) | %.0f | %.0f |\n", r->crew->what,
+		       r->quota * r->crew->worker_count, f.median, f.quiet, f.quiet_count, f.best,
+		       f.worst);
+	}
+	printf("\n| of these, median of quiet rounds, else of all (packets a question) | under way "
+	       "| questions received | replies received | questions passed | replies passed | "
+	       "flushes |\n|---|---|---|---|---|---|---|\n");
+	for (unsigned i = 0; i < row_count; i++) {
+		const struct row *r = &rows[i];
 
-static void feed(struct bench *b)
-{
-	struct entropy *e = engine_entropy(b->engine);
+		printf("| %s | %u ", r->crew->what, r->quota * r->crew->worker_count);
+		for (unsigned s = 0; s < PART_COUNT; s++) {
+			struct bench_figures f = bench_figures_of(&r->parts[s]);
 
-	for (struct buffer block = entropy_block_to_fill(e); block.capacity_bytes > 0;
-	     block = entropy_block_to_fill(e)) {
-		CHECK(RAND_bytes(block.data, (int)block.capacity_bytes) == 1);
-		entropy_filled(e);
+			printf("| %.0f (%.2f) ", f.quiet_count > 0 ? f.quiet : f.median,
+			       (double)r->packets[s] / (double)r->answered);
+		}
+		printf("|\n");
 	}
 }
 
-static void start(struct bench *b)
+/* One of them is 0 if there were no quiet rounds. */
+static void print_times(double one, double two)
 {
-	struct engine_params params = {
-		.config = &b->config_pointer,
-		.words = &b->words,
-		.servers = &b->servers,
-		.neighbours = &b->neighbours,
-		.under_way_max = UNDER_WAY_MAX,
-		.waiter_count_max = 2 * UNDER_WAY_MAX,
-		.answer_buffer_count = 1024,
-		.worker_count = 1,
-		.receiver_count = 1,
-		.entropy_block_bytes = ENTROPY_BYTES,
-		.now = b->now,
-	};
-	struct hash_key key;
-	uint16_t neighbours;
-
-	configure(b);
-	neighbours = engine_neighbour_count_max(&b->config);
-	neighbour_shared_init(&b->neighbours,
-			      memory_for(neighbours * sizeof(struct neighbour_word)), neighbours);
-	atomic_init(&b->config_pointer, &b->config);
-	CHECK(RAND_bytes((void *)&key, sizeof(key)) == 1);
-	inflight_words_init(&b->words, memory_for(inflight_words_memory_bytes(UNDER_WAY_MAX)),
-			    UNDER_WAY_MAX, &key);
-	server_shared_init(&b->servers,
-			   memory_for(server_shared_memory_bytes(b->config.server_count)),
-			   b->config.server_endpoints, b->config.server_health,
-			   b->config.server_count);
-	params.question_key = params.table_key = params.cookie_key = key;
-	b->engine = engine_init(memory_for(engine_memory_bytes(&params)), &params);
-	b->packets = memory_for(sizeof(struct packet) * UNDER_WAY_MOST);
-	feed(b);
+	if (one > 0 && two > 0)
+		printf(" %.2f |", 2 * one / two);
+	else
+		printf(" - |");
 }
 
-/* ---- the world's side ---- */
-
-static void put_udp(struct packet *p, uint8_t from, uint16_t src_port, uint16_t dst_port,
-		    unsigned payload_bytes)
+static void print_ratio(const struct row *one, const struct row *two)
 {
-	struct frame_udp_params params = {.src_mac = peer_mac,
-					  .dst_mac = our_mac,
-					  .vlan = FRAME_VLAN_NONE,
-					  .src = v4(from),
-					  .dst = v4(53),
-					  .src_port = src_port,
-					  .dst_port = dst_port};
+	struct bench_figures a = bench_figures_of(&one->rounds);
+	struct bench_figures b = bench_figures_of(&two->rounds);
 
-	p->length_bytes = frame_build_udp(p->data, &params, payload_bytes);
+	printf("| %s | %u a worker |", two->crew->what, two->quota);
+	print_times(a.median, b.median);
+	print_times(a.quiet, b.quiet);
+	print_times(a.best, b.best);
+	printf("\n");
 }
 
-static void put_question(struct bench *b, struct packet *p)
+#define ROWS_MOST 6
+
+/* The crews that were asked for (0: all), of the CPUs that there are. Returns how many. */
+static unsigned choose_crews(struct crew *crews[], unsigned workers_wanted, const cpu_set_t *cpus)
 {
-	char text[64];
-	struct name qname;
-	struct msg_query_params query = {.id = (uint16_t)b->asked,
-					 .qname = &qname,
-					 .qtype = DNS_TYPE_A,
-					 .qclass = DNS_CLASS_IN,
-					 .recursion_desired = true,
-					 .edns = true,
-					 .edns_udp_size_bytes = EDNS_UDP_BYTES};
-	size_t length;
+	static struct crew one = {.what = "one worker", .worker_count = 1, .sharing = true};
+	static struct crew two = {.what = "two workers", .worker_count = 2, .sharing = true};
+	static struct crew apart = {.what = "two that share nothing", .worker_count = 2};
+	unsigned count = 0;
 
-	snprintf(text, sizeof(text), "n%llu.perf.example", b->asked);
-	CHECK(name_from_text(text, &qname));
-	p->data = p->bytes + HEADROOM_BYTES;
-	length = msg_build_query((struct buffer){p->data + 42, 512}, &query);
-	/* DO off, as most clients ask: the OPT's flags are its bytes 7 and 8. */
-	p->data[42 + length - DNS_OPT_BYTES_MIN + 7] = 0;
-	put_udp(p, (uint8_t)(60 + b->asked % 100), CLIENT_PORT, DNS_PORT, (unsigned)length);
-	b->asked++;
-}
-
-/* The query that the engine left in the packet becomes its own answer: one A record before the OPT. */
-static void put_reply(struct packet *p)
-{
-	static const uint8_t record[] = {0xc0, 12, 0, 1, 0, 1, 0, 0, 14, 16, 0, 4, 198, 18, 3, 1};
-	uint8_t *dns = p->data + 42;
-	size_t length = p->length_bytes - 42;
-	uint16_t port = wire_get_u16(p->data + 34);
-
-	CHECK(wire_get_u16(p->data + 36) == DNS_PORT);
-	memmove(dns + length - DNS_OPT_BYTES_MIN + sizeof(record), dns + length - DNS_OPT_BYTES_MIN,
-		DNS_OPT_BYTES_MIN);
-	memcpy(dns + length - DNS_OPT_BYTES_MIN, record, sizeof(record));
-	wire_put_u16(dns + 2, DNS_FLAG_QR | DNS_FLAG_RD | DNS_FLAG_RA);
-	wire_put_u16(dns + 6, 1);
-	put_udp(p, 20, DNS_PORT, port, (unsigned)(length + sizeof(record)));
-}
-
-/* ---- the timed part ---- */
-
-static void receive(struct bench *b, struct packet *packets, unsigned count, uint16_t want)
-{
-	struct rx_slot slots[BURST];
-	unsigned long long begun;
-
-	for (unsigned i = 0; i < count; i++) {
-		struct packet *p = &packets[i];
-
-		slots[i] = (struct rx_slot){
-			.data = p->data,
-			.length_bytes = p->length_bytes,
-			.headroom_bytes = HEADROOM_BYTES,
-			.tailroom_bytes =
-				(uint16_t)(PACKET_BYTES - HEADROOM_BYTES - p->length_bytes),
-			.vlan = FRAME_VLAN_NONE,
-			.in_place = true,
-		};
+	if (workers_wanted != 2)
+		crews[count++] = &one;
+	if (workers_wanted != 1 && CPU_COUNT(cpus) >= WORKERS_MOST) {
+		crews[count++] = &two;
+		if (workers_wanted == 0)
+			crews[count++] = &apart;
 	}
-	begun = __rdtsc();
-	engine_rx(b->engine, slots, count, b->now);
-	b->cycles += __rdtsc() - begun;
-	for (unsigned i = 0; i < count; i++) {
-		CHECK(slots[i].outcome == want && slots[i].verdict == RX_SEND);
-		packets[i].data = slots[i].data;
-		packets[i].length_bytes = slots[i].length_bytes;
+	return count;
+}
+
+static bool arguments(int argc, char **argv, unsigned *round_count, unsigned *workers)
+{
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--workers") == 0 && i + 1 < argc) {
+			*workers = bench_round_count(argv[++i]);
+			if (*workers < 1 || *workers > WORKERS_MOST)
+				return false;
+			continue;
+		}
+		*round_count = bench_round_count(argv[i]);
+		if (*round_count == 0)
+			return false;
 	}
-	b->now += STEP_NS;
-	feed(b);
+	return true;
 }
 
-/* Cycles a question, with `under_way` of them open at once. */
-static double round_of(struct bench *b, unsigned under_way)
+/* Each row's visits in turn, so that what the machine does meanwhile is shared among them. */
+static bool measure(struct row rows[], unsigned row_count, unsigned round_count)
 {
-	b->cycles = 0;
-	for (unsigned i = 0; i < under_way; i++)
-		put_question(b, &b->packets[i]);
-	for (unsigned i = 0; i < under_way; i += BURST)
-		receive(b, b->packets + i, under_way - i < BURST ? under_way - i : BURST,
-			COUNTER_QUESTION_NEW);
-	for (unsigned i = 0; i < under_way; i++)
-		put_reply(&b->packets[i]);
-	for (unsigned i = 0; i < under_way; i += BURST)
-		receive(b, b->packets + i, under_way - i < BURST ? under_way - i : BURST,
-			COUNTER_UPSTREAM_RESPONSE);
-	(void)engine_tx_wanted(b->engine, 0, b->now);
-	return (double)b->cycles / under_way;
-}
+	unsigned visits = (round_count + ROUNDS_A_VISIT - 1) / ROUNDS_A_VISIT;
+	time_t begun = time(NULL);
 
-/* Our MAC table is empty at first: answer what the engine asks for by ARP. */
-static void resolve_neighbour(struct bench *b)
-{
-	struct packet *p = &b->packets[0];
-	struct tx_slot tx = {.data = p->bytes, .capacity_bytes = PACKET_BYTES};
-	struct rx_slot rx = {.data = p->bytes,
-			     .length_bytes = 42,
-			     .tailroom_bytes = 1000,
-			     .vlan = FRAME_VLAN_NONE,
-			     .in_place = true};
-
-	CHECK(engine_tx(b->engine, &tx, 1, b->now) == 1 && tx.length_bytes >= 42);
-	memcpy(p->bytes, our_mac.bytes, 6);
-	memcpy(p->bytes + 6, peer_mac.bytes, 6);
-	p->bytes[21] = 2; /* reply */
-	memcpy(p->bytes + 32, p->bytes + 22, 10);
-	memcpy(p->bytes + 22, peer_mac.bytes, 6);
-	memcpy(p->bytes + 28, v4(20).bytes + ADDRESS_V4_OFFSET, 4);
-	engine_rx(b->engine, &rx, 1, b->now);
-	CHECK(rx.outcome == COUNTER_NEIGHBOUR_LEARNED);
-}
-
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
+	if (visits > BENCH_ROUNDS_MAX / ROUNDS_A_VISIT)
+		visits = BENCH_ROUNDS_MAX / ROUNDS_A_VISIT;
+	for (; visits > 0 && time(NULL) - begun < LONGEST_S; visits--)
+		for (unsigned i = 0; i < row_count; i++)
+			if (!row_visit(&rows[i]))
+				return false;
+	return true;
 }
 
 int main(int argc, char **argv)
 {
-	static const unsigned sizes[] = {BURST, UNDER_WAY_MOST};
-	static struct bench b = {.now = NS_PER_S};
-	static double rounds[ROUNDS_MAX];
-	unsigned round_count = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 40;
+	static struct row rows[ROWS_MOST];
+	static cpu_set_t cpus;
+	struct crew *crews[ROWS_MOST / 2];
+	double bounced = 0;
+	unsigned round_count = 320, workers = 0, crew_count;
 
-	if (round_count < 1 || round_count > ROUNDS_MAX) {
-		fprintf(stderr, "bench_engine: rounds: 1 to %d\n", ROUNDS_MAX);
+	CHECK(sched_getaffinity(0, sizeof(cpus), &cpus) == 0);
+	if (!arguments(argc, argv, &round_count, &workers)) {
+		fprintf(stderr, "usage: bench_engine [ROUNDS, 1 to %d] [--workers 1|2]\n",
+			BENCH_ROUNDS_MAX);
 		return 2;
 	}
-	start(&b);
-	resolve_neighbour(&b);
-	for (unsigned s = 0; s < ARRAY_COUNT(sizes); s++) {
-		for (unsigned i = 0; i < round_count; i++)
-			rounds[i] = round_of(&b, sizes[s]);
-		qsort(rounds, round_count, sizeof(rounds[0]), by_value);
-		printf("engine: forwarded miss, %u under way: %.0f cycles (median of %u rounds), %.0f (fastest)\n",
-		       sizes[s], rounds[round_count / 2], round_count, rounds[0]);
+	crew_count = choose_crews(crews, workers, &cpus);
+	if (crew_count == 0) {
+		fprintf(stderr, "bench_engine: two workers want two CPUs\n");
+		return 2;
 	}
+	if (CPU_COUNT(&cpus) >= WORKERS_MOST)
+		bounced = bounce_cycles(&cpus);
+	bench_yardsticks();
+	for (unsigned i = 0; i < crew_count; i++) {
+		crew_make(crews[i], &cpus);
+		rows[i].crew = rows[crew_count + i].crew = crews[i];
+		rows[i].quota = SMALL_UNDER_WAY / crews[i]->worker_count;
+		rows[crew_count + i].quota = LARGE_UNDER_WAY;
+	}
+	if (!measure(rows, 2 * crew_count, round_count))
+		return 1;
+	print_rows(rows, 2 * crew_count);
+	for (unsigned i = 0; workers == 0 && i < crew_count * 2; i++) {
+		if (i == 0)
+			printf("\n| they do so many times the work of one | under way | by medians | by "
+			       "quiet rounds | by the best |\n|---|---|---|---|---|\n");
+		if (i % crew_count > 0)
+			print_ratio(&rows[i / crew_count * crew_count], &rows[i]);
+	}
+	if (CPU_COUNT(&cpus) >= WORKERS_MOST)
+		printf("\nA cache line from one CPU to the other and back: %.0f cycles before, %.0f "
+		       "after.\n",
+		       bounced, bounce_cycles(&cpus));
+	printf("Memory on transparent huge pages, for one worker too: %ld MB of them.\n",
+	       bench_huge_kb() / 1024);
 	return 0;
 }
