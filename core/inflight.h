@@ -95,8 +95,9 @@ enum inflight_enter {
 };
 /* On ENTERED *position says where the word is, for removal. TAKEN may also be said of an equal word
  * that is being taken back at this moment. At most 8 CASes, none repeated. */
-MUST_USE enum inflight_enter inflight_enter(struct inflight_words *w, uint64_t hash, uint16_t id,
-					    uint8_t owner, uint16_t slot, uint32_t *position);
+MUST_USE static inline enum inflight_enter inflight_enter(struct inflight_words *w, uint64_t hash,
+							  uint16_t id, uint8_t owner, uint16_t slot,
+							  uint32_t *position);
 static inline void inflight_remove(struct inflight_words *w, uint32_t position)
 {
 	/* Release: who CASes its word into this place is ordered after all that was done with it
@@ -202,5 +203,7 @@ void inflight_expire_late(struct inflight *f, mono_ns now, unsigned budget);
 mono_ns inflight_next_late(const struct inflight *f);
 
 void inflight_check(const struct inflight *f);
+
+#include "inflight_word.h" /* inflight_enter */
 
 #endif

@@ -3,12 +3,6 @@
 
 #include "inflight.h"
 
-/* tag 24 | ID 16 | owner 7 | late 1 | slot 16, from the top. */
-#define WORD_TAG_SHIFT 40
-#define WORD_ID_SHIFT 24
-#define WORD_OWNER_SHIFT 17
-#define WORD_OWNER_MASK 0x7f
-#define WORD_LATE (UINT64_C(1) << 16)
 #define BUCKET_BYTES (INFLIGHT_BUCKET_WORDS * sizeof(uint64_t))
 
 static_assert(BUCKET_BYTES == 64, "a bucket is one cache line");
@@ -55,73 +49,6 @@ uint64_t inflight_peer_hash(const struct inflight_words *w, uint8_t outgoing_idx
 	bytes[ADDRESS_BYTES + 1] = (uint8_t)peer->port;
 	bytes[ADDRESS_BYTES + 2] = outgoing_idx;
 	return hash_table(&w->key, (struct span){bytes, sizeof(bytes)});
-}
-
-/* The bucket is the hash's low bits, the tag its highest: independent. */
-static uint64_t tag_of(uint64_t hash)
-{
-	uint64_t tag = hash >> WORD_TAG_SHIFT;
-
-	return tag != 0 ? tag : 1;
-}
-
-static size_t bucket_start(const struct inflight_words *w, uint64_t hash)
-{
-	return (size_t)(hash & w->bucket_mask) * INFLIGHT_BUCKET_WORDS;
-}
-
-/* Is this, our word, the only one of the bucket with its tag and ID? Unrolled and without branches:
- * eight loads of a line that the CAS has just made ours. */
-static inline bool is_only(const _Atomic uint64_t *bucket, uint64_t ours)
-{
-	unsigned same = 0;
-
-#pragma GCC unroll 8
-	for (size_t i = 0; i < INFLIGHT_BUCKET_WORDS; i++) {
-		/* Sequentially consistent, as is the CAS before it: of two that enter the same at
-		 * once, each stores its own word and then loads the other's, and at least one
-		 * must see the other (store buffering; acquire and release would let both see
-		 * the words as they were). On x86 the CAS is a full barrier and these are plain
-		 * loads. */
-		uint64_t word = atomic_load_explicit(&bucket[i], memory_order_seq_cst);
-
-		same += (word ^ ours) < UINT64_C(1) << WORD_ID_SHIFT;
-	}
-	return same == 1;
-}
-
-enum inflight_enter inflight_enter(struct inflight_words *w, uint64_t hash, uint16_t id,
-				   uint8_t owner, uint16_t slot, uint32_t *position)
-{
-	size_t start = bucket_start(w, hash);
-	uint64_t word = tag_of(hash) << WORD_TAG_SHIFT | (uint64_t)id << WORD_ID_SHIFT |
-			(uint64_t)owner << WORD_OWNER_SHIFT | slot;
-
-	CHECK(owner < WORKERS_MAX);
-	/* The ID says where to begin: the first place is empty 15 times of 16 at the highest mean
-	 * load, so that most CASes are the only look for a place. */
-	for (unsigned try = 0; try < INFLIGHT_BUCKET_WORDS; try++) {
-		size_t at = start + (id + try) % INFLIGHT_BUCKET_WORDS;
-		uint64_t expected = 0;
-
-		/* Sequentially consistent for is_only's sake; the release in it publishes what the
-		 * owner wrote before to whoever finds the word, the acquire orders us after the
-		 * removal that made the place empty. Relaxed on failure: nothing was learnt but
-		 * that the place is taken. */
-		if (!atomic_compare_exchange_strong_explicit(&w->words[at], &expected, word,
-							     memory_order_seq_cst,
-							     memory_order_relaxed))
-			continue;
-		/* Looked for after the CAS, not before it: what two enter at the same time, at
-		 * least one of them then sees. Both may back out; each draws again. */
-		if (UNLIKELY(!is_only(w->words + start, word))) {
-			inflight_remove(w, (uint32_t)at);
-			return INFLIGHT_TAKEN;
-		}
-		*position = (uint32_t)at;
-		return INFLIGHT_ENTERED;
-	}
-	return INFLIGHT_TAKEN;
 }
 
 void inflight_mark_late(struct inflight_words *w, uint32_t position)
@@ -175,8 +102,8 @@ enum inflight_find inflight_find(const struct inflight_words *w, uint64_t hash, 
 				 struct inflight_hit hits[INFLIGHT_BUCKET_WORDS],
 				 unsigned *hit_count)
 {
-	const _Atomic uint64_t *bucket = w->words + bucket_start(w, hash);
-	uint64_t tag = tag_of(hash);
+	const _Atomic uint64_t *bucket = w->words + word_bucket_start(w, hash);
+	uint64_t tag = word_tag(hash);
 	uint64_t words[INFLIGHT_BUCKET_WORDS];
 	uint32_t same_tag = 0, same_id = 0, late = 0, wanted;
 	enum inflight_find found;

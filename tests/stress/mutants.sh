@@ -1,5 +1,5 @@
 #!/bin/bash
-# Shows that the stress finds mistakes: each mutant is core/inflight_words.c or core/inflight.h with one mistake
+# Shows that the stress finds mistakes: each mutant is core/inflight_words.c, inflight_word.h or inflight.h with one mistake
 # in it, and the stress must fail on it within a few seconds, or ThreadSanitizer must where only it can. A line
 # each; ends with `N passed, N failed`. MUTANT=name tries one. A mistake that no longer applies to the text fails.
 # What no test on x86 can see: sequentially consistent loads after the CAS that are only acquire loads (the same
@@ -47,7 +47,7 @@ caught() {
 mutant() {
 	local name=$1 variants=$2 file=$3 variant threads seed how=
 	[ -z "${MUTANT:-}" ] || [ "$MUTANT" = "$name" ] || return 0
-	cp "$root/core/inflight.h" "$root/core/inflight_words.c" "$work/core/"
+	cp "$root/core/inflight.h" "$root/core/inflight_word.h" "$root/core/inflight_words.c" "$work/core/"
 	if ! /usr/bin/python3 - "$work/core/$file" "$4" "$5" <<-'PYTHON'; then
 		import sys
 		path, old, new = sys.argv[1:]
@@ -79,10 +79,11 @@ mutant() {
 
 cp -r "$root/core" "$work/core"
 words=inflight_words.c
+word=inflight_word.h
 header=inflight.h
 
 # ---- entering ----
-mutant enter_stores_without_cas release $words \
+mutant enter_stores_without_cas release $word \
 	'if (!atomic_compare_exchange_strong_explicit(&w->words[at], &expected, word,
 							     memory_order_seq_cst,
 							     memory_order_relaxed))
@@ -90,9 +91,9 @@ mutant enter_stores_without_cas release $words \
 	'if (atomic_load(&w->words[at]) != expected)
 			continue;
 		atomic_store(&w->words[at], word);'
-mutant enter_does_not_look_for_an_equal release $words \
-	'if (UNLIKELY(!is_only(w->words + start, word)))' 'if (false)'
-mutant enter_looks_before_the_cas_only release $words \
+mutant enter_does_not_look_for_an_equal release $word \
+	'if (UNLIKELY(!word_is_only(w->words + start, word)))' 'if (false)'
+mutant enter_looks_before_the_cas_only release $word \
 	'		if (!atomic_compare_exchange_strong_explicit(&w->words[at], &expected, word,
 							     memory_order_seq_cst,
 							     memory_order_relaxed))
@@ -113,43 +114,43 @@ mutant enter_looks_before_the_cas_only release $words \
 			return INFLIGHT_ENTERED;
 		}
 		continue;'
-mutant enter_takes_the_place_of_a_late_word release $words \
+mutant enter_takes_the_place_of_a_late_word release $word \
 	'		uint64_t expected = 0;
 ' \
 	'		uint64_t expected = atomic_load(&w->words[at]);
 		if ((expected & WORD_LATE) == 0)
 			expected = 0;
 '
-mutant enter_looks_at_seven release $words \
+mutant enter_looks_at_seven release $word \
 	'	for (size_t i = 0; i < INFLIGHT_BUCKET_WORDS; i++) {
 		/* Sequentially' \
 	'	for (size_t i = 1; i < INFLIGHT_BUCKET_WORDS; i++) {
 		/* Sequentially'
-mutant enter_compares_ids_only release $words \
+mutant enter_compares_ids_only release $word \
 	'same += (word ^ ours) <' 'same += ((word ^ ours) & 0xffffffffff) <'
-mutant enter_compares_tags_only release $words \
+mutant enter_compares_tags_only release $word \
 	'same += (word ^ ours) < UINT64_C(1) << WORD_ID_SHIFT;' \
 	'same += (word ^ ours) < UINT64_C(1) << WORD_TAG_SHIFT;'
-mutant enter_keeps_the_refused_word release $words \
+mutant enter_keeps_the_refused_word release $word \
 	'inflight_remove(w, (uint32_t)at);' '(void)at;'
-mutant enter_says_entered_of_the_refused release $words \
-	'		if (UNLIKELY(!is_only(w->words + start, word))) {
+mutant enter_says_entered_of_the_refused release $word \
+	'		if (UNLIKELY(!word_is_only(w->words + start, word))) {
 			inflight_remove(w, (uint32_t)at);
 			return INFLIGHT_TAKEN;' \
-	'		if (UNLIKELY(!is_only(w->words + start, word))) {
+	'		if (UNLIKELY(!word_is_only(w->words + start, word))) {
 			inflight_remove(w, (uint32_t)at);
 			*position = (uint32_t)at;
 			return INFLIGHT_ENTERED;'
-mutant enter_writes_position_when_refused release $words \
+mutant enter_writes_position_when_refused release $word \
 	'			inflight_remove(w, (uint32_t)at);' \
 	'			inflight_remove(w, *position = (uint32_t)at);'
-mutant enter_tries_seven_places release $words \
+mutant enter_tries_seven_places release $word \
 	'try < INFLIGHT_BUCKET_WORDS; try++' 'try < INFLIGHT_BUCKET_WORDS - 1; try++'
-mutant enter_runs_into_the_next_bucket release $words \
+mutant enter_runs_into_the_next_bucket release $word \
 	'(id + try) % INFLIGHT_BUCKET_WORDS;' 'id % INFLIGHT_BUCKET_WORDS + try;'
-mutant enter_mixes_the_id_into_the_bucket release $words \
-	'	size_t start = bucket_start(w, hash);' '	size_t start = bucket_start(w, hash ^ id);'
-mutant tag_may_be_zero release $words 'return tag != 0 ? tag : 1;' 'return tag;'
+mutant enter_mixes_the_id_into_the_bucket release $word \
+	'	size_t start = word_bucket_start(w, hash);' '	size_t start = word_bucket_start(w, hash ^ id);'
+mutant tag_may_be_zero release $word 'return tag != 0 ? tag : 1;' 'return tag;'
 
 # ---- leaving and lateness ----
 mutant remove_forgets release $header \
@@ -162,7 +163,7 @@ mutant late_loses_the_id release $words \
 mutant late_writes_back_what_was_beside_it release $words \
 	'uint64_t word = inflight_word(w, position);' 'uint64_t word = inflight_word(w, position ^ 1) | 1;'
 mutant late_is_not_marked release $words 'word | WORD_LATE, memory_order_release' 'word, memory_order_release'
-mutant late_bit_is_in_the_slot release $words \
+mutant late_bit_is_in_the_slot release $word \
 	'#define WORD_LATE (UINT64_C(1) << 16)' '#define WORD_LATE (UINT64_C(1) << 15)'
 
 # ---- finding ----
@@ -193,12 +194,12 @@ mutant hit_cuts_the_owner release $words \
 mutant hit_cuts_the_slot release $words '.slot = (uint16_t)word,' '.slot = (uint16_t)(word & 0x7fff),'
 
 # ---- orders: only ThreadSanitizer sees them ----
-mutant cas_is_relaxed tsan $words \
+mutant cas_is_relaxed tsan $word \
 	'word,
 							     memory_order_seq_cst,' \
 	'word,
 							     memory_order_relaxed,'
-mutant cas_only_acquires tsan $words \
+mutant cas_only_acquires tsan $word \
 	'word,
 							     memory_order_seq_cst,' \
 	'word,
