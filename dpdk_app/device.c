@@ -1,6 +1,7 @@
 #include "dpdk_app/device.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -9,6 +10,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "dpdk_app/log.h"
@@ -57,7 +59,7 @@ void device_port_name(const char *device, char name[DEVICE_NAME_BYTES])
 }
 
 /* The value of key= in a vdev string. False: not there. */
-static bool device_argument(const char *device, const char *key, char value[IFNAMSIZ])
+static bool device_argument(const char *device, const char *key, char *value, size_t value_bytes)
 {
 	size_t key_length = strlen(key);
 
@@ -65,7 +67,7 @@ static bool device_argument(const char *device, const char *key, char value[IFNA
 		p++;
 		if (strncmp(p, key, key_length) == 0 && p[key_length] == '=') {
 			p += key_length + 1;
-			snprintf(value, IFNAMSIZ, "%.*s", (int)strcspn(p, ","), p);
+			snprintf(value, value_bytes, "%.*s", (int)strcspn(p, ","), p);
 			return true;
 		}
 	}
@@ -87,7 +89,7 @@ static bool kernel_interface(const char *device, char name[IFNAMSIZ])
 
 	for (size_t i = 0; i < ARRAY_COUNT(table); i++) {
 		if (strncmp(device, table[i].driver, strlen(table[i].driver)) == 0 &&
-		    device_argument(device, table[i].key, name))
+		    device_argument(device, table[i].key, name, IFNAMSIZ))
 			return true;
 	}
 	return false;
@@ -105,6 +107,46 @@ static bool kernel_interface_is_up(const char *name)
 	up = ioctl(fd, SIOCGIFFLAGS, &request) != 0 || (request.ifr_flags & IFF_UP) != 0;
 	close(fd);
 	return up;
+}
+
+/* Is a socket of this file name open in any process here? Not asked by connecting: a connection that is closed at once makes
+ * DPDK 22.11 end the process that serves it. */
+static bool socket_is_open(const char *path)
+{
+	const char *name = strrchr(path, '/') == NULL ? path : strrchr(path, '/') + 1;
+	FILE *list = fopen("/proc/net/unix", "re");
+	char line[512];
+	bool found = list == NULL; /* who knows */
+
+	while (!found && fgets(line, sizeof(line), list) != NULL) {
+		size_t length = strcspn(line, "\n");
+
+		found = length >= strlen(name) &&
+			strncmp(line + length - strlen(name), name, strlen(name)) == 0;
+	}
+	if (list != NULL)
+		fclose(list);
+	return found;
+}
+
+/* A memif server that was killed leaves its socket in the file system, and DPDK cannot open the device again: what no process
+ * has open any more is removed. */
+static void remove_stale_memif(const char *device)
+{
+	char role[16], abstract[8], path[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
+	struct stat status;
+
+	if (strncmp(device, "net_memif", strlen("net_memif")) != 0 ||
+	    !device_argument(device, "role", role, sizeof(role)) ||
+	    (strcmp(role, "server") != 0 && strcmp(role, "master") != 0) ||
+	    !device_argument(device, "socket-abstract", abstract, sizeof(abstract)) ||
+	    strcmp(abstract, "no") != 0 || !device_argument(device, "socket", path, sizeof(path)))
+		return;
+	if (lstat(path, &status) != 0 || !S_ISSOCK(status.st_mode) || socket_is_open(path))
+		return;
+	if (unlink(path) == 0)
+		log_write(CONFIG_LOG_INFO, "device",
+			  "removed a socket that no process has open any more socket=%s", path);
 }
 
 static bool check_one(const struct config *config, unsigned idx)
@@ -127,6 +169,7 @@ static bool check_one(const struct config *config, unsigned idx)
 			    idx, interface->device);
 		return false;
 	}
+	remove_stale_memif(interface->device);
 	if (!kernel_interface(interface->device, kernel_name))
 		return true;
 	if (if_nametoindex(kernel_name) == 0) {

@@ -93,4 +93,13 @@ expect_equal "each of them is noticed" "$(figure upstream_corrupt)" "$(figure wr
 
 load --mode=sideways
 expect_equal "bad usage: exit status" 2 $load_status
+
+# A server that was killed leaves its socket behind; the next one must come up all the same, and leave none when it ends.
+kill -KILL "$PORTICO_PID"
+wait "$PORTICO_PID" 2>/dev/null
+expect "killed: the socket is still there" test -S "$socket"
+expect "the next Portico comes up" lab_portico "$LAB_DIR/portico.yaml"
+load --outstanding=64 --count=2000 --check-every=1
+expect_equal "and answers: exit status, sent, lost, wrong" "0 2000 0 0" "$load_status $(figures sent lost wrong)"
 expect "SIGTERM: exit status 0" lab_stop_portico
+expect "no socket is left" test ! -e "$socket"
