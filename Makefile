@@ -95,6 +95,8 @@ programs = $(if $(wildcard dpdk_app/main.c),$(bin_$(1))/portico) $(if $(CTL),$(b
 harnesses := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(FUZZ))
 benches := $(patsubst bench/%.c,build/bench/%,$(BENCH))
 load := $(if $(LOAD),build/bench/load)
+stress := build/stress/stress_inflight build/stress/stress_inflight_tsan
+STRESS_ENV := STRESS_RELEASE=build/stress/stress_inflight STRESS_TSAN=build/stress/stress_inflight_tsan
 
 # The sets of packages that the targets asked for need; only what is missing is installed.
 comma := ,
@@ -107,8 +109,8 @@ NEEDS := build$(if $(filter test unit unit-bin stress smoke fuzz fuzz-bin lint f
 
 all: $(call programs,$(BUILD)) build/$(BUILD)/libcore.a build/$(BUILD)/libconfig.a ## everything that is installed (default)
 
-test: all $(load) build/unit build/san/unit $(call programs,san) ## every test, as root: unit tests (release and san), smoke tests
-	$(Q)tests/lab/suite.sh release=build/unit san=build/san/unit smoke
+test: all $(load) $(stress) build/unit build/san/unit $(call programs,san) ## every test, as root: unit tests (release and san), stress, smoke tests
+	$(Q)$(STRESS_ENV) tests/lab/suite.sh release=build/unit san=build/san/unit stress smoke
 
 unit: $(bin_$(BUILD))/unit ## only the unit tests, of BUILD
 	$(Q)tests/lab/suite.sh $(BUILD)=$<
@@ -116,8 +118,8 @@ unit: $(bin_$(BUILD))/unit ## only the unit tests, of BUILD
 smoke: all $(load) ## only the smoke tests; SMOKE=name runs one, SMOKE="name workers=4 device=af_xdp" one variant
 	$(Q)tests/lab/suite.sh smoke
 
-stress: build/stress/stress_inflight build/stress/stress_inflight_tsan ## in-flight words: threads, ThreadSanitizer, mutants (SEED= STRESS_S=)
-	$(Q)STRESS_RELEASE=build/stress/stress_inflight STRESS_TSAN=build/stress/stress_inflight_tsan tests/stress/run.sh
+stress: $(stress) ## in-flight words: threads, ThreadSanitizer, mutants (SEED= STRESS_S=)
+	$(Q)$(STRESS_ENV) tests/lab/suite.sh stress
 
 unit-bin: build/unit build/san/unit
 fuzz-bin: $(harnesses)

@@ -1,7 +1,7 @@
 /* Who waits for a resolution: {kind, origin, generation}, not a client address. For a UDP client the
  * waiter holds all that its answer needs, whichever worker sends it.
  *
- * Memory: a pool lent at init. Threads: one worker's; a waiter crosses workers by value, in a handoff.
+ * Memory: a pool lent at init. Threads: one worker's; a waiter crosses workers by value, in a passed question.
  */
 #ifndef PORTICO_WAITER_H
 #define PORTICO_WAITER_H

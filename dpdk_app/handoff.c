@@ -1,6 +1,5 @@
 #include "dpdk_app/handoff.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -17,7 +17,6 @@
 #define NAP_MAX_UNDER_WAY_NS (250 * NS_PER_US)
 /* A nap ends about this much later than asked for. */
 #define NAP_OVERSHOOT_NS (60 * NS_PER_US)
-
 /* A worker that receives from no device is woken whenever it gets something. */
 #define NAP_MAX_NO_DEVICE_NS (10 * NS_PER_MS)
 

@@ -1,9 +1,9 @@
 #!/bin/bash
 # Runs tests and ends with `N passed, N failed`; exit status 1 if any failed or none ran.
-#   suite.sh [LABEL=UNIT_PROGRAM]... [smoke]
+#   suite.sh [LABEL=UNIT_PROGRAM]... [stress] [smoke]
 # A unit program is a CUnit runner: its summary is shown and its tests are counted. `smoke` runs every
 # tests/smoke/*_test.sh one after the other, in its variants, each at most SMOKE_S (300) seconds, and counts the
-# lines that begin with "ok " and "FAIL ".
+# lines that begin with "ok " and "FAIL ". `stress` runs tests/stress/run.sh, which counts its own.
 #
 # A test that has more than one variant says so on lines of its own:
 #   # variants: workers=1,2,4 device=af_packet,af_xdp
@@ -113,8 +113,23 @@ run_smoke() {
 	done
 }
 
+run_stress() {
+	local status good bad
+	echo "--- stress"
+	"$root/tests/stress/run.sh" </dev/null 2>&1 | tee "$output"
+	status=${PIPESTATUS[0]}
+	read -r good bad < <(sed -nE 's/^([0-9]+) passed, ([0-9]+) failed$/\1 \2/p' "$output" | tail -n 1)
+	passed=$((passed + ${good:-0}))
+	failed=$((failed + ${bad:-0}))
+	if [ "$status" -ne 0 ] && [ "${bad:-0}" -eq 0 ]; then
+		echo "FAIL stress: exit status $status"
+		failed=$((failed + 1))
+	fi
+}
+
 for what; do
 	case $what in
+	stress) run_stress ;;
 	smoke)
 		if [ "$(id -u)" -ne 0 ]; then
 			echo "FAIL smoke tests need root (network namespaces): sudo make smoke"

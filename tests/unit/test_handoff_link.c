@@ -242,6 +242,40 @@ static void handoff_link__rates_are_not_multiplied(void)
 	}
 }
 
+/* What floods one queue fills no ring and starves no truth: it is stopped where it arrives, and answers that confirm what is
+ * known have a rate of their own. */
+static void handoff_link__floods_are_stopped_where_they_arrive(void)
+{
+	const unsigned receiver = 3;
+	struct rig *r = rig_of(RIG_V4);
+	uint8_t frame[RIG_BUFFER_BYTES];
+	struct mac liar = rig_mac(0x66);
+	uint64_t passed;
+	uint32_t length;
+
+	rig_start(r);
+	rig_advance(r, 2 * NS_PER_S);
+	r->checks = false;
+	passed = rig_count(r, COUNTER_PACKET_HANDED_OFF);
+	length = rig_echo_build(r, RIG_V4, 8, frame);
+	for (unsigned n = 0; n < 3 * ECHO_REPLIES_PER_S; n++)
+		rig_send_frame(r, receiver, frame, length);
+	CU_ASSERT(rig_count(r, COUNTER_PACKET_HANDED_OFF) - passed <= ECHO_REPLIES_PER_S);
+
+	passed = rig_count(r, COUNTER_PACKET_HANDED_OFF);
+	length = rig_advertise_build(r, RIG_HOST_V4, &liar, frame);
+	for (unsigned n = 0; n < 3 * LINK_ANSWERS_PER_S; n++)
+		rig_send_frame(r, receiver, frame, length);
+	CU_ASSERT(rig_count(r, COUNTER_PACKET_HANDED_OFF) - passed <= LINK_ANSWERS_PER_S);
+
+	passed = rig_count(r, COUNTER_PACKET_HANDED_OFF);
+	length = rig_advertise_build(r, RIG_HOST_V4, &r->hosts[RIG_HOST_V4].mac, frame);
+	rig_send_frame(r, receiver, frame, length);
+	CU_ASSERT_EQUAL(rig_count(r, COUNTER_PACKET_HANDED_OFF) - passed, 1);
+	r->checks = true;
+	rig_finish(r);
+}
+
 /* Refusals to one prefix: over all workers that receive, the rate of one. */
 static void handoff_link__error_rate_is_shared_by_receivers(void)
 {
@@ -267,6 +301,7 @@ static const struct unit_test tests[] = {
 	UNIT_TEST(handoff_link__keeper_probes_whom_another_suspects),
 	UNIT_TEST(handoff_link__all_follow_a_neighbour_that_moves),
 	UNIT_TEST(handoff_link__rates_are_not_multiplied),
+	UNIT_TEST(handoff_link__floods_are_stopped_where_they_arrive),
 	UNIT_TEST(handoff_link__error_rate_is_shared_by_receivers),
 };
 UNIT_SUITE(handoff_link, tests)
