@@ -20,14 +20,17 @@
 
 /* ---- memory ---- */
 
-/* Pages as they are touched: tables of worst-case size cost only what is used. */
-static void *map_lazily(size_t size_bytes)
+/* Pages as they are touched: tables of worst-case size cost only what is used. NULL: none (logged). */
+static void *map_lazily(const char *what, size_t size_bytes)
 {
 	void *memory = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	if (memory == MAP_FAILED)
+	if (memory == MAP_FAILED) {
+		log_write(CONFIG_LOG_ERROR, "memory", "no memory for=%s bytes=%zu error=\"%m\"",
+			  what, size_bytes);
 		return NULL;
+	}
 	/* Tables are read at random: with small pages each look-up would miss the TLB as well. Where the kernel has none to
 	 * give it stays as it is. */
 	(void)madvise(memory, size_bytes, MADV_HUGEPAGE);
@@ -52,10 +55,7 @@ static void *take_memory(const char *what, size_t size_bytes, enum eal_pages pag
 		break;
 	}
 	if (memory == NULL)
-		memory = map_lazily(size_bytes);
-	if (memory == NULL)
-		log_write(CONFIG_LOG_ERROR, "memory", "no memory for=%s bytes=%zu error=\"%m\"",
-			  what, size_bytes);
+		memory = map_lazily(what, size_bytes);
 	return memory;
 }
 
@@ -194,15 +194,15 @@ struct engine_setup *engine_setup_make(const struct config *config, const struct
 	s->snapshot.edns_udp_size_bytes = config->edns_udp_size_bytes;
 	s->snapshot.case_randomization = config->case_randomization;
 	s->snapshot.late_ms = config->late_ms;
-	words = map_lazily(inflight_words_memory_bytes(slot_count));
+	words = map_lazily("in-flight", inflight_words_memory_bytes(slot_count));
 	if (words == NULL || !fill_zones(&s->snapshot, config) ||
 	    !draw_keys(&s->params, &words_key)) {
 		free(s);
 		return NULL;
 	}
 	neighbour_count = engine_neighbour_count_max(&s->snapshot);
-	neighbours = map_lazily((neighbour_count + 1u) * sizeof(*neighbours));
-	servers = map_lazily(server_shared_memory_bytes(s->snapshot.server_count));
+	neighbours = map_lazily("neighbours", (neighbour_count + 1u) * sizeof(*neighbours));
+	servers = map_lazily("servers", server_shared_memory_bytes(s->snapshot.server_count));
 	if (neighbours == NULL || servers == NULL) {
 		free(s);
 		return NULL;
