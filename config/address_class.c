@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#define ADDRESS_BITS (8 * ADDRESS_BYTES)
 #define V4(a, b, bits)                                                                             \
 	{                                                                                          \
 		{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, (a), (b), 0, 0}}, 96 + (bits)          \

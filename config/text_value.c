@@ -7,7 +7,6 @@
 #define PORT_MAX 65535
 #define PART_BYTES 64 /* an address or port as text, with room to spare */
 #define V4_BITS_OFFSET (8 * ADDRESS_V4_OFFSET)
-#define ADDRESS_BITS (8 * ADDRESS_BYTES)
 
 const char *const text_result_text[TEXT_RESULT_COUNT] = {
 	[TEXT_OK] = "is fine",

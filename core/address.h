@@ -13,6 +13,7 @@
 #include "check.h"
 
 #define ADDRESS_BYTES 16
+#define ADDRESS_BITS 128 /* the length of a prefix that is one address */
 #define ADDRESS_V4_OFFSET 12
 
 struct address {
