@@ -76,6 +76,8 @@ CONFIGURATION := $(wildcard config/*.c)
 CTL    := $(wildcard dpdk_app/porticoctl*.c)
 APP    := $(filter-out $(CTL),$(wildcard dpdk_app/*.c))
 UNIT   := $(wildcard tests/unit/*.c)
+# Parts of the programs that need no DPDK are unit-tested too.
+UNIT_APP := $(patsubst %,dpdk_app/%.c,entropy_meter port_firewall port_picture ports_audit_verdict kernel_ports port_floor log)
 FUZZ   := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_SHARED := $(filter-out $(FUZZ),$(wildcard tests/fuzz/*.c))
 BENCH  := $(wildcard bench/bench_*.c)
@@ -220,7 +222,7 @@ $$(bin_$(1))/porticoctl: $$(call objects,$(1),$$(CTL)) build/$(1)/libcore.a
 	$$(call say,LD)mkdir -p $$(@D)
 	$$(Q)$$(CC_$(1)) $$(LINK_$(1)) -o $$@ $$^ -Wl,--as-needed $$(FYAML_LIBS)
 
-$$(bin_$(1))/unit: $$(call objects,$(1),$$(UNIT)) build/$(1)/libconfig.a build/$(1)/libcore.a
+$$(bin_$(1))/unit: $$(call objects,$(1),$$(UNIT) $$(UNIT_APP)) build/$(1)/libconfig.a build/$(1)/libcore.a
 	$$(call say,LD)mkdir -p $$(@D)
 	$$(Q)$$(CC_$(1)) $$(LINK_$(1)) -o $$@ $$^ -Wl,--as-needed -lcunit -lldns -lcrypto $$(FYAML_LIBS) -lm -pthread
 endef

@@ -99,16 +99,25 @@ bool chi_square_accepts(const char *what, const uint32_t observed[], const doubl
 	return false;
 }
 
+/* In whole numbers, which are exact and fast: below 2^32 each product, fewer than 2^32 of them. */
 double serial_correlation(const uint16_t values[], size_t value_count, size_t lag)
 {
-	double mean = 0, variance = 0, covariance = 0;
+	uint64_t sum = 0, squares = 0, products = 0, first = 0, last = 0;
+	double mean, variance, covariance;
 
-	for (size_t i = 0; i < value_count; i++)
-		mean += values[i];
-	mean /= (double)value_count;
-	for (size_t i = 0; i < value_count; i++)
-		variance += (values[i] - mean) * (values[i] - mean);
+	for (size_t i = 0; i < value_count; i++) {
+		sum += values[i];
+		squares += (uint32_t)values[i] * values[i];
+	}
 	for (size_t i = 0; i + lag < value_count; i++)
-		covariance += (values[i] - mean) * (values[i + lag] - mean);
+		products += (uint32_t)values[i] * values[i + lag];
+	for (size_t i = 0; i < lag && i < value_count; i++) {
+		first += values[i];
+		last += values[value_count - 1 - i];
+	}
+	mean = (double)sum / (double)value_count;
+	variance = (double)squares - mean * (double)sum;
+	covariance = (double)products - mean * (double)(2 * sum - first - last) +
+		     mean * mean * (double)(value_count - lag);
 	return covariance / variance;
 }
