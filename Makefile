@@ -57,7 +57,7 @@ FYAML_LIBS   = $(call ask,FYAML_LIBS,--libs libfyaml)
 DPDK_CFLAGS_RAW = $(call ask,DPDK_CFLAGS_RAW,--cflags libdpdk)
 DPDK_CFLAGS = $(patsubst -I%,-isystem %,$(filter-out -march=%,$(DPDK_CFLAGS_RAW)))
 DPDK_LIBS   = $(call ask,DPDK_LIBS,--libs libdpdk)
-APP_LIBS    = $(call ask,APP_LIBS,--libs libfyaml openssl libsystemd libpcap)
+APP_LIBS    = $(call ask,APP_LIBS,--libs libfyaml openssl libsystemd libpcap libbpf libmnl)
 # AddressSanitizer brings its own allocator.
 JEMALLOC_LIBS = $(call ask,JEMALLOC_LIBS,--libs jemalloc)
 ALLOCATOR_release = $(JEMALLOC_LIBS)
@@ -68,13 +68,16 @@ CONFIG_FLAGS  = -std=gnu17 $(WARNINGS) $(ARCH) -D_GNU_SOURCE -I. $(FYAML_CFLAGS)
 TEST_FLAGS    = -std=gnu17 $(WARNINGS) $(ARCH) -D_GNU_SOURCE -I. -Itests/unit $(FYAML_CFLAGS)
 CTL_FLAGS     = $(CONFIG_FLAGS) -DPORTICO_VERSION='"$(VERSION)"'
 APP_FLAGS     = $(CTL_FLAGS) $(DPDK_CFLAGS) $(ARCH)
+# The program for the kernel (XDP, tc), which becomes part of ours. clang knows asm/ only by the triplet.
+BPF_OBJECT   := build/portico_steer.bpf.o
+BPF_FLAGS     = -O2 -g -Wall -Wextra -Werror -target bpf -I/usr/include/$(shell gcc -print-multiarch)
 
 # --- what there is -----------------------------------------------------------------------------
 
 CORE   := $(wildcard core/*.c)
 CONFIGURATION := $(wildcard config/*.c)
 CTL    := $(wildcard dpdk_app/porticoctl*.c)
-APP    := $(filter-out $(CTL),$(wildcard dpdk_app/*.c))
+APP    := $(filter-out $(CTL) %.bpf.c,$(wildcard dpdk_app/*.c))
 UNIT   := $(wildcard tests/unit/*.c)
 # Parts of the programs that need no DPDK are unit-tested too.
 UNIT_APP := $(patsubst %,dpdk_app/%.c,entropy_meter port_firewall port_picture ports_audit_verdict kernel_ports port_floor log)
@@ -111,13 +114,13 @@ NEEDS := build$(if $(filter test unit unit-bin stress smoke fuzz fuzz-bin lint f
 
 all: $(call programs,$(BUILD)) build/$(BUILD)/libcore.a build/$(BUILD)/libconfig.a ## everything that is installed (default)
 
-test: all $(load) $(stress) build/unit build/san/unit $(call programs,san) ## every test, as root: unit tests (release and san), stress, smoke tests
+test: all $(load) $(stress) build/xdp_steer_run build/unit build/san/unit $(call programs,san) ## every test, as root: unit tests (release and san), stress, smoke tests
 	$(Q)$(STRESS_ENV) tests/lab/suite.sh release=build/unit san=build/san/unit stress smoke
 
 unit: $(bin_$(BUILD))/unit ## only the unit tests, of BUILD
 	$(Q)tests/lab/suite.sh $(BUILD)=$<
 
-smoke: all $(load) ## only the smoke tests; SMOKE=name runs one, SMOKE="name workers=4 device=af_xdp" one variant
+smoke: all $(load) build/xdp_steer_run ## only the smoke tests; SMOKE=name runs one, SMOKE="name workers=4 device=af_xdp" one variant
 	$(Q)tests/lab/suite.sh smoke
 
 stress: $(stress) ## in-flight words: threads, ThreadSanitizer, mutants (SEED= STRESS_S=)
@@ -183,7 +186,6 @@ build/$(1)/config/%.o: config/%.c Makefile | deps-needed
 	$$(call say,CC)mkdir -p $$(@D)
 	$$(Q)$$(CC_$(1)) $$(CONFIG_FLAGS) $$(MODE_$(1)) $$(FORTIFY_$(1)) -MMD -MP -c -o $$@ $$<
 
-# porticoctl has no DPDK in it.
 $$(call objects,$(1),$$(CTL)): build/$(1)/%.o: %.c Makefile | deps-needed
 	$$(call say,CC)mkdir -p $$(@D)
 	$$(Q)$$(CC_$(1)) $$(CTL_FLAGS) $$(MODE_$(1)) $$(FORTIFY_$(1)) -MMD -MP -c -o $$@ $$<
@@ -191,6 +193,9 @@ $$(call objects,$(1),$$(CTL)): build/$(1)/%.o: %.c Makefile | deps-needed
 build/$(1)/dpdk_app/%.o: dpdk_app/%.c Makefile | deps-needed
 	$$(call say,CC)mkdir -p $$(@D)
 	$$(Q)$$(CC_$(1)) $$(APP_FLAGS) $$(MODE_$(1)) $$(FORTIFY_$(1)) -MMD -MP -c -o $$@ $$<
+
+build/$(1)/dpdk_app/xdp_object.o: $(BPF_OBJECT)
+build/$(1)/dpdk_app/xdp_object.o: APP_FLAGS += -DXDP_OBJECT='"\"$(BPF_OBJECT)\""'
 
 build/$(1)/bench/load/%.o: bench/load/%.c Makefile | deps-needed
 	$$(call say,CC)mkdir -p $$(@D)
@@ -218,9 +223,9 @@ $$(bin_$(1))/portico: $$(call objects,$(1),$$(APP)) build/$(1)/libconfig.a build
 	$$(call say,LD)mkdir -p $$(@D)
 	$$(Q)$$(CC_$(1)) $$(LINK_$(1)) -o $$@ $$^ $$(ALLOCATOR_$(1)) -Wl,--as-needed $$(DPDK_LIBS) $$(APP_LIBS) -lm -pthread
 
-$$(bin_$(1))/porticoctl: $$(call objects,$(1),$$(CTL)) build/$(1)/libcore.a
+$$(bin_$(1))/porticoctl: $$(call objects,$(1),$$(CTL)) build/$(1)/libconfig.a build/$(1)/libcore.a
 	$$(call say,LD)mkdir -p $$(@D)
-	$$(Q)$$(CC_$(1)) $$(LINK_$(1)) -o $$@ $$^ -Wl,--as-needed $$(FYAML_LIBS)
+	$$(Q)$$(CC_$(1)) $$(LINK_$(1)) -o $$@ $$^ -Wl,--as-needed $$(FYAML_LIBS) -lm
 
 $$(bin_$(1))/unit: $$(call objects,$(1),$$(UNIT) $$(UNIT_APP)) build/$(1)/libconfig.a build/$(1)/libcore.a
 	$$(call say,LD)mkdir -p $$(@D)
@@ -229,6 +234,19 @@ endef
 
 $(foreach t,release debug san fuzz,$(eval $(call tree,$t)))
 $(foreach t,release debug san,$(eval $(call programs_of,$t)))
+
+$(BPF_OBJECT): dpdk_app/portico_steer.bpf.c Makefile | deps-needed
+	$(call say,BPF)mkdir -p $(@D)
+	$(Q)clang $(BPF_FLAGS) -MMD -MP -c -o $@ $<
+
+-include $(BPF_OBJECT:.o=.d)
+
+# The kernel runs that program on crafted packets, for the smoke test of it.
+build/xdp_steer_run: tests/smoke/xdp_steer_run.c $(BPF_OBJECT) Makefile | deps-needed
+	$(call say,CC)mkdir -p $(@D)
+	$(Q)$(CC_release) $(CONFIG_FLAGS) $(MODE_release) $(LINK_release) -MMD -MP -MF $@.d -o $@ $< -lbpf
+
+-include build/xdp_steer_run.d
 
 build/fuzz/fuzz_%: build/fuzz/tests/fuzz/fuzz_%.o $(call objects,fuzz,$(FUZZ_SHARED)) build/fuzz/libconfig.a build/fuzz/libcore.a
 	$(call say,LD)mkdir -p $(@D)

@@ -5,10 +5,10 @@
 set -euo pipefail
 
 build="build-essential pkg-config libdpdk-dev libfyaml-dev libssl-dev libjemalloc-dev libsystemd-dev
-	libpcap-dev"
+	libpcap-dev clang libbpf-dev libmnl-dev"
 run="iproute2 ethtool nsd bind9-dnsutils procps tcpdump bsdextrautils"
 test="$run libcunit1-dev libldns-dev clang libclang-rt-14-dev clang-format knot knot-dnsutils dnsperf
-	python3 python3-scapy python3-dnspython strace dpdk"
+	python3 python3-scapy python3-dnspython strace dpdk nftables iptables bpftool"
 bench="dnsperf dpdk dpdk-dev valgrind"
 # package:services that it would start
 services="nsd:nsd knot:knot bind9:named"
