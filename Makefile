@@ -76,8 +76,11 @@ BPF_FLAGS     = -O2 -g -Wall -Wextra -Werror -target bpf -I/usr/include/$(shell 
 
 CORE   := $(wildcard core/*.c)
 CONFIGURATION := $(wildcard config/*.c)
-CTL    := $(wildcard dpdk_app/porticoctl*.c)
-APP    := $(filter-out $(CTL) %.bpf.c,$(wildcard dpdk_app/*.c))
+# porticoctl has no DPDK in it; of these, one is portico's too.
+CTL_ALONE  := $(wildcard dpdk_app/porticoctl*.c dpdk_app/port_firewall.c dpdk_app/port_picture.c)
+CTL_SHARED := $(wildcard dpdk_app/ports_audit_verdict.c)
+CTL    := $(CTL_ALONE) $(CTL_SHARED)
+APP    := $(filter-out $(CTL_ALONE) %.bpf.c,$(wildcard dpdk_app/*.c))
 UNIT   := $(wildcard tests/unit/*.c)
 # Parts of the programs that need no DPDK are unit-tested too.
 UNIT_APP := $(patsubst %,dpdk_app/%.c,entropy_meter port_firewall port_picture ports_audit_verdict kernel_ports port_floor log)

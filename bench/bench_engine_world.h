@@ -35,7 +35,9 @@ struct packet {
 struct portico {
 	struct engine_config config;
 	const struct engine_config *_Atomic config_pointer;
-	struct port_set ports;
+	struct source_set source;
+	const struct source_set *_Atomic source_now;
+	_Atomic uint32_t source_generation;
 	struct inflight_words words;
 	struct server_shared_table servers;
 	struct neighbour_shared neighbours;
@@ -59,7 +61,9 @@ static inline void world_configure(struct portico *p)
 
 	port_map_clear(&map);
 	port_map_add(&map, 1024, 65535);
-	port_set_build(&p->ports, &map);
+	source_set_init(&p->source, &map);
+	atomic_init(&p->source_now, &p->source);
+	atomic_init(&p->source_generation, 1);
 	c->interface_count = 1;
 	c->interfaces[0] = (struct frame_interface){
 		.mac = our_mac, .vlan = FRAME_VLAN_NONE, .mtu_bytes = 1500, .address_count = 1};
@@ -70,7 +74,8 @@ static inline void world_configure(struct portico *p)
 	c->allow_count = 1;
 	c->allow[0] = (struct prefix){world_v4(0), 120};
 	c->outgoing_count = 1;
-	c->outgoing[0] = (struct engine_outgoing){world_v4(53), 0, &p->ports};
+	c->outgoing[0] = (struct engine_outgoing){world_v4(53), 128, 0, &p->source_now};
+	c->source_generation = &p->source_generation;
 	c->server_count = 1;
 	c->server_endpoints[0] = (struct endpoint){world_v4(20), DNS_PORT};
 	c->server_health[0] = (struct server_health){1000, 1, 3};

@@ -2,7 +2,7 @@
  * configuration. Each build_x fills its fields and reports everything that is wrong with them; what
  * follows only from an error that was already reported is not reported again.
  *
- * Order: interfaces, service, outgoing, zones; process at any time. Threads: one.
+ * Order: interfaces, service, outgoing, ports, zones; process at any time. Threads: one.
  */
 #ifndef PORTICO_BUILD_H
 #define PORTICO_BUILD_H
@@ -28,11 +28,14 @@ struct build {
 void build_process(struct build *b);    /* workers, CPUs, dpdk, log, shutdown */
 void build_interfaces(struct build *b); /* interfaces */
 void build_service(struct build *b);    /* listen, allow */
-void build_outgoing(struct build *b);   /* outgoing */
+void build_outgoing(struct build *b);   /* outgoing: addresses and limits */
+void build_ports(struct build *b);      /* outgoing: source ports */
 void build_zones(struct build *b);      /* forward, stub */
 
 /* The interface that has the address, or -1. */
 int build_interface_of(const struct config *c, const struct address *a);
+/* "192.0.2.53", or "2001:db8:53::/64" of a prefix; for messages. */
+const char *build_outgoing_text(const struct config_outgoing *o, char out[TEXT_ADDRESS_BYTES]);
 /* An owned copy, for struct config. */
 char *build_text_copy(const char *text);
 

@@ -178,6 +178,31 @@ static void build_link(struct build *b, const struct group *g, struct config_int
 		}
 }
 
+/* Only these drivers stand on an interface that the kernel keeps. */
+static bool stands_on_kernel_interface(const char *device)
+{
+	static const char *const drivers[] = {"net_af_xdp", "net_af_packet", "eth_af_packet"};
+
+	for (size_t i = 0; i < ARRAY_COUNT(drivers); i++)
+		if (strncmp(device, drivers[i], strlen(drivers[i])) == 0)
+			return true;
+	return false;
+}
+
+static void build_kernel(struct build *b, const struct group *g, struct config_interface *i)
+{
+	const struct setting *kernel = settings_find(g, "kernel");
+
+	i->kernel = (enum config_kernel)settings_word(g, "kernel");
+	if (i->kernel == CONFIG_KERNEL_BIFURCATED && settings_item(g, "device") != NULL &&
+	    !stands_on_kernel_interface(i->device))
+		settings_error(
+			b->problems, g, kernel, NULL,
+			"bifurcated needs a device on a kernel interface, such as "
+			"net_af_xdp0,iface=eth0 (or net_af_packet0,iface=eth0); any other takes "
+			"the port from the kernel: none");
+}
+
 void build_interfaces(struct build *b)
 {
 	const struct group_list *list = &b->settings->interfaces;
@@ -194,6 +219,7 @@ void build_interfaces(struct build *b)
 		build_device(b, g, idx);
 		build_addresses(b, g, &c->interfaces[idx]);
 		build_link(b, g, &c->interfaces[idx]);
+		build_kernel(b, g, &c->interfaces[idx]);
 	}
 	/* After all addresses are known: a gateway must be none of ours. */
 	for (unsigned idx = 0; idx < list->count; idx++)

@@ -7,8 +7,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "address_class.h"
 #include "build.h"
 #include "core/frame.h"
+#include "core/source_set.h"
 #include "problems.h"
 #include "scratch.h"
 #include "settings.h"
@@ -24,6 +26,7 @@ static void build_all(struct build *b)
 	build_interfaces(b);
 	build_service(b);
 	build_outgoing(b);
+	build_ports(b);
 	build_zones(b);
 }
 
@@ -155,6 +158,27 @@ void config_free(struct config *c)
 	free(c);
 }
 
+struct port_rules config_port_rules(const struct config *c, unsigned outgoing_idx,
+				    struct port_map *listen)
+{
+	const struct config_outgoing *outgoing = &c->outgoing[outgoing_idx];
+	const struct prefix own = {.address = outgoing->address, .bits = outgoing->prefix_bits};
+
+	CHECK(outgoing_idx < c->outgoing_count);
+	port_map_clear(listen);
+	for (unsigned i = 0; i < c->listen_count; i++)
+		if (prefix_contains(&own, &c->listen[i].endpoint.address))
+			port_map_add(listen, c->listen[i].endpoint.port,
+				     c->listen[i].endpoint.port);
+	return (struct port_rules){
+		.send_port = c->ports.send_port,
+		.exclude_defaults = c->ports.exclude_defaults,
+		.range = &c->ports.range,
+		.exclude = &c->ports.exclude,
+		.listen = listen,
+	};
+}
+
 static void check_interface(const struct config_interface *i)
 {
 	CHECK(i->name != NULL && i->name[0] != '\0' && i->device != NULL && i->device[0] != '\0');
@@ -163,6 +187,7 @@ static void check_interface(const struct config_interface *i)
 	CHECK(i->vlan == FRAME_VLAN_NONE || (i->vlan >= 1 && i->vlan <= 4094));
 	CHECK(i->mtu_bytes >= 576 && i->mtu_bytes <= 9000);
 	CHECK(i->line >= 1 && i->column >= 1);
+	CHECK(i->kernel <= CONFIG_KERNEL_NONE);
 	for (unsigned k = 0; k < i->address_count; k++)
 		CHECK(i->addresses[k].bits <= 8 * ADDRESS_BYTES &&
 		      (!address_is_v4(&i->addresses[k].address) ||
@@ -188,6 +213,50 @@ static void check_zones(const struct config *c)
 	}
 }
 
+static void check_outgoing(const struct config *c, const struct config_outgoing *o)
+{
+	struct prefix own = {.address = o->address, .bits = o->prefix_bits};
+
+	CHECK(o->interface_idx < c->interface_count);
+	CHECK(o->prefix_bits == 8 * ADDRESS_BYTES ||
+	      (o->prefix_bits >= OPTIONS_SOURCE_BITS_MIN &&
+	       o->prefix_bits <= OPTIONS_SOURCE_BITS_MAX && !address_is_v4(&o->address)));
+	CHECK(!address_class_clear_host_bits(&own));
+	if (o->prefix_bits == 8 * ADDRESS_BYTES)
+		CHECK(build_interface_of(c, &o->address) == o->interface_idx);
+	/* An address belongs to one of them only. */
+	for (unsigned i = 0; i < c->outgoing_count; i++)
+		CHECK(&c->outgoing[i] == o || !prefix_contains(&own, &c->outgoing[i].address));
+}
+
+static void check_ports(const struct config_ports *p)
+{
+	CHECK(!port_map_has(&p->range, 0) && !port_map_has(&p->exclude, 0));
+	CHECK(p->rotate_s >= 1);
+	CHECK(p->range_line >= 1 && p->range_column >= 1);
+	CHECK(p->pool_size_line >= 1 && p->pool_size_column >= 1);
+	CHECK(p->send_port_line >= 1 && p->send_port_column >= 1);
+	CHECK(p->v6_identifiers >= 1 && p->v6_identifiers <= SOURCE_IDENTIFIERS_MAX);
+}
+
+/* Each set can be drawn, as far as the file goes. */
+static void check_eligible(const struct config *c, unsigned outgoing_idx)
+{
+	struct port_map listen, eligible;
+	struct port_plan plan;
+	const struct port_rules rules = config_port_rules(c, outgoing_idx, &listen);
+
+	port_plan_make(&plan, &rules);
+	port_plan_eligible(&plan, &eligible);
+	CHECK(plan.counts[PORT_ELIGIBLE] == port_map_count(&eligible));
+	CHECK(plan.counts[PORT_ELIGIBLE] >= 1 && !port_map_has(&eligible, 0));
+	if (c->ports.send_port != 0)
+		CHECK(plan.counts[PORT_ELIGIBLE] == 1 &&
+		      port_map_has(&eligible, c->ports.send_port));
+	else
+		CHECK(c->ports.pool_size <= plan.counts[PORT_ELIGIBLE]);
+}
+
 void config_check(const struct config *c)
 {
 	CHECK(c->file != NULL && c->file_prefix != NULL && c->file_prefix[0] != '\0');
@@ -205,10 +274,11 @@ void config_check(const struct config *c)
 			      c->listen[i].interface_idx);
 	CHECK(c->allow_count >= 1 && c->allow_count <= ALLOW_PREFIXES_MAX);
 	CHECK(c->outgoing_count <= OUTGOING_MAX);
-	for (unsigned i = 0; i < c->outgoing_count; i++)
-		CHECK(build_interface_of(c, &c->outgoing[i].address) ==
-		      c->outgoing[i].interface_idx);
-	CHECK(port_map_count(&c->ports) >= PORT_SET_SIZE_MIN && !port_map_has(&c->ports, 0));
+	for (unsigned i = 0; i < c->outgoing_count; i++) {
+		check_outgoing(c, &c->outgoing[i]);
+		check_eligible(c, i);
+	}
+	check_ports(&c->ports);
 	CHECK(c->max_under_way >= 1 && c->max_under_way <= UNDER_WAY_MAX);
 	CHECK(c->edns_udp_size_bytes >= 512 && c->edns_udp_size_bytes <= EDNS_UDP_BYTES);
 	check_zones(c);

@@ -13,6 +13,7 @@
 #include "core/address.h"
 #include "core/limits.h"
 #include "core/name.h"
+#include "core/port_plan.h"
 #include "core/port_set.h"
 #include "core/server.h"
 
@@ -23,6 +24,14 @@ enum config_poll { CONFIG_POLL_ADAPTIVE, CONFIG_POLL_BUSY };
 enum config_hugepages { CONFIG_HUGEPAGES_AUTO, CONFIG_HUGEPAGES_REQUIRED, CONFIG_HUGEPAGES_NEVER };
 enum config_log_level { CONFIG_LOG_ERROR, CONFIG_LOG_WARNING, CONFIG_LOG_INFO, CONFIG_LOG_DEBUG };
 enum config_log_format { CONFIG_LOG_TEXT, CONFIG_LOG_JSON };
+
+/* What of the rest of an interface's traffic goes to the kernel. */
+enum config_kernel {
+	/* Bifurcated where the device stands on a kernel interface that has one of our addresses. */
+	CONFIG_KERNEL_AUTO,
+	CONFIG_KERNEL_BIFURCATED, /* all that is not ours: the kernel shares device and addresses */
+	CONFIG_KERNEL_NONE,
+};
 
 struct config_interface {
 	char *name;
@@ -35,6 +44,7 @@ struct config_interface {
 	struct address gateways[INTERFACE_GATEWAYS_MAX];
 	uint16_t vlan; /* FRAME_VLAN_NONE: none */
 	uint16_t mtu_bytes;
+	enum config_kernel kernel;
 	/* Place in the file, for errors that only the driver can find (device does not exist …). */
 	unsigned line, column;
 };
@@ -45,8 +55,26 @@ struct config_listen {
 };
 
 struct config_outgoing {
-	struct address address;
+	struct address address; /* or a prefix, host bits cleared */
+	uint8_t prefix_bits;    /* over 16 bytes: 128: one address; 64 to 120: a prefix (IPv6) */
 	uint8_t interface_idx;
+};
+
+/* Which source ports queries leave from. */
+struct config_ports {
+	uint16_t send_port; /* 0: random */
+	uint32_t pool_size; /* 0: all that are eligible */
+	struct port_map range;
+	struct port_map exclude;
+	bool exclude_defaults;
+	bool respect_kernel;
+	bool reserve_in_kernel;
+	uint32_t rotate_s;
+	uint16_t v6_identifiers;
+	/* Places in the file, for errors that only the running program can find. */
+	unsigned range_line, range_column;
+	unsigned pool_size_line, pool_size_column;
+	unsigned send_port_line, send_port_column;
 };
 
 struct config_forward {
@@ -84,7 +112,7 @@ struct config {
 
 	unsigned outgoing_count;
 	struct config_outgoing outgoing[OUTGOING_MAX];
-	struct port_map ports; /* eligible: range minus exclusions minus listen ports */
+	struct config_ports ports;
 	uint32_t late_ms;
 	uint32_t max_under_way; /* a worker */
 	bool case_randomization;
@@ -108,6 +136,11 @@ struct config *config_load(const char *file, FILE *errors, unsigned *error_count
 struct config *config_load_text(const char *text, size_t length_bytes, const char *file,
 				FILE *errors, unsigned *error_count, unsigned *warning_count);
 void config_free(struct config *c);
+
+/* The rules of the file for the ports of this outgoing address; what the kernel reserves and holds is the caller's to add.
+ * listen: is filled with the ports that we listen on there. The rules point into c and listen. */
+struct port_rules config_port_rules(const struct config *c, unsigned outgoing_idx,
+				    struct port_map *listen);
 
 /* CHECKs what the driver relies on in a configuration that was loaded; for tests and fuzzing. */
 void config_check(const struct config *c);

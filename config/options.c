@@ -5,6 +5,7 @@
 
 #include "config.h"
 #include "core/limits.h"
+#include "core/source_set.h"
 
 #define NAME_BYTES_MAX 32
 #define PATH_BYTES_MAX 255
@@ -165,9 +166,10 @@ const struct option options[] = {
 	{.path = "interfaces[].kernel",
 	 .type = OPTION_WORD,
 	 .preset = "auto",
-	 .words = "auto, none, tap, bifurcated",
-	 .only = "auto, none",
-	 .help = "what the kernel gets of the rest; auto is none until the others exist"},
+	 .words = "auto, bifurcated, none, tap", /* as enum config_kernel */
+	 .only = "auto, bifurcated, none",
+	 .help = "what the kernel gets of the rest. bifurcated: all of it, device and addresses are "
+		 "shared; auto: that, where the kernel has one of our addresses there"},
 
 	{.path = "listen",
 	 .type = OPTION_ENDPOINT,
@@ -208,15 +210,16 @@ const struct option options[] = {
 	 .type = OPTION_SOURCE,
 	 .preset = "[]",
 	 .items_max = OUTGOING_MAX,
-	 .help = "source addresses of upstream queries; []: the interfaces' addresses"},
+	 .help = "source addresses of upstream queries, or IPv6 prefixes of /64 to /120 (each query "
+		 "then leaves from a random address in it); []: the interfaces' addresses"},
 	{.path = "outgoing.send_port",
 	 .type = OPTION_INTEGER,
 	 .preset = "random",
 	 .min = 1,
 	 .max = 65535,
 	 .words = "random",
-	 .only = "random",
-	 .help = "random, or every query from that one port"},
+	 .help = "random; a number: every query leaves from that one port (53 included), 0 bits of "
+		 "port entropy"},
 	{.path = "outgoing.pool_size",
 	 .type = OPTION_INTEGER,
 	 .unit = "ports",
@@ -224,8 +227,8 @@ const struct option options[] = {
 	 .min = 1,
 	 .max = 64512,
 	 .words = "all",
-	 .only = "all",
-	 .help = "all eligible ports, or that many of them"},
+	 .help = "all eligible ports, or that many of them drawn at random; Windows reserves "
+		 "2500"},
 	{.path = "outgoing.range",
 	 .type = OPTION_PORTS,
 	 .preset = "1024-65535",
@@ -243,16 +246,15 @@ const struct option options[] = {
 	{.path = "outgoing.respect_kernel",
 	 .type = OPTION_BOOL,
 	 .preset = "true",
-	 .only = "false",
-	 .help = "leave out ports that the kernel reserves or processes hold"},
+	 .help = "leave out ports that the kernel reserves or processes hold, at start and while "
+		 "running, where the kernel has the address too"},
 	{.path = "outgoing.rotate_s",
 	 .type = OPTION_INTEGER,
 	 .unit = "seconds",
 	 .preset = "300",
 	 .min = 1,
 	 .max = 86400,
-	 .only = NOTHING,
-	 .help = "re-draw of a pool smaller than all"},
+	 .help = "re-draw of a pool smaller than all, and of the addresses of a prefix"},
 	{.path = "outgoing.late_ms",
 	 .type = OPTION_INTEGER,
 	 .unit = "milliseconds",
@@ -281,14 +283,14 @@ const struct option options[] = {
 	{.path = "outgoing.reserve_in_kernel",
 	 .type = OPTION_BOOL,
 	 .preset = "false",
-	 .only = "false",
-	 .help = "write our ports to ip_local_reserved_ports while running"},
+	 .help = "write our ports to ip_local_reserved_ports while running, so that the kernel gives "
+		 "them to nobody who asks for any port"},
 	{.path = "outgoing.v6_identifiers",
 	 .type = OPTION_INTEGER,
 	 .preset = "64",
+	 .unit = "addresses",
 	 .min = 1,
-	 .max = 4096,
-	 .only = NOTHING,
+	 .max = SOURCE_IDENTIFIERS_MAX,
 	 .help = "live addresses where an outgoing address is a prefix"},
 
 	{.path = "mode",
@@ -526,8 +528,10 @@ static void allowed_by_type(const struct option *o, char out[OPTIONS_ALLOWED_BYT
 		text = "six bytes such as 02:00:00:00:00:01";
 		break;
 	case OPTION_ADDRESS:
-	case OPTION_SOURCE:
 		text = "IP address";
+		break;
+	case OPTION_SOURCE:
+		text = "IP address, or IPv6 prefix of /64 to /120";
 		break;
 	case OPTION_INTERFACE_ADDRESS:
 		text = "address/length such as 192.0.2.53/24";

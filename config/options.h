@@ -16,6 +16,9 @@
 #define OPTIONS_CPU_IDX_MAX 1023    /* the largest CPU number Linux builds commonly know */
 #define OPTIONS_PORT_RULES_MAX 1024 /* items of a port list */
 #define OPTIONS_DNS_PORT 53
+/* Prefixes to send from: an identifier has 64 bits, and fewer than 8 are not worth a prefix. */
+#define OPTIONS_SOURCE_BITS_MIN 64
+#define OPTIONS_SOURCE_BITS_MAX 120
 
 enum option_type {
 	OPTION_SECTION,  /* a map of further keys */
@@ -27,8 +30,8 @@ enum option_type {
 	OPTION_TEXT,       /* printable, at most max bytes */
 	OPTION_IDENTIFIER, /* letters, digits, . _ - ; at most max bytes */
 	OPTION_MAC,
-	OPTION_ADDRESS,           /* plain */
-	OPTION_SOURCE,            /* plain; prefixes will follow */
+	OPTION_ADDRESS, /* plain */
+	OPTION_SOURCE,  /* plain, or an IPv6 prefix OPTIONS_SOURCE_BITS_MIN to _MAX long */
 	OPTION_INTERFACE_ADDRESS, /* address/length, host bits kept */
 	OPTION_NETWORK,           /* address/length */
 	OPTION_ENDPOINT,          /* address or address@port */

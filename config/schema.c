@@ -79,8 +79,10 @@ static void print_type(FILE *out, const struct option *o)
 		print_text_type(out, "^[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}$");
 		break;
 	case OPTION_ADDRESS:
-	case OPTION_SOURCE:
 		print_text_type(out, "^[0-9A-Fa-f:.]+$");
+		break;
+	case OPTION_SOURCE: /* an address, or a prefix of /64 to /120 */
+		print_text_type(out, "^[0-9A-Fa-f:.]+(/(6[4-9]|[789][0-9]|1[01][0-9]|120))?$");
 		break;
 	case OPTION_INTERFACE_ADDRESS:
 		print_text_type(out, "^[0-9A-Fa-f:.]+/[0-9]+$");

@@ -91,7 +91,8 @@ static void default_read(struct reader *r, const struct group *g, struct setting
 	struct yaml_node n = {.kind = YAML_SCALAR, .place = setting->place};
 	bool ok;
 
-	if (preset == NULL || o->only != NULL || strcmp(preset, "[]") == 0)
+	if (preset == NULL || strcmp(preset, "[]") == 0 ||
+	    (o->only != NULL && options_word_idx(o->only, preset, strlen(preset)) < 0))
 		return;
 	n.text = preset;
 	n.length_bytes = strlen(preset);

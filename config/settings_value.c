@@ -116,9 +116,34 @@ static bool read_network(const struct reading *r)
 
 static bool read_source(const struct reading *r)
 {
-	if (strchr(r->node->text, '/') != NULL)
-		return refuse(r, "is a prefix, which is not available yet");
-	return take_text_result(r, text_value_address(r->node->text, &r->item->as.address));
+	struct prefix *prefix = &r->item->as.prefix;
+
+	if (!read_network(r))
+		return false;
+	if (strchr(r->node->text, '/') == NULL)
+		return true;
+	if (address_is_v4(&prefix->address))
+		return refuse(r, "is an IPv4 prefix");
+	if (prefix->bits < OPTIONS_SOURCE_BITS_MIN || prefix->bits > OPTIONS_SOURCE_BITS_MAX)
+		return refuse(r, "has a prefix length that is not 64 to 120");
+	return true;
+}
+
+static bool read_ports(const struct reading *r)
+{
+	const char *text = r->node->text;
+	enum text_result result = text_value_ports(text, &r->item->as.ports);
+	const char *last;
+
+	if (result != TEXT_RANGE_REVERSED)
+		return take_text_result(r, result);
+	last = strchr(text, '-') + 1;
+	settings_error(
+		r->problems, r->group, r->setting, r->item,
+		"\"%s\" ends before it begins, allowed: the smaller port first (did you mean "
+		"%s-%.*s?)",
+		text, last, (int)(last - 1 - text), text);
+	return false;
 }
 
 static bool read_zone(const struct reading *r)
@@ -168,7 +193,7 @@ static bool read_by_type(const struct reading *r)
 		return take_text_result(r, text_value_endpoint(text, OPTIONS_DNS_PORT,
 							       &item->as.endpoint));
 	case OPTION_PORTS:
-		return take_text_result(r, text_value_ports(text, &item->as.ports));
+		return read_ports(r);
 	case OPTION_ZONE:
 		return read_zone(r);
 	}

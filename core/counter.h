@@ -80,7 +80,9 @@
 	  "no place in the ring towards the worker that it is for")                                \
 	X(DROP_ANSWERS_FULL, "drops_answers_full",                                                 \
 	  "no buffer for an upstream answer; it is asked again")                                   \
-	X(DROP_STOPPING, "drops_stopping", "new questions while shutting down")
+	X(DROP_STOPPING, "drops_stopping", "new questions while shutting down")                    \
+	X(LEFT_TO_KERNEL, "left_to_kernel",                                                        \
+	  "packets on a device that the kernel shares which are the kernel's to deal with")
 
 #define COUNTER_EVENTS(X)                                                                          \
 	X(RX_PACKETS, "rx_packets", "packets received from devices")                               \
@@ -103,6 +105,8 @@
 	  "queries sent again, to the same or another server")                                     \
 	X(UPSTREAM_CANCELLED, "upstream_cancelled",                                                \
 	  "queries given up for another reason than time")                                         \
+	X(UPSTREAM_MOVED, "upstream_moved",                                                        \
+	  "queries asked again because their port or address was given up; cancelled ones, too")   \
 	X(UPSTREAM_ERRORS, "upstream_errors", "replies with SERVFAIL, REFUSED, NOTIMP or FORMERR") \
 	X(PROBES, "probes", "health probes sent to servers that are down")                         \
 	X(SHED_UNDER_WAY, "shed_under_way", "questions refused because max_under_way was reached") \

@@ -37,6 +37,7 @@ static struct engine *carve(struct arena *a, const struct engine_params *p)
 	void *routes = arena_take(a, server_count, sizeof(struct engine_route));
 	void *cursors = arena_take(a, config->zone_count, sizeof(uint32_t));
 	void *entropy = arena_take(a, 2, p->entropy_block_bytes);
+	void *meters = arena_take(a, config->outgoing_count, sizeof(struct source_meter));
 	void *neighbours = arena_take(a, neighbour_count, sizeof(struct neighbour));
 	void *errors = arena_take(a, 1, rate_limit_memory_bytes(RATE_BUCKETS));
 	void *links = arena_take(a, 1, rate_limit_memory_bytes(1));
@@ -66,6 +67,8 @@ static struct engine *carve(struct arena *a, const struct engine_params *p)
 	memset(cursors, 0, config->zone_count * sizeof(uint32_t));
 	e->zone_cursors = cursors;
 	entropy_init(&e->entropy, entropy, p->entropy_block_bytes);
+	memset(meters, 0, config->outgoing_count * sizeof(struct source_meter));
+	e->meters = meters;
 	neighbour_init(&e->neighbours, neighbours, neighbour_count, p->neighbours,
 		       p->worker_idx == LINK_WORKER ? NEIGHBOUR_KEEPER : NEIGHBOUR_READER);
 	rate_limit_init(&e->error_limit, errors, RATE_BUCKETS, error_replies_per_s(p),
@@ -112,6 +115,7 @@ struct engine *engine_init(void *memory, const struct engine_params *params)
 	e->cookie_key = params->cookie_key;
 	e->send_queue = (struct engine_queue){POOL_NONE, POOL_NONE, 0};
 	e->answer_queue = (struct engine_queue){POOL_NONE, POOL_NONE, 0};
+	engine_sources_init(e);
 	engine_link_init(e);
 	engine_upstream_init(e);
 	return e;
@@ -224,6 +228,7 @@ static void run_timers(struct engine *e)
 		}
 	}
 	inflight_expire_late(&e->inflight, e->now, LATE_EXPIRED_PER_TURN);
+	engine_sources_scan(e);
 }
 
 static void begin_turn(struct engine *e, mono_ns now)
@@ -234,6 +239,7 @@ static void begin_turn(struct engine *e, mono_ns now)
 	e->config = atomic_load_explicit(e->config_source, memory_order_acquire);
 	/* Routes, servers and what is under way hold indices into it: a reload has to translate them first. */
 	DCHECK(e->config == e->indexed_config);
+	engine_sources_load(e);
 	server_refresh(&e->servers, now);
 }
 
@@ -302,7 +308,7 @@ mono_ns engine_next_deadline(const struct engine *e)
 	mono_ns late = inflight_next_late(&e->inflight);
 	mono_ns neighbours = neighbour_next_at(&e->neighbours, e->now);
 
-	if (e->send_queue.count > 0 || e->answer_queue.count > 0)
+	if (e->send_queue.count > 0 || e->answer_queue.count > 0 || engine_sources_due(e))
 		return e->now;
 	if (late < next)
 		next = late;
@@ -388,6 +394,7 @@ void engine_check(const struct engine *e)
 	timer_wheel_check(&e->timers);
 	neighbour_check(&e->neighbours);
 	server_check(&e->servers);
+	engine_ask_check(e);
 	for (uint32_t i = 0; i < e->resolutions.free.fresh; i++) {
 		const struct resolution *r = &e->resolutions.resolutions[i];
 
@@ -400,6 +407,7 @@ void engine_check(const struct engine *e)
 		}
 	}
 	CHECK(e->probes_out <= e->inflight.live_count);
+	engine_sources_check(e);
 	CHECK(waiters == pool_used_count(&e->waiters.free));
 	for (uint32_t i = 0; i < CLIENT_PLACES; i++)
 		waiters -= e->waiters.client_counts[i];

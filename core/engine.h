@@ -29,6 +29,7 @@
 #include "inflight.h"
 #include "mono.h"
 #include "neighbour.h"
+#include "source_meter.h"
 
 struct engine;
 
@@ -54,6 +55,11 @@ struct engine_params {
 
 /* How many neighbours the configuration can name. */
 uint16_t engine_neighbour_count_max(const struct engine_config *config);
+/* Those that it names, the same in all workers; constant after engine_init, any thread. False: idx is not below the
+ * count. */
+uint16_t engine_neighbour_count(const struct engine *e);
+MUST_USE bool engine_neighbour_at(const struct engine *e, uint16_t idx, uint8_t *interface_idx,
+				  struct address *address);
 size_t engine_memory_bytes(const struct engine_params *params);
 /* memory: aligned to a cache line. It need not be cleared: pages of tables are touched lazily where they can. */
 struct engine *engine_init(void *memory, const struct engine_params *params);
@@ -176,6 +182,48 @@ struct engine_neighbour_row {
 };
 unsigned engine_report_neighbours(const struct engine *e, struct engine_neighbour_row rows[],
 				  unsigned count, uint32_t *cursor);
+
+/* What this worker has sent from this outgoing address, counted in blocks. Readers: any thread, relaxed. */
+const struct source_meter *engine_source_meter(const struct engine *e, unsigned outgoing_idx);
+
+/* Queries under way by block of 64 local ports, of one outgoing address, added to counts; as the reports above. */
+#define ENGINE_PORT_BLOCKS 1024
+void engine_report_ports(const struct engine *e, unsigned outgoing_idx,
+			 uint32_t counts[ENGINE_PORT_BLOCKS], uint32_t *cursor);
+
+/* Has this worker seen the sets that are published now, and nothing under way any more on ports or identifiers that they do
+ * without? The worker's thread. */
+bool engine_sources_settled(const struct engine *e);
+
+/* ---- questions of our own, asked like a client's (porticoctl ports audit); the worker's thread ---- */
+
+#define ENGINE_ASKS_MAX 16
+#define ENGINE_ASK_ANSWER_BYTES 512
+
+enum engine_ask {
+	ENGINE_ASK_STARTED,
+	ENGINE_ASK_NOT_OURS, /* *owner is the worker to ask */
+	ENGINE_ASK_FULL, /* as many as there may be, or as may be under way; or no more questions are taken */
+	ENGINE_ASK_NO_ZONE, /* nobody to forward it to */
+};
+/* *handle is written if STARTED, *owner if NOT_OURS. It is sent by the next engine_tx, and done within CLIENT_DEADLINE_MS
+ * as every question is. An ask that nobody fetches is dropped when its place is needed and it is done. Threads: the
+ * worker's. */
+MUST_USE enum engine_ask engine_ask(struct engine *e, const struct name *qname, uint16_t qtype,
+				    mono_ns now, uint32_t *handle, uint8_t *owner);
+
+struct engine_asked {
+	bool done; /* else nothing else is valid */
+	uint8_t rcode;
+	/* Of the query that was answered: as it left us. Port 0: none was. */
+	struct endpoint local;
+	struct endpoint server;
+	uint16_t id;
+	uint16_t answer_bytes; /* 0: none, or longer than fits */
+	uint8_t answer[ENGINE_ASK_ANSWER_BYTES];
+};
+/* False: no such ask (any more). What is done is gone after this call. */
+MUST_USE bool engine_asked(struct engine *e, uint32_t handle, struct engine_asked *out);
 
 /* Invariants of everything; for tests, simulation and fuzzing. */
 void engine_check(const struct engine *e);

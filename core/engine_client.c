@@ -147,6 +147,10 @@ unsigned engine_answer_waiter(struct engine *e, const struct resolution *r,
 	};
 	size_t length_bytes = 0;
 
+	if (UNLIKELY(waiter->kind == WAITER_OWN)) {
+		engine_ask_on_answer(e, waiter->ask_handle, r, response);
+		return 0;
+	}
 	name_copy(&qname, &r->key.qname);
 	name_case_apply(&waiter->udp.letter_case, qname.bytes, qname.length_bytes);
 	if (response == NULL) {
@@ -218,13 +222,19 @@ static bool is_allowed(const struct engine_config *c, const struct address *clie
 	return false;
 }
 
-/* The zone with the longest name at or above qname; ZONES_MAX: none. */
-static uint16_t zone_for(const struct engine_config *c, const struct name *qname)
+uint16_t engine_zone_for(const struct engine_config *c, const struct name *qname)
 {
 	for (uint16_t i = 0; i < c->zone_count; i++)
 		if (name_is_below(qname, &c->zones[i].name))
 			return i;
 	return ZONES_MAX;
+}
+
+uint64_t engine_question_hash(const struct engine *e, const struct name *qname, uint16_t qtype,
+			      uint16_t qclass, uint16_t flag_cd)
+{
+	return hash_combine(name_hash(&e->question_key, qname),
+			    ((uint64_t)qtype << 32) | ((uint64_t)qclass << 16) | flag_cd);
 }
 
 /* ---- a question, stage 1 and 2 ---- */
@@ -242,10 +252,8 @@ void engine_question_look(struct engine *e, struct rx_slot *slot, unsigned i)
 	e->query_results[i] = msg_parse_query(work->view.payload, query);
 	if (e->query_results[i] != MSG_QUERY_OK)
 		return;
-	work->hash = name_hash(&e->question_key, &query->qname);
-	work->hash = hash_combine(work->hash, ((uint64_t)query->qtype << 32) |
-						      ((uint64_t)query->qclass << 16) |
-						      (query->flags & DNS_FLAG_CD));
+	work->hash = engine_question_hash(e, &query->qname, query->qtype, query->qclass,
+					  query->flags & DNS_FLAG_CD);
 	resolution_prefetch(&e->resolutions, work->hash);
 }
 
@@ -288,7 +296,7 @@ static void resolve(struct engine *e, struct rx_slot *slot, unsigned i)
 	struct waiter waiter;
 
 	name_lower(&query->qname, &key.qname);
-	key.zone_idx = zone_for(e->config, &key.qname);
+	key.zone_idx = engine_zone_for(e->config, &key.qname);
 	if (key.zone_idx == ZONES_MAX) {
 		reply_error(e, slot, i,
 			    (struct query_verdict){QUERY_REPLY, DNS_RCODE_REFUSED, true},
@@ -423,6 +431,7 @@ void engine_resolve(struct engine *e, struct rx_slot *slot, const struct resolut
 		    const struct waiter *waiter)
 {
 	uint32_t resolution_idx = POOL_NONE;
+	unsigned length_bytes;
 
 	engine_end(e, slot, engine_wait(e, key, waiter, &resolution_idx), RX_FREE);
 	if (resolution_idx == POOL_NONE)
@@ -432,10 +441,12 @@ void engine_resolve(struct engine *e, struct rx_slot *slot, const struct resolut
 		return;
 	}
 	/* The query to the server leaves in the packet that the question came in. */
-	slot->length_bytes =
+	length_bytes =
 		engine_query_send(e, resolution_idx, engine_room(slot), &slot->interface_idx);
-	if (slot->length_bytes > 0)
-		slot->verdict = RX_SEND;
+	if (length_bytes == 0) /* the packet is freed, as it came */
+		return;
+	slot->length_bytes = length_bytes;
+	slot->verdict = RX_SEND;
 }
 
 uint32_t engine_waiter_next(struct engine *e, struct resolution *r)
@@ -474,6 +485,7 @@ bool engine_answer_fill(struct engine *e, struct tx_slot *slot)
 		uint32_t waiter_idx = engine_waiter_next(e, r);
 
 		CHECK(waiter_idx != POOL_NONE);
+		/* One of our own leaves the frame to the next. */
 		slot->length_bytes = engine_answer_waiter(e, r, &e->waiters.waiters[waiter_idx],
 							  answer != NULL ? &answer->response : NULL,
 							  frame, &slot->interface_idx);

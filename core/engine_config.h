@@ -13,8 +13,8 @@
 #include "frame.h"
 #include "limits.h"
 #include "name.h"
-#include "port_set.h"
 #include "server.h"
+#include "source_set.h"
 
 struct engine_listen {
 	struct endpoint endpoint;
@@ -22,9 +22,13 @@ struct engine_listen {
 };
 
 struct engine_outgoing {
-	struct address address;
+	struct address address; /* or a prefix: then queries leave from its live identifiers */
+	uint8_t prefix_bits;    /* 128: one address; 64 to 120: a prefix (IPv6) */
 	uint8_t interface_idx;
-	const struct port_set *ports; /* may be shared by several addresses */
+	/* What its queries leave from now. keeper: stores (release), adds to source_generation, then waits for two turns of
+	 * every worker before it reuses the old set; worker: loads (acquire) in the first turn that sees the new
+	 * generation. Never NULL. */
+	const struct source_set *_Atomic *source;
 };
 
 /* Where packets for an address that is not on-link go. */
@@ -59,6 +63,9 @@ struct engine_config {
 
 	uint8_t outgoing_count;
 	struct engine_outgoing outgoing[OUTGOING_MAX];
+	/* Counts up with every change of what they leave from. keeper: adds (release) after it has stored the pointers; worker:
+	 * loads (acquire) once a turn, and the pointers only if it is another than before. */
+	const _Atomic uint32_t *source_generation;
 
 	uint16_t zone_count;
 	struct engine_zone

@@ -1,13 +1,38 @@
 /* Below DNS, where no kernel does it for us: routes to servers, neighbours, ARP, ND and echo. */
 #include "engine_state.h"
 
+static uint16_t add_neighbour(struct engine *e, uint8_t interface_idx,
+			      const struct address *address)
+{
+	enum neighbour_kept kept = e->config->interfaces[interface_idx].kernel_shares
+					   ? NEIGHBOUR_KEPT_BY_KERNEL
+					   : NEIGHBOUR_KEPT_BY_US;
+
+	return neighbour_add(&e->neighbours, interface_idx, address, kept, e->now);
+}
+
 void engine_link_init(struct engine *e)
 {
 	const struct engine_config *c = e->config;
 
 	for (unsigned i = 0; i < c->gateway_count; i++)
-		CHECK(neighbour_add(&e->neighbours, c->gateways[i].interface_idx,
-				    &c->gateways[i].address, e->now) != UINT16_MAX);
+		CHECK(add_neighbour(e, c->gateways[i].interface_idx, &c->gateways[i].address) !=
+		      UINT16_MAX);
+}
+
+uint16_t engine_neighbour_count(const struct engine *e)
+{
+	return e->neighbours.entry_count;
+}
+
+bool engine_neighbour_at(const struct engine *e, uint16_t idx, uint8_t *interface_idx,
+			 struct address *address)
+{
+	if (idx >= e->neighbours.entry_count)
+		return false;
+	*interface_idx = e->neighbours.entries[idx].interface_idx;
+	*address = e->neighbours.entries[idx].address;
+	return true;
 }
 
 /* Is the address on the interface's own link? */
@@ -29,13 +54,55 @@ uint16_t engine_neighbour_for(struct engine *e, uint8_t interface_idx,
 	const struct engine_config *c = e->config;
 
 	if (is_on_link(&c->interfaces[interface_idx], destination))
-		return neighbour_add(&e->neighbours, interface_idx, destination, e->now);
+		return add_neighbour(e, interface_idx, destination);
 	for (unsigned i = 0; i < c->gateway_count; i++)
 		if (c->gateways[i].interface_idx == interface_idx &&
 		    address_is_v4(&c->gateways[i].address) == address_is_v4(destination))
-			return neighbour_add(&e->neighbours, interface_idx, &c->gateways[i].address,
-					     e->now);
+			return add_neighbour(e, interface_idx, &c->gateways[i].address);
 	return ROUTE_NONE;
+}
+
+/* Is the address, which the parser let pass, one that the interface always has? In a source prefix others may live. */
+static bool is_fixed(const struct frame_interface *interface, const struct address *a)
+{
+	if (interface->source_prefix_count == 0 || address_equal(a, &interface->link_local))
+		return true;
+	for (unsigned i = 0; i < interface->address_count; i++)
+		if (address_equal(a, &interface->addresses[i].address))
+			return true;
+	return false;
+}
+
+/* Is it one that queries leave from, or lately did? */
+static bool is_identifier(const struct engine *e, uint8_t interface_idx, const struct address *a)
+{
+	const struct engine_config *c = e->config;
+
+	for (unsigned o = 0; o < c->outgoing_count; o++) {
+		const struct engine_outgoing *out = &c->outgoing[o];
+		struct prefix prefix = {out->address, out->prefix_bits};
+
+		if (out->interface_idx == interface_idx && prefix_contains(&prefix, a) &&
+		    source_set_has_identifier(e->sources[o], source_identifier_of(a)))
+			return true;
+	}
+	return false;
+}
+
+/* Ends a question of the link that is for somebody else in a source prefix: true. Before any rate is taken, so that
+ * questions for others use none up.
+ *
+ * A random identifier answers those on the link who ask for it, or nothing would reach it; it answers no echo, which
+ * anybody may send: by asking for many he would learn which are alive. */
+static bool is_for_another(struct engine *e, struct rx_slot *slot, const struct frame_view *view)
+{
+	bool is_echo = view->kind == FRAME_ECHO_REQUEST;
+
+	if (is_fixed(&e->config->interfaces[slot->interface_idx], &view->dst) ||
+	    (!is_echo && is_identifier(e, slot->interface_idx, &view->dst)))
+		return false;
+	engine_end(e, slot, is_echo ? COUNTER_DROP_IP_DST : COUNTER_DROP_ND, RX_FREE);
+	return true;
 }
 
 /* Answer over the packet that asked, if the rate allows. */
@@ -44,6 +111,8 @@ static void answer(struct engine *e, struct rx_slot *slot, const struct frame_vi
 {
 	unsigned length_bytes;
 
+	if (is_for_another(e, slot, view))
+		return;
 	if (!rate_limit_take(limit, &view->src, e->now)) {
 		engine_end(e, slot, limited, RX_FREE);
 		return;
@@ -114,9 +183,13 @@ void engine_link_pass(struct engine *e, struct rx_slot *slot, unsigned i)
 	switch (view->kind) {
 	case FRAME_ARP_REQUEST:
 	case FRAME_ND_SOLICIT:
+		if (is_for_another(e, slot, view))
+			return;
 		limit = &e->link_limit;
 		break;
 	case FRAME_ECHO_REQUEST:
+		if (is_for_another(e, slot, view))
+			return;
 		limit = &e->echo_limit;
 		limited = COUNTER_DROP_RATE_ECHO;
 		break;

@@ -1,7 +1,10 @@
 /* Rows for porticoctl: made by the worker itself between bursts, so that they need no lock. */
 #include "engine_state.h"
 
+#include <assert.h>
 #include <string.h>
+
+#define PORT_BLOCK_PORTS 64
 
 /* The cursor after a call: where to go on, or the end. */
 static uint32_t cursor_after(uint32_t next, uint32_t entry_count)
@@ -83,6 +86,27 @@ unsigned engine_report_inflight(const struct engine *e, struct engine_inflight_r
 	return filled;
 }
 
+const struct source_meter *engine_source_meter(const struct engine *e, unsigned outgoing_idx)
+{
+	CHECK(outgoing_idx < e->config->outgoing_count);
+	return &e->meters[outgoing_idx];
+}
+
+static_assert(ENGINE_PORT_BLOCKS * PORT_BLOCK_PORTS == PORT_COUNT, "blocks of equal size");
+
+void engine_report_ports(const struct engine *e, unsigned outgoing_idx,
+			 uint32_t counts[ENGINE_PORT_BLOCKS], uint32_t *cursor)
+{
+	for (unsigned scanned = 0; scanned < ENGINE_REPORT_SCAN && *cursor < e->inflight.slot_count;
+	     (*cursor)++, scanned++) {
+		const struct inflight_slot *s = &e->inflight.slots[*cursor];
+
+		if (s->state == INFLIGHT_SLOT_LIVE && s->outgoing_idx == outgoing_idx)
+			counts[s->local_port / PORT_BLOCK_PORTS]++;
+	}
+	*cursor = cursor_after(*cursor, e->inflight.slot_count);
+}
+
 unsigned engine_report_neighbours(const struct engine *e, struct engine_neighbour_row rows[],
 				  unsigned count, uint32_t *cursor)
 {
@@ -93,12 +117,13 @@ unsigned engine_report_neighbours(const struct engine *e, struct engine_neighbou
 
 		rows[filled] = (struct engine_neighbour_row){
 			.address = n->address,
-			.mac = n->mac,
 			.interface_idx = n->interface_idx,
 			.state = neighbour_state_text[n->state],
 			.moves = n->moves,
 		};
-		if (n->state == NEIGHBOUR_INCOMPLETE)
+		/* Of one that the kernel keeps, only the word tells. */
+		if (neighbour_mac(&e->neighbours, (uint16_t)*cursor, &rows[filled].mac) !=
+		    NEIGHBOUR_KNOWN)
 			memset(&rows[filled].mac, 0, sizeof(rows[filled].mac));
 	}
 	*cursor = cursor_after(*cursor, e->neighbours.entry_count);

@@ -4,6 +4,8 @@
 
 #include <assert.h>
 
+#include "dns_const.h"
+
 /* Every reason of frame_parse has its counter. */
 static const uint16_t frame_outcome[FRAME_RESULT_COUNT] = {
 	[FRAME_OK] = COUNTER_OUTCOME_COUNT,
@@ -57,24 +59,36 @@ static bool is_listen(const struct engine *e, uint8_t interface_idx, const struc
 	return false;
 }
 
-/* Index of the outgoing address that queries leave from, if the port is one of its own; else OUTGOING_MAX. */
-static uint8_t outgoing_for(const struct engine *e, uint8_t interface_idx,
-			    const struct frame_view *view)
+static bool is_response(const struct frame_view *view)
 {
-	const struct engine_config *c = e->config;
+	return view->payload.length_bytes >= DNS_HEADER_BYTES && msg_is_response(view->payload);
+}
 
-	for (uint8_t i = 0; i < c->outgoing_count; i++)
-		if (c->outgoing[i].interface_idx == interface_idx &&
-		    port_set_has(c->outgoing[i].ports, view->dst_port) &&
-		    address_equal(&c->outgoing[i].address, &view->dst))
-			return i;
-	return OUTGOING_MAX;
+/* Where we send from a port that we listen on, QR tells replies from questions. */
+static void look_udp(struct engine *e, struct rx_slot *slot, unsigned i)
+{
+	struct engine_rx_work *work = &e->work[i];
+	bool listens = is_listen(e, slot->interface_idx, &work->view);
+	enum counter refused;
+
+	if (listens && !is_response(&work->view)) {
+		engine_question_look(e, slot, i);
+		return;
+	}
+	refused = engine_source_find(e, slot->interface_idx, &work->view, &work->outgoing_idx);
+	if (refused == COUNTER_OUTCOME_COUNT)
+		engine_reply_look(e, slot, i);
+	else if (listens)
+		engine_question_look(e, slot, i);
+	else
+		engine_end(e, slot, refused, RX_FREE);
 }
 
 static void look(struct engine *e, struct rx_slot *slot, unsigned i)
 {
 	struct engine_rx_work *work = &e->work[i];
 	struct span frame = {slot->data, slot->length_bytes};
+	const struct frame_interface *interface;
 	enum frame_result result;
 
 	work->stage = ENGINE_RX_ENDED;
@@ -87,29 +101,20 @@ static void look(struct engine *e, struct rx_slot *slot, unsigned i)
 		return;
 	}
 	DCHECK(slot->interface_idx < e->config->interface_count);
-	result = frame_parse(&e->config->interfaces[slot->interface_idx], frame, slot->vlan,
-			     &work->view);
+	interface = &e->config->interfaces[slot->interface_idx];
+	result = frame_parse(interface, frame, slot->vlan, &work->view);
 	if (result != FRAME_OK) {
 		engine_end(e, slot, (enum counter)frame_outcome[result], RX_FREE);
 		return;
 	}
-	if (work->view.kind != FRAME_UDP) {
-		if (e->worker_idx == LINK_WORKER)
-			work->stage = ENGINE_RX_LINK;
-		else
-			engine_link_pass(e, slot, i);
-		return;
-	}
-	if (is_listen(e, slot->interface_idx, &work->view)) {
-		engine_question_look(e, slot, i);
-		return;
-	}
-	work->outgoing_idx = outgoing_for(e, slot->interface_idx, &work->view);
-	if (work->outgoing_idx == OUTGOING_MAX) {
-		engine_end(e, slot, COUNTER_DROP_UDP_PORT, RX_FREE);
-		return;
-	}
-	engine_reply_look(e, slot, i);
+	if (work->view.kind == FRAME_UDP)
+		look_udp(e, slot, i);
+	else if (interface->kernel_shares)
+		engine_end(e, slot, COUNTER_LEFT_TO_KERNEL, RX_FREE);
+	else if (e->worker_idx == LINK_WORKER)
+		work->stage = ENGINE_RX_LINK;
+	else
+		engine_link_pass(e, slot, i);
 }
 
 /* Only prefetches: what it looks at may have changed when the packet's turn comes. */

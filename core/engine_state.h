@@ -3,17 +3,24 @@
  *   engine.c          memory, timers, what is sent and when, gauges
  *   engine_rx.c       a received burst, in stages
  *   engine_client.c   questions: policy, coalescing, answers to waiters
- *   engine_upstream.c queries to servers and their replies: tickets, in-flight slots, health probes
+ *   engine_upstream.c queries to servers: tickets, in-flight slots, timeouts, health probes
+ *   engine_reply.c    their replies: matching, near misses, answers to waiters
+ *   engine_source.c   what queries leave from, and what becomes of them when that changes
+ *   engine_aim.c      which words a reply to one of few ports may be for
  *   engine_link.c     routes, neighbours, ARP, ND and echo
  *   engine_handoff.c  what goes to other workers and comes from them
+ *   engine_ask.c      questions of our own
  *   engine_report.c   rows for porticoctl
  */
 #ifndef PORTICO_ENGINE_STATE_H
 #define PORTICO_ENGINE_STATE_H
 
+#include <assert.h>
+
 #include "arena.h"
 #include "engine.h"
 #include "frame.h"
+#include "inflight_aim.h"
 #include "msg_build.h"
 #include "msg_parse.h"
 #include "neighbour.h"
@@ -32,6 +39,7 @@
 #define LATE_EXPIRED_PER_TURN 128
 #define RATE_BUCKETS 4096
 #define ROUTE_NONE UINT16_MAX
+#define ENGINE_NO_RESOLUTION UINT32_MAX /* inflight_slot.resolution_idx of a health probe */
 
 /* How a server is reached: the outgoing addresses of its family, each with the neighbour that its packets go to.
  * Built once from the configuration. */
@@ -71,8 +79,33 @@ struct engine_rx_work {
 	uint32_t
 		reached_idx; /* a reply: index of the slot, then of the resolution that it leads to; POOL_NONE: nowhere */
 	uint64_t hash;
+	uint64_t peer_hash; /* a reply */
 	struct frame_view view;
 };
+
+/* A question of our own. */
+enum engine_ask_state {
+	ENGINE_ASK_FREE,
+	ENGINE_ASK_WAITING, /* a waiter of the resolution has its handle */
+	ENGINE_ASK_DONE,    /* until it is fetched, or its place is needed */
+};
+struct engine_ask_entry {
+	uint8_t state; /* enum engine_ask_state */
+	uint32_t handle;
+	uint32_t resolution_idx; /* WAITING */
+	struct engine_asked result;
+};
+struct engine_asks {
+	uint32_t waiting_count;
+	uint32_t last_handle;
+	struct engine_ask_entry entries[ENGINE_ASKS_MAX];
+};
+
+/* The last queries from few ports that were answered, one a place: by question, as is the place. Networks duplicate packets,
+ * and a duplicate must not pass for a guess where the question is asked again at once. At 100,000 a second each is known for
+ * 10 ms. */
+#define ENGINE_FINISHED 1024
+static_assert((ENGINE_FINISHED & (ENGINE_FINISHED - 1)) == 0, "a power of two");
 
 struct engine {
 	const struct engine_config *_Atomic *config_source;
@@ -102,6 +135,12 @@ struct engine {
 	struct engine_route *routes; /* a server */
 	uint32_t *zone_cursors;
 	struct ticket_hand hands[OUTGOING_MAX];
+	const struct source_set *sources[OUTGOING_MAX]; /* this turn's */
+	uint32_t source_generation;                     /* that they are of */
+	uint32_t sources_empty;      /* bit i: nothing leaves from outgoing address i now */
+	uint32_t source_scan_left;   /* slots yet to be looked at since a set has changed, */
+	uint32_t source_scan_next;   /* from this one on */
+	struct source_meter *meters; /* an outgoing address */
 	struct entropy entropy;
 	struct neighbour_table neighbours;
 
@@ -116,6 +155,8 @@ struct engine {
 	struct msg_query queries[BURST_SLOTS_MAX];
 	enum msg_query_result query_results[BURST_SLOTS_MAX];
 	uint8_t scratch[ANSWER_BUFFER_BYTES];
+	struct engine_asks asks;
+	struct inflight_mark finished[ENGINE_FINISHED];
 };
 
 /* The most that a UDP payload between us and the peer may hold in one frame of the interface: never more than
@@ -162,8 +203,13 @@ void engine_resolve(struct engine *e, struct rx_slot *slot, const struct resolut
  * its first query, else POOL_NONE. */
 enum counter engine_wait(struct engine *e, const struct resolution_key *key,
 			 const struct waiter *waiter, uint32_t *resolution_idx);
+/* The zone with the longest name at or above qname; ZONES_MAX: none. */
+uint16_t engine_zone_for(const struct engine_config *c, const struct name *qname);
+/* Decides who owns the question. flag_cd: DNS_FLAG_CD or 0. */
+uint64_t engine_question_hash(const struct engine *e, const struct name *qname, uint16_t qtype,
+			      uint16_t qclass, uint16_t flag_cd);
 /* Build the answer for one waiter of a DONE resolution into a frame. response NULL: only an rcode. Returns the length; 0:
- * no room. */
+ * no room, or the waiter is one of our own, who has it now. */
 unsigned engine_answer_waiter(struct engine *e, const struct resolution *r,
 			      const struct waiter *waiter, const struct msg_response *response,
 			      struct buffer frame, uint8_t *interface_idx);
@@ -183,14 +229,83 @@ unsigned engine_query_send(struct engine *e, uint32_t resolution_idx, struct buf
 			   uint8_t *interface_idx);
 /* A health probe that is due, into the frame; 0: none or not possible now. */
 unsigned engine_probe_send(struct engine *e, struct buffer frame, uint8_t *interface_idx);
+void engine_slot_timeout(struct engine *e, uint32_t slot_idx);
+/* Ends the query of a slot: answered (late_until 0) or given up (its word stays LATE). */
+void engine_slot_end(struct engine *e, uint32_t slot_idx, bool late);
+
+/* ---- engine_reply.c ---- */
+
+/* Stage 1 and 2. */
 void engine_reply_look(struct engine *e, struct rx_slot *slot, unsigned i);
 /* Between the two: prefetch what the reply leads to, a step further each time. */
 #define ENGINE_REACH_STEPS 3
 void engine_reply_reach(struct engine *e, unsigned i, unsigned step);
 void engine_reply(struct engine *e, struct rx_slot *slot, unsigned i);
-void engine_slot_timeout(struct engine *e, uint32_t slot_idx);
-/* Ends the query of a slot: answered (late_until 0) or given up (its word stays LATE). */
-void engine_slot_end(struct engine *e, uint32_t slot_idx, bool late);
+
+/* ---- engine_source.c ---- */
+
+void engine_sources_init(struct engine *e);
+/* Load what queries leave from; where it is another set, its hand is thrown away and a look at all slots begins. */
+void engine_sources_load_all(struct engine *e, uint32_t generation);
+/* At a turn's beginning, if anything has changed.
+ *
+ * Who publishes counts source_generation up after the pointers and orders turns after that. Whoever takes such an order
+ * therefore sees the new count at the next beginning of a turn and lets go of the old sets; when he takes the next order,
+ * that turn is over. So two ordered turns are enough, as if each had loaded the pointers. */
+static inline void engine_sources_load(struct engine *e)
+{
+	/* acquire: the pointers are loaded after the count, and are at least as new */
+	uint32_t generation =
+		atomic_load_explicit(e->config->source_generation, memory_order_acquire);
+
+	if (UNLIKELY(generation != e->source_generation))
+		engine_sources_load_all(e, generation);
+}
+/* A look at some slots, if any are left to look at: queries under way on what is no longer ours are asked again. */
+void engine_sources_scan(struct engine *e);
+/* Nothing is under way on what is not ours, unless the look at all slots goes on. */
+void engine_sources_check(const struct engine *e);
+/* Is there something for engine_sources_load or engine_sources_scan to do? */
+bool engine_sources_due(const struct engine *e);
+/* One of those ways that something can leave by now, at random; NULL: there is none. Takes at most
+ * ENTROPY_UNIFORM_BYTES. Only needed if sources_empty is not 0. */
+const struct engine_way *engine_way_choose(struct engine *e, const struct engine_route *route);
+/* Is it to a port and address that queries leave from? COUNTER_OUTCOME_COUNT: yes, *outgoing_idx says which; else how the
+ * packet ends. */
+enum counter engine_source_find(const struct engine *e, uint8_t interface_idx,
+				const struct frame_view *view, uint8_t *outgoing_idx);
+
+/* ---- engine_aim.c ---- */
+
+/* Words that a reply may be for. */
+struct engine_reply_words {
+	unsigned count;
+	/* Tag and ID are equal, of all of them: MATCH or LATE. Else they are near misses. */
+	bool has_id;
+	struct engine_reply_word {
+		struct inflight_hit at;
+		uint8_t found;              /* enum inflight_find */
+	} words[2 * INFLIGHT_BUCKET_WORDS]; /* in ascending order of owner, each slot once */
+};
+/* By address, port and ID, of an outgoing address whose set is small or has lately been. */
+void engine_reply_find(const struct engine *e, const struct engine_rx_work *work,
+		       struct engine_reply_words *out);
+/* By its question, where no word of its ID is the reply's: of us, and of those workers that have none of its ID, as the
+ * others have had the packet. With near misses of engine_reply_find, if it has found such. */
+struct engine_reply_aim {
+	struct inflight_aim question; /* valid, as is its mark, if any word was found by it */
+	struct inflight_mark mark;
+	struct engine_reply_words words;
+};
+void engine_reply_aim(const struct engine *e, const struct engine_rx_work *work,
+		      const struct engine_reply_words *by_id, struct engine_reply_aim *out);
+/* Who has the packet next, UINT8_MAX: nobody. The owners of words of its ID come first, in ascending order, then those of
+ * aimed words only, likewise: each is visited once, and whoever has the packet knows by its own words how far it is. */
+uint8_t engine_reply_next(const struct engine *e, const struct engine_reply_words *by_id,
+			  const struct engine_reply_words *aimed);
+/* A query that has an aim word ends, answered: the duplicate of its reply is to be known. */
+void engine_finished_add(struct engine *e, const struct inflight_slot *slot);
+bool engine_finished_has(const struct engine *e, const struct inflight_mark *mark);
 
 /* ---- engine_link.c ---- */
 
@@ -201,6 +316,16 @@ void engine_link_rx(struct engine *e, struct rx_slot *slot, unsigned i);
 /* On other workers than LINK_WORKER: pass the packet there, if the rate allows. */
 void engine_link_pass(struct engine *e, struct rx_slot *slot, unsigned i);
 bool engine_solicit_fill(struct engine *e, struct tx_slot *slot);
+
+/* ---- engine_ask.c ---- */
+
+/* The slot's query has been answered with what the resolution's waiters get. Only while asks.waiting_count > 0. */
+void engine_ask_on_match(struct engine *e, uint32_t resolution_idx,
+			 const struct inflight_slot *slot);
+/* The waiter with this handle has its answer; response NULL: only the resolution's rcode. */
+void engine_ask_on_answer(struct engine *e, uint32_t handle, const struct resolution *r,
+			  const struct msg_response *response);
+void engine_ask_check(const struct engine *e);
 
 /* ---- engine_handoff.c ---- */
 

@@ -1,18 +1,10 @@
-/* The send side: queries to servers, each from an unpredictable port with an unpredictable ID, and what
- * comes back. */
+/* The send side: queries to servers, each from an unpredictable port with an unpredictable ID. */
 #include "engine_state.h"
 
-#include <assert.h>
 #include <string.h>
 
-#define NO_RESOLUTION UINT32_MAX /* inflight_slot.resolution_idx of a health probe */
-/* What is touched of a slot and a resolution whose names are of ordinary length. */
-#define CACHE_LINE_BYTES 64
-#define REACH_SLOT_BYTES (2 * CACHE_LINE_BYTES)
-#define REACH_RESOLUTION_BYTES (3 * CACHE_LINE_BYTES)
-static_assert(NO_RESOLUTION == POOL_NONE, "no index of either");
-/* Random bytes for one send besides the ticket: letter case and the choice of an address. */
-#define SEND_ENTROPY_BYTES (sizeof(struct name_case) + ENTROPY_UNIFORM_BYTES)
+/* Random bytes for one send besides the ticket: letter case, the choice of an address and of an identifier. */
+#define SEND_ENTROPY_BYTES (sizeof(struct name_case) + 2 * ENTROPY_UNIFORM_BYTES)
 
 /* ---- routes ---- */
 
@@ -56,7 +48,7 @@ static uint16_t way_neighbour(const struct engine *e, const struct inflight_slot
 
 enum send_result {
 	SEND_OK,
-	SEND_NO_ROUTE,    /* no outgoing address or gateway of the server's family */
+	SEND_NO_ROUTE, /* no outgoing address of the server's family with a port left, or no gateway */
 	SEND_NO_MAC,      /* the neighbour has not answered yet */
 	SEND_UNREACHABLE, /* nor after several questions */
 	SEND_NO_ENTROPY,  /* random bytes are being refilled */
@@ -81,9 +73,22 @@ struct query_spec {
 
 static const struct engine_way *choose_way(struct engine *e, const struct engine_route *route)
 {
+	if (UNLIKELY(e->sources_empty != 0))
+		return engine_way_choose(e, route);
 	if (route->way_count == 1)
 		return &route->ways[0];
 	return &route->ways[entropy_uniform(&e->entropy, route->way_count)];
+}
+
+/* The last 8 bytes of the address that the next query leaves from: one of those that live, where that is a prefix. */
+static uint64_t choose_identifier(struct engine *e, uint8_t outgoing_idx)
+{
+	const struct engine_outgoing *out = &e->config->outgoing[outgoing_idx];
+	const struct source_set *source = e->sources[outgoing_idx];
+
+	if (LIKELY(out->prefix_bits == ADDRESS_BITS))
+		return source_identifier_of(&out->address);
+	return source->identifiers[entropy_uniform(&e->entropy, source->identifier_count)];
 }
 
 /* 0x20 (Dagon et al. 2008): each letter's case is a random bit. */
@@ -95,28 +100,71 @@ static void randomize_case(struct engine *e, struct name *qname)
 	name_case_apply(&bits, qname->bytes, qname->length_bytes);
 }
 
+static inline uint64_t ticket_hash(const struct engine_way *way, uint64_t identifier,
+				   struct ticket ticket, bool is_small)
+{
+	uint64_t hash = inflight_hash(way->peer_hash, ticket.port);
+
+	return UNLIKELY(is_small) ? inflight_hash_of_few(hash, identifier, ticket.id) : hash;
+}
+
+/* Is a query that was sent while the set was of the other kind under way with this ticket? */
+static bool is_taken_in_other_kind(const struct engine *e, const struct engine_way *way,
+				   uint64_t identifier, struct ticket ticket, bool is_small)
+{
+	struct inflight_hit hits[INFLIGHT_BUCKET_WORDS];
+	unsigned hit_count;
+	enum inflight_find found =
+		inflight_find(e->inflight.words, ticket_hash(way, identifier, ticket, !is_small),
+			      ticket.id, hits, &hit_count);
+
+	return found == INFLIGHT_MATCH || found == INFLIGHT_LATE;
+}
+
+/* Where replies find it by its question. Its bucket is full for one query in 100,000 when as many are under way as there
+ * may be: that one goes without, as another ticket would lead to the same bucket. */
+static void enter_aim(struct engine *e, struct inflight_slot *slot, uint32_t slot_idx,
+		      const struct engine_way *way)
+{
+	uint64_t hash = inflight_aim_hash(e->inflight.words, way->peer_hash, &slot->qname,
+					  slot->qtype, slot->qclass);
+
+	if (inflight_enter(e->inflight.words, hash, slot->id, e->worker_idx, (uint16_t)slot_idx,
+			   &slot->aim_position) != INFLIGHT_ENTERED)
+		slot->aim_position = INFLIGHT_NO_POSITION;
+}
+
 /* Play tickets until one finds its place. The slot must be filled: others may match it at once. */
 static enum send_result enter(struct engine *e, struct inflight_slot *slot, uint32_t slot_idx,
 			      const struct engine_way *way)
 {
-	const struct port_set *ports = e->config->outgoing[way->outgoing_idx].ports;
+	const struct source_set *source = e->sources[way->outgoing_idx];
+	struct ticket_hand *hand = &e->hands[way->outgoing_idx];
+	bool is_small = source->is_small;
+	unsigned draws_max = is_small ? TICKET_DRAWS_SMALL_MAX : TICKET_DRAWS_MAX;
 
-	for (unsigned draws = 0; draws < TICKET_DRAWS_MAX; draws++) {
+	for (unsigned draws = 0; draws < draws_max; draws++) {
 		struct ticket ticket, next;
-		uint64_t hash;
 
-		if (!ticket_draw(&e->hands[way->outgoing_idx], ports, &e->entropy, &ticket))
+		if (!ticket_draw(hand, &source->ports, &e->entropy, &ticket))
 			return SEND_NO_ENTROPY;
 		/* The next query goes the same way, as a rule: its bucket comes while this one is built. */
-		if (ticket_next(&e->hands[way->outgoing_idx], ports, &next))
+		if (ticket_next(hand, &source->ports, &next))
 			inflight_prefetch(e->inflight.words,
-					  inflight_hash(way->peer_hash, next.port));
+					  ticket_hash(way, slot->identifier, next, is_small));
 		slot->local_port = ticket.port;
 		slot->id = ticket.id;
-		hash = inflight_hash(way->peer_hash, ticket.port);
-		if (inflight_enter(e->inflight.words, hash, ticket.id, e->worker_idx,
-				   (uint16_t)slot_idx, &slot->position) == INFLIGHT_ENTERED)
-			return SEND_OK;
+		if (UNLIKELY(source->was_other_kind) &&
+		    is_taken_in_other_kind(e, way, slot->identifier, ticket, is_small))
+			continue;
+		if (inflight_enter(e->inflight.words,
+				   ticket_hash(way, slot->identifier, ticket, is_small), ticket.id,
+				   e->worker_idx, (uint16_t)slot_idx,
+				   &slot->position) != INFLIGHT_ENTERED)
+			continue;
+		if (UNLIKELY(is_small))
+			enter_aim(e, slot, slot_idx, way);
+		return SEND_OK;
 	}
 	return SEND_NO_TICKET;
 }
@@ -135,6 +183,7 @@ static void fill_slot(struct engine *e, struct inflight_slot *slot, const struct
 	slot->resolution_generation = spec->resolution_generation;
 	slot->near_misses = 0;
 	slot->sent_at = e->now;
+	slot->identifier = choose_identifier(e, way->outgoing_idx);
 	slot->qname.length_bytes = spec->qname->length_bytes;
 	memcpy(slot->qname.bytes, spec->qname->bytes, spec->qname->length_bytes);
 	if (spec->letter_case)
@@ -165,7 +214,9 @@ static size_t build_query(struct engine *e, const struct inflight_slot *slot,
 		.src_mac = interface->mac,
 		.dst_mac = *mac,
 		.vlan = interface->vlan,
-		.src = out->address,
+		.src = LIKELY(out->prefix_bits == ADDRESS_BITS)
+			       ? out->address
+			       : source_address(&out->address, out->prefix_bits, slot->identifier),
 		.dst = peer->address,
 		.src_port = slot->local_port,
 		.dst_port = peer->port,
@@ -196,6 +247,8 @@ static enum send_result send_query(struct engine *e, const struct query_spec *sp
 	if (!entropy_ready(&e->entropy, SEND_ENTROPY_BYTES))
 		return SEND_NO_ENTROPY;
 	way = choose_way(e, route);
+	if (way == NULL)
+		return SEND_NO_ROUTE;
 	switch (neighbour_mac(&e->neighbours, way->neighbour_idx, &mac)) {
 	case NEIGHBOUR_KNOWN:
 		break;
@@ -216,6 +269,8 @@ static enum send_result send_query(struct engine *e, const struct query_spec *sp
 	}
 	*length_bytes = (unsigned)build_query(e, slot, spec, &mac, frame);
 	*interface_idx = e->config->outgoing[way->outgoing_idx].interface_idx;
+	source_meter_add(&e->meters[way->outgoing_idx],
+			 (struct ticket){slot->local_port, slot->id});
 	server_on_sent(&e->servers, spec->server_idx);
 	return SEND_OK;
 }
@@ -315,7 +370,7 @@ unsigned engine_probe_send(struct engine *e, struct buffer frame, uint8_t *inter
 		return 0;
 	struct query_spec spec = {
 		.server_idx = (uint16_t)server_idx,
-		.resolution_idx = NO_RESOLUTION,
+		.resolution_idx = ENGINE_NO_RESOLUTION,
 		.qname = &e->config->health_name,
 		.qtype = DNS_TYPE_SOA,
 		.qclass = DNS_CLASS_IN,
@@ -340,13 +395,18 @@ unsigned engine_probe_send(struct engine *e, struct buffer frame, uint8_t *inter
 
 void engine_slot_end(struct engine *e, uint32_t slot_idx, bool late)
 {
-	if (e->inflight.slots[slot_idx].resolution_idx == NO_RESOLUTION)
+	const struct inflight_slot *slot = &e->inflight.slots[slot_idx];
+
+	if (slot->resolution_idx == ENGINE_NO_RESOLUTION)
 		e->probes_out--;
 	timer_cancel(&e->timers, slot_idx);
-	if (late)
+	if (late) {
 		inflight_late(&e->inflight, slot_idx, e->now + e->config->late_ms * NS_PER_MS);
-	else
-		inflight_done(&e->inflight, slot_idx);
+		return;
+	}
+	if (UNLIKELY(slot->aim_position != INFLIGHT_NO_POSITION))
+		engine_finished_add(e, slot);
+	inflight_done(&e->inflight, slot_idx);
 }
 
 /* The grace after a reply in lower case is over. */
@@ -377,7 +437,7 @@ void engine_slot_timeout(struct engine *e, uint32_t slot_idx)
 	if (neighbour_idx != ROUTE_NONE)
 		neighbour_suspect(&e->neighbours, neighbour_idx, e->now);
 	engine_slot_end(e, slot_idx, true);
-	if (resolution_idx == NO_RESOLUTION) {
+	if (resolution_idx == ENGINE_NO_RESOLUTION) {
 		server_on_timeout(&e->servers, slot->server_idx, slot->sent_at, true, e->now);
 		return;
 	}
@@ -386,278 +446,4 @@ void engine_slot_timeout(struct engine *e, uint32_t slot_idx)
 	engine_step(e, resolution_idx,
 		    resolution_on_timeout(&e->resolutions, resolution_idx, &env, slot->sent_at),
 		    NULL);
-}
-
-/* ---- replies ---- */
-
-void engine_reply_look(struct engine *e, struct rx_slot *slot, unsigned i)
-{
-	struct engine_rx_work *work = &e->work[i];
-	struct endpoint peer = {work->view.src, work->view.src_port};
-
-	if (work->view.payload.length_bytes < DNS_HEADER_BYTES) {
-		engine_end(e, slot, COUNTER_UNMATCHED, RX_FREE);
-		return;
-	}
-	work->hash = inflight_hash(inflight_peer_hash(e->inflight.words, work->outgoing_idx, &peer),
-				   work->view.dst_port);
-	inflight_prefetch(e->inflight.words, work->hash);
-	/* Where an answer might not fit behind the packet's start it leaves in another one. */
-	if (engine_room(slot).capacity_bytes < FRAME_HEADER_BYTES_MAX + EDNS_UDP_BYTES)
-		slot->in_place = false;
-	work->stage = ENGINE_RX_REPLY;
-}
-
-static void prefetch_lines(const void *memory, size_t length_bytes)
-{
-	for (size_t at = 0; at < length_bytes; at += CACHE_LINE_BYTES)
-		__builtin_prefetch((const uint8_t *)memory + at);
-}
-
-void engine_reply_reach(struct engine *e, unsigned i, unsigned step)
-{
-	struct engine_rx_work *work = &e->work[i];
-	struct inflight_hit hits[INFLIGHT_BUCKET_WORDS];
-	const struct resolution *r;
-	unsigned hit_count;
-
-	switch (step) {
-	case 0: /* the bucket is here: the slot */
-		work->reached_idx = POOL_NONE;
-		if (inflight_find(e->inflight.words, work->hash, msg_id(work->view.payload), hits,
-				  &hit_count) != INFLIGHT_MATCH ||
-		    hits[0].owner != e->worker_idx)
-			return;
-		work->reached_idx = hits[0].slot;
-		prefetch_lines(&e->inflight.slots[hits[0].slot], REACH_SLOT_BYTES);
-		return;
-	case 1: /* the slot is here: the resolution, and its timer */
-		if (work->reached_idx == POOL_NONE)
-			return;
-		timer_prefetch(&e->timers, work->reached_idx);
-		work->reached_idx = e->inflight.slots[work->reached_idx].resolution_idx;
-		if (work->reached_idx != POOL_NONE)
-			prefetch_lines(&e->resolutions.resolutions[work->reached_idx],
-				       REACH_RESOLUTION_BYTES);
-		return;
-	default: /* the resolution is here: its first waiter, and its place in the chain */
-		if (work->reached_idx == POOL_NONE)
-			return;
-		r = &e->resolutions.resolutions[work->reached_idx];
-		resolution_prefetch(&e->resolutions, r->key.hash);
-		if (r->slot_idx != POOL_NONE)
-			timer_prefetch_links(&e->timers, r->slot_idx);
-		if (r->waiter_head != POOL_NONE)
-			prefetch_lines(&e->waiters.waiters[r->waiter_head], sizeof(struct waiter));
-		return;
-	}
-}
-
-/* Everything that the word's hash only hinted at (RFC 5452 section 9.1). */
-static bool tuple_matches(const struct engine *e, const struct inflight_slot *slot,
-			  const struct engine_rx_work *work)
-{
-	const struct endpoint *peer = &e->config->server_endpoints[slot->server_idx];
-
-	return slot->state != INFLIGHT_SLOT_FREE && slot->local_port == work->view.dst_port &&
-	       slot->outgoing_idx == work->outgoing_idx && peer->port == work->view.src_port &&
-	       address_equal(&peer->address, &work->view.src);
-}
-
-/* Somebody knows the port and guesses IDs: this ticket is burnt, and its query asked again with another. */
-static void burn(struct engine *e, uint32_t slot_idx)
-{
-	struct inflight_slot *slot = &e->inflight.slots[slot_idx];
-	uint32_t resolution_idx = slot->resolution_idx;
-	struct resolution_env env = engine_env(e);
-
-	counter_add(&e->counters, COUNTER_UPSTREAM_CANCELLED, 1);
-	engine_slot_end(e, slot_idx, true);
-	if (resolution_idx == NO_RESOLUTION) {
-		server_on_cancelled(&e->servers, slot->server_idx, true);
-		return;
-	}
-	engine_step(e, resolution_idx,
-		    resolution_on_near_miss(&e->resolutions, resolution_idx, &env), NULL);
-}
-
-/* May this ticket see one more wrong ID? Counts it if so. */
-static bool borne(struct engine *e, struct inflight_slot *slot)
-{
-	const struct resolution *r;
-
-	if (slot->resolution_idx == NO_RESOLUTION)
-		return false;
-	r = &e->resolutions.resolutions[slot->resolution_idx];
-	if (slot->near_misses >= resolution_near_miss_tolerance(r, slot))
-		return false;
-	slot->near_misses++;
-	return true;
-}
-
-/* A wrong ID at a ticket of ours: is it ours? */
-static bool near_miss(struct engine *e, const struct engine_rx_work *work, uint32_t slot_idx)
-{
-	struct inflight_slot *slot = &e->inflight.slots[slot_idx];
-
-	if (slot->state != INFLIGHT_SLOT_LIVE || !tuple_matches(e, slot, work))
-		return false;
-	if (!borne(e, slot))
-		burn(e, slot_idx);
-	return true;
-}
-
-static void probe_reply(struct engine *e, struct rx_slot *slot, uint32_t slot_idx,
-			const struct msg_response *response)
-{
-	struct inflight_slot *sent = &e->inflight.slots[slot_idx];
-
-	if (response->qtype != sent->qtype || response->qclass != sent->qclass ||
-	    !name_equal(&response->qname, &sent->qname)) {
-		engine_end(e, slot, COUNTER_MISMATCH_QUESTION, RX_FREE);
-		return;
-	}
-	server_on_answer(&e->servers, sent->server_idx,
-			 (uint32_t)((e->now - sent->sent_at) / NS_PER_US), true, e->now);
-	engine_slot_end(e, slot_idx, false);
-	engine_end(e, slot, COUNTER_UPSTREAM_RESPONSE, RX_FREE);
-}
-
-/* Can any answer be built in the packet itself? */
-static bool takes_answer(const struct rx_slot *slot)
-{
-	return slot->in_place &&
-	       engine_room(slot).capacity_bytes >= FRAME_HEADER_BYTES_MAX + EDNS_UDP_BYTES;
-}
-
-/* The answer goes to its first waiter in the packet that it came in, if that may be written to; the rest wait in the
- * answer queue. */
-static void answer_first(struct engine *e, struct rx_slot *slot, uint32_t resolution_idx,
-			 struct msg_response *response)
-{
-	struct resolution *r = &e->resolutions.resolutions[resolution_idx];
-	uint32_t waiter_idx;
-
-	memcpy(e->scratch, response->message.data, response->message.length_bytes);
-	response->message.data = e->scratch;
-	if (!takes_answer(slot))
-		return;
-	waiter_idx = engine_waiter_next(e, r);
-	CHECK(waiter_idx != POOL_NONE); /* a resolution that is not DONE has a waiter */
-	slot->length_bytes = engine_answer_waiter(e, r, &e->waiters.waiters[waiter_idx], response,
-						  engine_room(slot), &slot->interface_idx);
-	engine_waiter_end(e, waiter_idx);
-	CHECK(slot->length_bytes > 0); /* takes_answer made sure of the room */
-	slot->verdict = RX_SEND;
-}
-
-/* A reply in lower case: the true one may still come, but is waited for less long. */
-static void grace(struct engine *e, uint32_t slot_idx, mono_ns try_until)
-{
-	struct inflight_slot *sent = &e->inflight.slots[slot_idx];
-	mono_ns until = e->now + CASE_GRACE_MS * NS_PER_MS;
-
-	if ((sent->flags & INFLIGHT_SLOT_LOWER) != 0)
-		return;
-	sent->flags |= INFLIGHT_SLOT_LOWER;
-	timer_set(&e->timers, slot_idx, until < try_until ? until : try_until);
-}
-
-static void resolution_reply(struct engine *e, struct rx_slot *slot, uint32_t slot_idx,
-			     struct msg_response *response)
-{
-	struct inflight_slot *sent = &e->inflight.slots[slot_idx];
-	uint32_t idx = sent->resolution_idx;
-	struct resolution *r = &e->resolutions.resolutions[idx];
-	uint32_t queued_waiters = r->waiter_count - (takes_answer(slot) ? 1 : 0);
-	struct resolution_env env = engine_env(e);
-	enum resolution_step step;
-	enum counter outcome;
-
-	CHECK(r->generation == sent->resolution_generation && r->slot_idx == slot_idx);
-	if (queued_waiters > 0 && pool_used_count(&e->answers_free) == e->answers_free.capacity) {
-		/* As if it were lost on the way: the wait goes on. */
-		engine_end(e, slot, COUNTER_DROP_ANSWERS_FULL, RX_FREE);
-		return;
-	}
-	step = resolution_on_response(&e->resolutions, idx, &env, sent, response, &outcome);
-	engine_end(e, slot, outcome, RX_FREE);
-	if (step == RESOLUTION_STEP_GRACE)
-		grace(e, slot_idx, r->try_until);
-	if (step == RESOLUTION_STEP_KEEP || step == RESOLUTION_STEP_GRACE)
-		return;
-	if (step != RESOLUTION_STEP_ANSWER)
-		counter_add(&e->counters, COUNTER_UPSTREAM_ERRORS, 1);
-	engine_slot_end(e, slot_idx, false);
-	if (step == RESOLUTION_STEP_ANSWER)
-		answer_first(e, slot, idx, response);
-	engine_step(e, idx, step, response);
-}
-
-/* Does the packet answer this query of ours? If so, it ends here. */
-static bool match(struct engine *e, struct rx_slot *slot, const struct engine_rx_work *work,
-		  uint32_t slot_idx)
-{
-	struct inflight_slot *sent = &e->inflight.slots[slot_idx];
-	struct msg_response response;
-
-	if (sent->state != INFLIGHT_SLOT_LIVE || !tuple_matches(e, sent, work) ||
-	    sent->id != msg_id(work->view.payload))
-		return false;
-	if (work->view.payload.length_bytes > ANSWER_BUFFER_BYTES ||
-	    msg_parse_response(work->view.payload, &response) != MSG_RESPONSE_OK) {
-		engine_end(e, slot, COUNTER_RESPONSE_UNPARSABLE, RX_FREE);
-		return true;
-	}
-	if (sent->resolution_idx == NO_RESOLUTION)
-		probe_reply(e, slot, slot_idx, &response);
-	else
-		resolution_reply(e, slot, slot_idx, &response);
-	return true;
-}
-
-/* What a reply is for one word of ours. True: the packet has ended. *outcome: what it is if it does not end
- * with a later word. */
-static bool judge(struct engine *e, struct rx_slot *slot, const struct engine_rx_work *work,
-		  enum inflight_find found, uint32_t slot_idx, enum counter *outcome)
-{
-	switch (found) {
-	case INFLIGHT_MATCH:
-		return match(e, slot, work, slot_idx);
-	case INFLIGHT_LATE:
-		if (tuple_matches(e, &e->inflight.slots[slot_idx], work))
-			*outcome = COUNTER_LATE_RESPONSE;
-		return false;
-	case INFLIGHT_NEAR_MISS:
-		if (near_miss(e, work, slot_idx))
-			*outcome = COUNTER_NEAR_MISS;
-		return false;
-	case INFLIGHT_NONE:
-		break;
-	}
-	return false;
-}
-
-/* A bucket may name several owners: the packet visits each once, in ascending order, and each looks at its own words
- * only. Whoever received it from the device gives it to the first, whoever was passed it to the next. */
-void engine_reply(struct engine *e, struct rx_slot *slot, unsigned i)
-{
-	const struct engine_rx_work *work = &e->work[i];
-	struct inflight_hit hits[INFLIGHT_BUCKET_WORDS];
-	enum counter outcome = COUNTER_UNMATCHED;
-	unsigned hit_count;
-	unsigned h = 0;
-	enum inflight_find found = inflight_find(e->inflight.words, work->hash,
-						 msg_id(work->view.payload), hits, &hit_count);
-
-	if (slot->kind == RX_PASSED_PACKET)
-		while (h < hit_count && hits[h].owner < e->worker_idx)
-			h++;
-	for (; h < hit_count && hits[h].owner == e->worker_idx; h++)
-		if (judge(e, slot, work, found, hits[h].slot, &outcome))
-			return;
-	if (h < hit_count)
-		engine_packet_pass(e, slot, hits[h].owner);
-	else
-		engine_end(e, slot, outcome, RX_FREE);
 }

@@ -111,7 +111,29 @@ static struct mac mac_at(const uint8_t *at)
 
 /* ---- Ethernet ---- */
 
-/* Is the group MAC that of the solicited-node group of one of our addresses, or of all nodes? */
+/* May the group MAC be that of the solicited-node group of an address in a source prefix? Longer prefixes fix some of
+ * the 24 bits. */
+static bool group_mac_is_of_prefix(const struct frame_interface *interface, const struct mac *mac)
+{
+	for (unsigned i = 0; i < interface->source_prefix_count; i++) {
+		const struct prefix *prefix = &interface->source_prefixes[i];
+		struct address target = prefix->address;
+		struct address group;
+		struct mac wanted;
+
+		memcpy(target.bytes + ADDRESS_BYTES - FRAME_WIRE_GROUP_ID_BYTES,
+		       mac->bytes + FRAME_WIRE_MAC_BYTES - FRAME_WIRE_GROUP_ID_BYTES,
+		       FRAME_WIRE_GROUP_ID_BYTES);
+		group = frame_wire_solicited_group(&target);
+		wanted = frame_wire_multicast_mac(&group);
+		if (mac_equal(mac, &wanted) && prefix_contains(prefix, &target))
+			return true;
+	}
+	return false;
+}
+
+/* Is the group MAC that of the solicited-node group of one of our addresses, or of one in a source prefix, or of all
+ * nodes? */
 static bool group_mac_is_ours(const struct frame_interface *interface, const struct mac *mac)
 {
 	struct mac group = frame_wire_multicast_mac(&frame_wire_all_nodes);
@@ -132,7 +154,7 @@ static bool group_mac_is_ours(const struct frame_interface *interface, const str
 		if (mac_equal(mac, &group))
 			return true;
 	}
-	return false;
+	return group_mac_is_of_prefix(interface, mac);
 }
 
 static enum destination mac_destination(const struct frame_interface *interface,
@@ -455,6 +477,16 @@ static bool ipv6_is_own_or_link_local(const struct frame_interface *interface,
 	return address_equal(a, &interface->link_local) || ipv6_is_own(interface, a);
 }
 
+/* May it be an address of ours for a while? Only the caller knows. */
+static bool ipv6_is_in_source_prefix(const struct frame_interface *interface,
+				     const struct address *a)
+{
+	for (unsigned i = 0; i < interface->source_prefix_count; i++)
+		if (prefix_contains(&interface->source_prefixes[i], a))
+			return !ipv6_embeds_v4(a);
+	return false;
+}
+
 static enum ipv6_source ipv6_source(const struct frame_interface *interface,
 				    const struct address *a)
 {
@@ -475,7 +507,7 @@ static enum destination ipv6_destination(const struct frame_interface *interface
 
 	if (LIKELY(ipv6_is_own(interface, a)))
 		return DESTINATION_OURS;
-	if (address_equal(a, &interface->link_local))
+	if (address_equal(a, &interface->link_local) || ipv6_is_in_source_prefix(interface, a))
 		return DESTINATION_OURS;
 	if (address_equal(a, &frame_wire_all_nodes))
 		return DESTINATION_GROUP;
@@ -519,7 +551,11 @@ static enum frame_result parse_solicit(const struct packet *p, const struct ipv6
 	struct address group = frame_wire_solicited_group(&view->target);
 	bool to_group = ip->destination == DESTINATION_GROUP;
 
-	if (!ipv6_is_own_or_link_local(p->interface, &view->target))
+	if (!ipv6_is_own_or_link_local(p->interface, &view->target) &&
+	    !ipv6_is_in_source_prefix(p->interface, &view->target))
+		return FRAME_ND;
+	/* In a source prefix: who asks for the address that it has claims one of ours, or one of nobody's concern. */
+	if (address_equal(&ip->src, &view->target))
 		return FRAME_ND;
 	/* A group other than the target's own is no place to ask (section 4.3). */
 	if (to_group && !address_equal(&ip->dst, &group))
@@ -607,7 +643,8 @@ static enum frame_result check_ipv6_source(const struct packet *p, struct ipv6_h
 {
 	switch (ipv6_source(p->interface, &ip->src)) {
 	case IPV6_SOURCE_UNICAST:
-		return FRAME_OK;
+		/* In a source prefix too nobody speaks to himself. */
+		return address_equal(&ip->src, &ip->dst) ? FRAME_IP_MARTIAN_SRC : FRAME_OK;
 	case IPV6_SOURCE_LINK_LOCAL:
 		return ip->next == FRAME_WIRE_ICMPV6 ? FRAME_OK : FRAME_IP_MARTIAN_SRC;
 	case IPV6_SOURCE_UNSPECIFIED:

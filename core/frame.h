@@ -28,6 +28,12 @@ struct frame_interface {
 	struct prefix addresses[32]; /* own addresses, each with its on-link prefix length */
 	/* Link-local address from the MAC (RFC 4291 appendix A): ours too, for ND. */
 	struct address link_local;
+	/* Networks of which some addresses are ours, for a while (random interface identifiers): packets, ND solicitations
+	 * and echo requests to any address in them pass the parser, and the caller knows which are ours. */
+	uint8_t source_prefix_count;
+	struct prefix source_prefixes[16];
+	/* The kernel has this device and its addresses too: ARP, ND, ICMP and all that is not for us is its. */
+	bool kernel_shares;
 };
 
 enum frame_kind {

@@ -116,6 +116,7 @@
 
 static const struct mac frame_wire_broadcast = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
 /* Before the last 24 bits of an address: its solicited-node group (RFC 4291 section 2.7.1). */
+#define FRAME_WIRE_GROUP_ID_BYTES 3
 static const uint8_t frame_wire_solicited_node[] = {0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff};
 static const struct address frame_wire_all_nodes = {
 	{0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}};

@@ -27,10 +27,19 @@ void inflight_init(struct inflight *f, void *memory, uint32_t slot_count, uint8_
 		s->state = INFLIGHT_SLOT_FREE;
 		s->generation = 0;
 		s->position = INFLIGHT_NO_POSITION;
+		s->aim_position = INFLIGHT_NO_POSITION;
 		s->resolution_idx = NONE;
 		s->resolution_generation = 0;
 		s->next = i + 1 < slot_count ? i + 1 : NONE;
 	}
+}
+
+static void aim_remove(struct inflight *f, struct inflight_slot *s)
+{
+	if (LIKELY(s->aim_position == INFLIGHT_NO_POSITION))
+		return;
+	inflight_remove(f->words, s->aim_position);
+	s->aim_position = INFLIGHT_NO_POSITION;
 }
 
 /* The only place that makes a slot free: everything that names something else goes. */
@@ -38,6 +47,7 @@ static void slot_free(struct inflight *f, uint32_t slot)
 {
 	struct inflight_slot *s = &f->slots[slot];
 
+	aim_remove(f, s);
 	s->state = INFLIGHT_SLOT_FREE;
 	s->position = INFLIGHT_NO_POSITION;
 	s->resolution_idx = NONE;
@@ -60,6 +70,11 @@ static void word_check(const struct inflight *f, uint32_t slot)
 
 	CHECK(inflight_word_names(word, f->owner, (uint16_t)slot));
 	CHECK(inflight_word_is_late(word) == (s->state == INFLIGHT_SLOT_LATE));
+	if (s->aim_position == INFLIGHT_NO_POSITION)
+		return;
+	CHECK(s->state == INFLIGHT_SLOT_LIVE && s->aim_position != s->position);
+	word = inflight_word(f->words, s->aim_position);
+	CHECK(inflight_word_names(word, f->owner, (uint16_t)slot) && !inflight_word_is_late(word));
 }
 
 /* Free the oldest late slot and its word. */
@@ -119,6 +134,7 @@ void inflight_late(struct inflight *f, uint32_t slot, mono_ns until)
 
 	CHECK(s->position != INFLIGHT_NO_POSITION);
 	inflight_mark_late(f->words, s->position);
+	aim_remove(f, s);
 	f->live_count--;
 	f->late_count++;
 	s->state = INFLIGHT_SLOT_LATE;
@@ -157,6 +173,7 @@ static void free_list_check(const struct inflight *f, uint32_t free_count)
 		CHECK(i < f->slot_count);
 		CHECK(f->slots[i].state == INFLIGHT_SLOT_FREE);
 		CHECK(f->slots[i].position == INFLIGHT_NO_POSITION);
+		CHECK(f->slots[i].aim_position == INFLIGHT_NO_POSITION);
 		CHECK(++count <= free_count);
 	}
 	CHECK(count == free_count);
@@ -189,6 +206,8 @@ void inflight_check(const struct inflight *f)
 		live++;
 		if (f->slots[i].position != INFLIGHT_NO_POSITION)
 			word_check(f, i);
+		else
+			CHECK(f->slots[i].aim_position == INFLIGHT_NO_POSITION);
 	}
 	CHECK(live == f->live_count);
 	CHECK(f->live_count + f->late_count <= f->slot_count);

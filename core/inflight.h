@@ -57,7 +57,7 @@ struct inflight_words {
 };
 
 /* A power of two of buckets for slot_count slots over all workers, two a slot: mean load at most 1
- * of 16. With one a slot, a server that holds 60,000 answers back would fill the buckets of 0.6 %
+ * of 16, 2 where few ports are drawn from and each query has an aim word too. With one a slot, a server that holds 60,000 answers back would fill the buckets of 0.6 %
  * of its ports, which are then seldom drawn (SECURITY.md A3 wants no trace of that); with two, of
  * 0.14 %. */
 #define INFLIGHT_BUCKETS_PER_SLOT 2
@@ -77,6 +77,14 @@ uint64_t inflight_peer_hash(const struct inflight_words *w, uint8_t outgoing_idx
 static inline uint64_t inflight_hash(uint64_t peer_hash, uint16_t local_port)
 {
 	return hash_combine(peer_hash, local_port * INFLIGHT_PORT_SPREAD);
+}
+
+/* The hash of a query that leaves from one of few ports: bucket and tag depend on the ID too, or one port's queries to one
+ * server would all meet in one bucket; and on the last 8 bytes of the address, which may be random. Who has any of them
+ * wrong is found by his question only (inflight_aim.h). */
+static inline uint64_t inflight_hash_of_few(uint64_t hash, uint64_t identifier, uint16_t id)
+{
+	return hash_combine(hash, identifier ^ id * INFLIGHT_PORT_SPREAD);
 }
 
 static inline void inflight_prefetch(const struct inflight_words *w, uint64_t hash)
@@ -110,7 +118,12 @@ static inline uint64_t inflight_word(const struct inflight_words *w, uint32_t po
 	/* Relaxed: asked by the owner, who alone changes it. */
 	return atomic_load_explicit(&w->words[position], memory_order_relaxed);
 }
-/* What a word says apart from its tag and ID. */
+/* What a word that is not 0 says apart from its tag and ID. */
+struct inflight_hit {
+	uint8_t owner;
+	uint16_t slot;
+};
+struct inflight_hit inflight_word_hit(uint64_t word);
 bool inflight_word_names(uint64_t word, uint8_t owner, uint16_t slot);
 bool inflight_word_is_late(uint64_t word);
 void inflight_mark_late(struct inflight_words *w, uint32_t position);
@@ -119,11 +132,8 @@ enum inflight_find {
 	INFLIGHT_MATCH,     /* tag and ID equal: the owner must compare everything */
 	INFLIGHT_LATE,      /* tag and ID equal, timed out */
 	INFLIGHT_NEAR_MISS, /* tag equal, ID not, and the query is live */
+	INFLIGHT_AIMED, /* never said by inflight_find: by its question (inflight_aim.h), live */
 	INFLIGHT_NONE,
-};
-struct inflight_hit {
-	uint8_t owner;
-	uint16_t slot;
 };
 /* Look a reply up. An equal ID wins over a near miss, a live word over a late one.
  *   hits    MATCH: all live words with this tag and ID; LATE: all late ones; NEAR_MISS: all live
@@ -159,12 +169,14 @@ struct inflight_slot {
 	uint8_t near_misses;     /* wrong IDs borne by this ticket */
 	uint16_t generation;     /* counts up with every use of the slot */
 	uint32_t position;       /* of the word; INFLIGHT_NO_POSITION: not entered */
+	uint32_t aim_position;   /* likewise, of the word that its question is found by */
 	uint32_t resolution_idx; /* whose query it is; UINT32_MAX: a health probe's */
 	uint32_t resolution_generation;
 	uint32_t next; /* free list, or the list of late slots in order of age */
 	mono_ns sent_at;
 	mono_ns late_until;
-	struct name qname; /* as sent, letter case included */
+	uint64_t identifier; /* the last 8 bytes of the address that it was sent from */
+	struct name qname;   /* as sent, letter case included */
 };
 #define INFLIGHT_SLOT_EDNS 1u
 #define INFLIGHT_SLOT_CASE 2u  /* 0x20 was on */
@@ -186,15 +198,15 @@ void inflight_init(struct inflight *f, void *memory, uint32_t slot_count, uint8_
 		   struct inflight_words *words);
 
 /* A free slot, or the oldest late one (its word removed), LIVE from now on; UINT32_MAX: all are
- * live. The caller fills it (but for state, generation and next) and enters its word; if it cannot,
- * it puts the slot back. */
+ * live. The caller fills it (but for state, generation, next and the positions) and enters its word, or both; if it
+ * cannot, it puts the slot back. */
 MUST_USE uint32_t inflight_take(struct inflight *f);
 /* Not entered after all: back to free. */
 void inflight_put(struct inflight *f, uint32_t slot);
-/* A LIVE slot's query was answered or abandoned without trace: word removed, slot free. */
+/* A LIVE slot's query was answered or abandoned without trace: words removed, slot free. */
 void inflight_done(struct inflight *f, uint32_t slot);
-/* A LIVE slot's query timed out or was burnt by a near miss: word marked late until `until`, slot
- * kept as LATE. late times are appended in order: an `until` earlier than the last one's (late_ms
+/* A LIVE slot's query timed out or was burnt by a near miss: word marked late until `until`, its aim word
+ * removed, slot kept as LATE. late times are appended in order: an `until` earlier than the last one's (late_ms
  * was lowered by a reload) is raised to it. */
 void inflight_late(struct inflight *f, uint32_t slot, mono_ns until);
 /* Free all late slots whose time is over. At most `budget`. */

@@ -1,5 +1,5 @@
 /* How a word of inflight.h is made up, and entered: in a header of its own so that it is inlined where queries are sent (a
- * call costs 5 of 50 cycles). For inflight.h and inflight_words.c only; contract, threads and orders: see there.
+ * call costs 5 of 50 cycles). For inflight.h, inflight_words.c and inflight_aim.c only; contract, threads and orders: see there.
  */
 #ifndef PORTICO_INFLIGHT_WORD_H
 #define PORTICO_INFLIGHT_WORD_H

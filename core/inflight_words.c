@@ -62,7 +62,7 @@ void inflight_mark_late(struct inflight_words *w, uint32_t position)
 	atomic_store_explicit(&w->words[position], word | WORD_LATE, memory_order_release);
 }
 
-static struct inflight_hit hit_of(uint64_t word)
+struct inflight_hit inflight_word_hit(uint64_t word)
 {
 	return (struct inflight_hit){
 		.owner = (uint8_t)(word >> WORD_OWNER_SHIFT & WORD_OWNER_MASK),
@@ -88,7 +88,7 @@ static void hit_insert(struct inflight_hit hits[], unsigned hit_count, struct in
 
 bool inflight_word_names(uint64_t word, uint8_t owner, uint16_t slot)
 {
-	struct inflight_hit hit = hit_of(word);
+	struct inflight_hit hit = inflight_word_hit(word);
 
 	return word != 0 && hit.owner == owner && hit.slot == slot;
 }
@@ -130,6 +130,6 @@ enum inflight_find inflight_find(const struct inflight_words *w, uint64_t hash, 
 	}
 	*hit_count = 0;
 	for (; wanted != 0; wanted &= wanted - 1)
-		hit_insert(hits, (*hit_count)++, hit_of(words[__builtin_ctz(wanted)]));
+		hit_insert(hits, (*hit_count)++, inflight_word_hit(words[__builtin_ctz(wanted)]));
 	return found;
 }

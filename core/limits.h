@@ -28,8 +28,9 @@
 
 #define ANSWER_BUFFER_BYTES 4096 /* an upstream answer over UDP: never more than one mbuf holds */
 
-#define TICKET_DRAWS_MAX 16     /* tries for a free (port, ID, bucket), then shed */
-#define CLIENT_DEADLINE_MS 4000 /* every waiter has its answer by then (SECURITY table 1.1) */
+#define TICKET_DRAWS_MAX 16       /* tries for a free (port, ID, bucket), then shed */
+#define TICKET_DRAWS_SMALL_MAX 64 /* from a set of few ports: 45,000 IDs of 65,536 may be taken */
+#define CLIENT_DEADLINE_MS 4000   /* every waiter has its answer by then (SECURITY table 1.1) */
 #define WAITERS_PER_QUESTION_MAX 10000
 #define CLIENT_PLACES 65536     /* counts of waiting questions by client address; a power of two */
 #define CLIENT_SHARE 4          /* one address may hold 1/4 of all waiters, */

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "check.h"
+#include "dns_const.h"
 #include "name.h"
 #include "span.h"
 
@@ -121,6 +122,12 @@ MUST_USE enum msg_response_result msg_parse_response(struct span message, struct
 static inline uint16_t msg_id(struct span message)
 {
 	return (uint16_t)((message.data[0] << 8) | message.data[1]);
+}
+
+/* QR without parsing, likewise. */
+static inline bool msg_is_response(struct span message)
+{
+	return (message.data[2] & (DNS_FLAG_QR >> 8)) != 0;
 }
 
 /* Read the record at *offset and move past it. False: malformed. Does not look into RDATA. */

@@ -8,12 +8,11 @@
 #define NEIGHBOUR_RETRY_NS (NEIGHBOUR_RETRY_MS * NS_PER_MS)
 
 const char *const neighbour_state_text[NEIGHBOUR_STATE_COUNT] = {
-	[NEIGHBOUR_INCOMPLETE] = "incomplete",
-	[NEIGHBOUR_REACHABLE] = "reachable",
-	[NEIGHBOUR_PROBE] = "probe",
-	[NEIGHBOUR_LOST] = "lost",
+	[NEIGHBOUR_INCOMPLETE] = "incomplete", [NEIGHBOUR_REACHABLE] = "reachable",
+	[NEIGHBOUR_PROBE] = "probe",           [NEIGHBOUR_LOST] = "lost",
+	[NEIGHBOUR_KERNEL] = "kernel",
 };
-static_assert(NEIGHBOUR_LOST + 1 == NEIGHBOUR_STATE_COUNT, "the last state has its text");
+static_assert(NEIGHBOUR_KERNEL + 1 == NEIGHBOUR_STATE_COUNT, "the last state has its text");
 
 static const bool legal[NEIGHBOUR_STATE_COUNT][NEIGHBOUR_STATE_COUNT] = {
 	[NEIGHBOUR_INCOMPLETE] = {[NEIGHBOUR_REACHABLE] = true},
@@ -42,15 +41,39 @@ static uint64_t neighbour_word(const struct neighbour *n)
 	return word | (uint64_t)NEIGHBOUR_KNOWN << NEIGHBOUR_KNOWLEDGE_SHIFT;
 }
 
+/* Relaxed: the word says all by itself. Not written where nothing changes: every worker reads its line. */
+static void neighbour_write(_Atomic uint64_t *word, uint64_t now)
+{
+	if (atomic_load_explicit(word, memory_order_relaxed) != now)
+		atomic_store_explicit(word, now, memory_order_relaxed);
+}
+
 /* After every change of state, MAC or tries. */
 static void neighbour_publish(const struct neighbour_table *t, const struct neighbour *n)
 {
-	_Atomic uint64_t *word = &t->shared->words[n - t->entries].word;
-	uint64_t now = neighbour_word(n);
+	neighbour_write(&t->shared->words[n - t->entries].word, neighbour_word(n));
+}
 
-	/* Relaxed: the word says all by itself. Not written where nothing changes: every worker reads its line. */
-	if (atomic_load_explicit(word, memory_order_relaxed) != now)
-		atomic_store_explicit(word, now, memory_order_relaxed);
+void neighbour_tell(struct neighbour_shared *shared, uint16_t idx,
+		    enum neighbour_knowledge knowledge, const struct mac *mac)
+{
+	uint64_t word = 0;
+
+	if (knowledge == NEIGHBOUR_KNOWN)
+		memcpy(&word, mac->bytes, sizeof(mac->bytes));
+	word |= (uint64_t)knowledge << NEIGHBOUR_KNOWLEDGE_SHIFT;
+	neighbour_write(&shared->words[idx].word, word);
+}
+
+bool neighbour_take_suspicion(struct neighbour_shared *shared, uint16_t idx)
+{
+	_Atomic uint32_t *suspect = &shared->words[idx].suspect;
+
+	/* Relaxed: nothing but the mark is told. Raised after the load, it is found next time. */
+	if (atomic_load_explicit(suspect, memory_order_relaxed) == 0)
+		return false;
+	atomic_store_explicit(suspect, 0, memory_order_relaxed);
+	return true;
 }
 
 /* The one writer of an entry's next_at: the table's earliest, and a scan's under way, follow. */
@@ -109,22 +132,27 @@ uint16_t neighbour_find_idx(const struct neighbour_table *t, uint8_t interface_i
 }
 
 uint16_t neighbour_add(struct neighbour_table *t, uint8_t interface_idx,
-		       const struct address *address, mono_ns now)
+		       const struct address *address, enum neighbour_kept kept, mono_ns now)
 {
 	struct neighbour *n = neighbour_find(t, interface_idx, address);
+	bool is_kernels = kept == NEIGHBOUR_KEPT_BY_KERNEL;
 
-	if (n != NULL)
+	if (n != NULL) {
+		CHECK((n->state == NEIGHBOUR_KERNEL) == is_kernels);
 		return (uint16_t)(n - t->entries);
+	}
 	if (t->entry_count == t->capacity)
 		return UINT16_MAX;
 	n = &t->entries[t->entry_count++];
 	*n = (struct neighbour){
 		.address = *address,
 		.interface_idx = interface_idx,
-		.state = NEIGHBOUR_INCOMPLETE, /* where every life begins */
+		/* Where every life begins, and that of the kernel's ends. */
+		.state = is_kernels ? NEIGHBOUR_KERNEL : NEIGHBOUR_INCOMPLETE,
+		.next_at = MONO_NEVER,
 		.solicited_at = MONO_NEVER,
 	};
-	if (t->role == NEIGHBOUR_KEEPER)
+	if (t->role == NEIGHBOUR_KEEPER && !is_kernels)
 		neighbour_schedule(t, n, now);
 	return (uint16_t)(n - t->entries);
 }
@@ -168,6 +196,7 @@ enum neighbour_learn neighbour_on_answer(struct neighbour_table *t, uint8_t inte
 	case NEIGHBOUR_INCOMPLETE:
 	case NEIGHBOUR_LOST:
 		break;
+	case NEIGHBOUR_KERNEL: /* never asked for by us */
 	case NEIGHBOUR_STATE_COUNT:
 		CHECK(false);
 	}
@@ -177,7 +206,7 @@ enum neighbour_learn neighbour_on_answer(struct neighbour_table *t, uint8_t inte
 
 static void neighbour_doubt(struct neighbour_table *t, struct neighbour *n, mono_ns now)
 {
-	/* In every other state it is being asked already. Asked less than a second ago, it has only
+	/* In every other state it is being asked already, or it is the kernel's. Asked less than a second ago, it has only
 	 * just been confirmed: that bounds what a storm of hints can make us send. */
 	if (n->state != NEIGHBOUR_REACHABLE || neighbour_asked(n, now))
 		return;
@@ -195,21 +224,22 @@ void neighbour_on_hint(struct neighbour_table *t, uint8_t interface_idx,
 		neighbour_doubt(t, n, now);
 }
 
-/* A reader's: for the keeper to find. Only where it is not up yet: a storm of timeouts writes the line once for each look
- * of the keeper's. */
+/* For whoever writes the word to find. Only where it is not up yet: a storm of timeouts writes the line once for each
+ * look of his. */
 static void raise_suspicion(struct neighbour_table *t, uint16_t idx)
 {
 	if (atomic_load_explicit(&t->shared->words[idx].suspect, memory_order_relaxed) != 0)
 		return;
 	atomic_store_explicit(&t->shared->words[idx].suspect, 1, memory_order_relaxed);
 	/* Release: the mark before the flag that says there is one. */
-	atomic_store_explicit(&t->shared->any_suspect, 1, memory_order_release);
+	if (t->entries[idx].state != NEIGHBOUR_KERNEL)
+		atomic_store_explicit(&t->shared->any_suspect, 1, memory_order_release);
 }
 
 void neighbour_suspect(struct neighbour_table *t, uint16_t idx, mono_ns now)
 {
 	CHECK(idx < t->entry_count);
-	if (t->role == NEIGHBOUR_KEEPER)
+	if (t->role == NEIGHBOUR_KEEPER && t->entries[idx].state != NEIGHBOUR_KERNEL)
 		neighbour_doubt(t, &t->entries[idx], now);
 	else
 		raise_suspicion(t, idx);
@@ -227,7 +257,8 @@ static void neighbour_take_suspicions(struct neighbour_table *t, mono_ns now)
 	for (uint16_t i = 0; i < t->entry_count; i++) {
 		_Atomic uint32_t *suspect = &t->shared->words[i].suspect;
 
-		if (atomic_load_explicit(suspect, memory_order_relaxed) == 0)
+		if (t->entries[i].state == NEIGHBOUR_KERNEL ||
+		    atomic_load_explicit(suspect, memory_order_relaxed) == 0)
 			continue;
 		atomic_store_explicit(suspect, 0, memory_order_relaxed);
 		neighbour_doubt(t, &t->entries[i], now);
@@ -262,6 +293,7 @@ static void neighbour_on_due(struct neighbour *n)
 		break;
 	case NEIGHBOUR_INCOMPLETE:
 		break;
+	case NEIGHBOUR_KERNEL: /* never due */
 	case NEIGHBOUR_STATE_COUNT:
 		CHECK(false);
 	}
@@ -320,6 +352,12 @@ void neighbour_check(const struct neighbour_table *t)
 		const struct neighbour *n = &t->entries[i];
 
 		CHECK(n->state < NEIGHBOUR_STATE_COUNT);
+		CHECK(neighbour_find(t, n->interface_idx, &n->address) == n);
+		if (n->state == NEIGHBOUR_KERNEL) {
+			CHECK(n->next_at == MONO_NEVER && n->solicited_at == MONO_NEVER);
+			CHECK(mac_equal(&n->mac, &never_known) && n->tries == 0 && n->moves == 0);
+			continue;
+		}
 		CHECK(t->role == NEIGHBOUR_READER || t->next_at <= n->next_at);
 		CHECK(t->role == NEIGHBOUR_READER ||
 		      atomic_load_explicit(&t->shared->words[i].word, memory_order_relaxed) ==
@@ -327,6 +365,5 @@ void neighbour_check(const struct neighbour_table *t)
 		CHECK(n->state == NEIGHBOUR_INCOMPLETE || !mac_equal(&n->mac, &never_known));
 		CHECK(n->state == NEIGHBOUR_INCOMPLETE || n->solicited_at != MONO_NEVER);
 		CHECK(n->state == NEIGHBOUR_INCOMPLETE || n->tries <= NEIGHBOUR_PROBES_MAX);
-		CHECK(neighbour_find(t, n->interface_idx, &n->address) == n);
 	}
 }

@@ -12,13 +12,16 @@
  *   LOST        its owner no longer answers probes: asks by broadcast; the old MAC is still used
  *               until an answer comes (then REACHABLE, maybe with a new MAC) or 3 broadcasts went
  *               unanswered (then INCOMPLETE)
+ *   KERNEL      the kernel keeps it, on a NIC that it shares with us: from neighbour_add on and for good. Never
+ *               asked for nor learned; what is known of it comes by neighbour_tell
  *
  * One worker, the keeper, asks, learns and forgets; what it knows stands in words that all workers read. Every
  * worker adds the same neighbours in the same order, so that an index means the same to all. A reader that
  * suspects one raises a flag, which the keeper takes down.
  *
- * Memory: one array a worker, one of shared words for all, sized at init. Threads: a table is one worker's; the
- * words are the keeper's to write. Time: monotonic, given.
+ * Memory: one array a worker, one of shared words for all, sized at init. Threads: a table is one worker's. A word
+ * has one writer: the keeper or, of a neighbour that the kernel keeps, the one thread that calls neighbour_tell.
+ * Time: monotonic, given.
  * RFCs: 826, 4861 section 7.3, 5227.
  */
 #ifndef PORTICO_NEIGHBOUR_H
@@ -44,13 +47,14 @@ enum neighbour_state {
 	NEIGHBOUR_REACHABLE,
 	NEIGHBOUR_PROBE,
 	NEIGHBOUR_LOST,
+	NEIGHBOUR_KERNEL,
 	NEIGHBOUR_STATE_COUNT,
 };
 extern const char *const neighbour_state_text[NEIGHBOUR_STATE_COUNT];
 
 struct neighbour {
 	struct address address;
-	struct mac mac; /* valid unless INCOMPLETE; then the last one known, or zero */
+	struct mac mac; /* unless INCOMPLETE (then the last one known, or zero) or KERNEL (zero) */
 	uint8_t interface_idx;
 	uint8_t state;        /* enum neighbour_state; written by neighbour_set_state() only */
 	uint8_t tries;        /* solicitations sent in this state */
@@ -63,12 +67,12 @@ struct neighbour {
 /* What all workers see. */
 struct neighbour_shared {
 	struct neighbour_word {
-		/* MAC 48 | enum neighbour_knowledge 16, so that nobody reads half of a MAC. keeper: writes; all: read,
-		 * relaxed: it says all by itself */
+		/* MAC 48 | enum neighbour_knowledge 16, so that nobody reads half of a MAC. Its one writer (above): writes;
+		 * all: read, relaxed: it says all by itself */
 		_Atomic uint64_t word;
-		_Atomic uint32_t suspect; /* readers: set; keeper: clears */
+		_Atomic uint32_t suspect; /* workers: set; who writes the word: clears */
 	} * words;
-	/* likewise, over all; a cache line away from words, which is read for every query */
+	/* likewise, over all that the keeper keeps; a cache line away from words, which is read for every query */
 	uint8_t apart[64];
 	_Atomic uint32_t any_suspect;
 	uint8_t apart_too[64];
@@ -108,9 +112,17 @@ void neighbour_shared_init(struct neighbour_shared *shared, struct neighbour_wor
 void neighbour_init(struct neighbour_table *t, struct neighbour *entries, uint16_t capacity,
 		    struct neighbour_shared *shared, enum neighbour_role role);
 
-/* Find or add; the index stays valid for good. UINT16_MAX: full. Start only. */
+/* Who asks for a neighbour and learns its MAC. */
+enum neighbour_kept {
+	NEIGHBOUR_KEPT_BY_US,
+	NEIGHBOUR_KEPT_BY_KERNEL,
+};
+
+/* Find or add; the index stays valid for good. UINT16_MAX: full. Start only. All neighbours of an interface are kept by
+ * the same. */
 MUST_USE uint16_t neighbour_add(struct neighbour_table *t, uint8_t interface_idx,
-				const struct address *address, mono_ns now);
+				const struct address *address, enum neighbour_kept kept,
+				mono_ns now);
 
 enum neighbour_knowledge {
 	NEIGHBOUR_UNKNOWN, /* not answered yet; what all zeroes say */
@@ -132,6 +144,13 @@ MUST_USE static inline enum neighbour_knowledge neighbour_mac(const struct neigh
 	return known;
 }
 
+/* Where the kernel keeps the neighbours of an interface (a shared NIC), its word goes straight into what all workers
+ * see: by one thread, of entries that were added with NEIGHBOUR_KEPT_BY_KERNEL only. mac: read if KNOWN. */
+void neighbour_tell(struct neighbour_shared *shared, uint16_t idx,
+		    enum neighbour_knowledge knowledge, const struct mac *mac);
+/* Has a worker suspected it since the last call? The same thread, the same entries. */
+bool neighbour_take_suspicion(struct neighbour_shared *shared, uint16_t idx);
+
 /* Is the address a neighbour that the configuration names? Its index, else UINT16_MAX. Any worker. */
 uint16_t neighbour_find_idx(const struct neighbour_table *t, uint8_t interface_idx,
 			    const struct address *address);
@@ -148,7 +167,8 @@ enum neighbour_learn neighbour_on_answer(struct neighbour_table *t, uint8_t inte
 
 /* A hint that the neighbour may have moved or died (an announcement with another MAC: the keeper hears of it; timeouts
  * of servers behind it: any worker suspects it): probe it now, unless it is being asked or was within the last
- * second. Never changes the MAC by itself. So hints cost at most one round of probes a second an entry. */
+ * second. Never changes the MAC by itself. So hints cost at most one round of probes a second an entry. One that the
+ * kernel keeps is only marked as suspected, by neighbour_suspect: hints are the kernel's. */
 void neighbour_on_hint(struct neighbour_table *t, uint8_t interface_idx,
 		       const struct address *address, mono_ns now);
 void neighbour_suspect(struct neighbour_table *t, uint16_t idx, mono_ns now);

@@ -11,9 +11,6 @@
 #include "check.h"
 
 #define PORT_COUNT 65536
-/* Smaller sets hold several queries to one server on one port as a rule, and near misses need
- * another judgement (issue 4); config refuses them until then. */
-#define PORT_SET_SIZE_MIN 4096
 
 /* Membership while it is being put together. */
 struct port_map {
@@ -34,11 +31,6 @@ uint32_t port_map_count(const struct port_map *m);
 
 /* Build the array of all ports in the map. Port 0 is never eligible. */
 void port_set_build(struct port_set *s, const struct port_map *m);
-
-static inline bool port_set_has(const struct port_set *s, uint16_t port)
-{
-	return (s->map.bits[port / 64] >> (port % 64)) & 1;
-}
 
 /* Ports that NICs and common services claim: excluded by default, each with its reason. */
 struct port_exclusion {

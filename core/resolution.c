@@ -323,6 +323,14 @@ enum resolution_step resolution_on_timeout(struct resolution_table *t, uint32_t 
 	return next_try(t, idx, env, DNS_EDE_NO_REACHABLE_AUTHORITY);
 }
 
+enum resolution_step resolution_on_moved(struct resolution_table *t, uint32_t idx,
+					 const struct resolution_env *env)
+{
+	server_on_cancelled(env->servers, resolution_server(&t->resolutions[idx], env->config),
+			    false);
+	return same_server(t, idx, env);
+}
+
 enum resolution_step resolution_on_near_miss(struct resolution_table *t, uint32_t idx,
 					     const struct resolution_env *env)
 {

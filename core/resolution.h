@@ -145,6 +145,10 @@ enum resolution_step resolution_on_resume(struct resolution_table *t, uint32_t i
 /* The query under way timed out. */
 enum resolution_step resolution_on_timeout(struct resolution_table *t, uint32_t idx,
 					   const struct resolution_env *env, mono_ns sent_at);
+/* The port or address that the query under way left from is no longer ours: the same server is asked from another, and
+ * it is no try of its. */
+enum resolution_step resolution_on_moved(struct resolution_table *t, uint32_t idx,
+					 const struct resolution_env *env);
 /* Somebody guessed at the query under way: its ticket is burnt. */
 enum resolution_step resolution_on_near_miss(struct resolution_table *t, uint32_t idx,
 					     const struct resolution_env *env);

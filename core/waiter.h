@@ -1,5 +1,6 @@
 /* Who waits for a resolution: {kind, origin, generation}, not a client address. For a UDP client the
- * waiter holds all that its answer needs, whichever worker sends it.
+ * waiter holds all that its answer needs, whichever worker sends it. The answer to a question of our own stays with the
+ * worker that asked it.
  *
  * Memory: a pool lent at init. Threads: one worker's; a waiter crosses workers by value, in a passed question.
  */
@@ -16,6 +17,7 @@
 
 enum waiter_kind {
 	WAITER_UDP_CLIENT,
+	WAITER_OWN, /* a question of our own (engine_ask): no frame is sent */
 	WAITER_KIND_COUNT,
 };
 
@@ -49,8 +51,9 @@ struct waiter {
 	uint16_t generation;
 	uint16_t client_place; /* where its client's waiters are counted */
 	uint32_t next;         /* in its resolution's list */
+	uint32_t ask_handle;   /* WAITER_OWN */
 	mono_ns arrived_at;
-	struct waiter_udp_client udp;
+	struct waiter_udp_client udp; /* WAITER_UDP_CLIENT, else all zeroes: counted as client :: */
 };
 
 struct waiter_pool {

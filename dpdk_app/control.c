@@ -1,6 +1,7 @@
 #include "dpdk_app/control.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,6 +19,8 @@
  * lasts 20 ms, and there are two. */
 #define TICK_MS 10
 #define DRAINED_TICKS 2
+/* Without a sign of life for XDP_STEER_ALIVE_NS the kernel gets our packets too. */
+#define ALIVE_NS (100 * NS_PER_MS)
 
 struct run {
 	struct control *control;
@@ -26,6 +29,7 @@ struct run {
 	bool at_once;
 	unsigned idle_ticks; /* in a row, of all workers */
 	mono_ns drain_until;
+	mono_ns alive_at; /* the next sign of life */
 };
 
 static mono_ns monotonic_ns(void)
@@ -106,11 +110,14 @@ static void read_signals(struct run *r)
 
 static void announce_ready(struct run *r)
 {
+	const struct port_keeper_least least = port_keeper_least(r->control->keeper);
+
 	r->ready = true;
 	telemetry_set_phase(TELEMETRY_READY);
-	log_write(CONFIG_LOG_INFO, "control", "answering listen=%u zones=%u ports=%u",
-		  r->control->config->listen_count, r->control->config->forward_count,
-		  port_map_count(&r->control->config->ports));
+	log_write(CONFIG_LOG_INFO, "control",
+		  "answering listen=%u zones=%u ports=%" PRIu32 " port_entropy_bits=%.2f",
+		  r->control->config->listen_count, r->control->config->forward_count, least.ports,
+		  least.entropy_bits);
 	fputs("portico: ready\n", stderr);
 	fflush(stderr);
 	sd_notify(0, "READY=1\nSTATUS=answering");
@@ -140,14 +147,26 @@ static enum entropy_feed_result feed_workers(const struct control *c)
 	return ENTROPY_FEED_OK;
 }
 
+static void tell_alive(struct run *r)
+{
+	mono_ns now = monotonic_ns();
+
+	if (now < r->alive_at)
+		return;
+	r->alive_at = now + ALIVE_NS;
+	xdp_tell_alive(r->control->xdp);
+}
+
 enum control_result control_run(struct control *c)
 {
 	struct run r = {.control = c};
 
 	for (;;) {
 		struct pollfd wait = {.fd = c->signal_fd, .events = POLLIN};
+		bool whole_tick;
 
-		bool whole_tick = poll(&wait, 1, TICK_MS) == 0;
+		tell_alive(&r);
+		whole_tick = poll(&wait, 1, TICK_MS) == 0;
 
 		if (!whole_tick)
 			read_signals(&r);

@@ -1,4 +1,5 @@
-/* The control thread's loop: signals, randomness for the workers, readiness, and the way out.
+/* The control thread's loop: signals, randomness for the workers, signs of life, readiness, and the way out. What
+ * may take its time is the port keeper's.
  *
  * Threads: the main thread. Signals are blocked in all threads (control_block_signals, before any is made) and
  * read here.
@@ -8,12 +9,16 @@
 
 #include "config/config.h"
 #include "core/check.h"
+#include "dpdk_app/port_keeper.h"
 #include "dpdk_app/worker.h"
+#include "dpdk_app/xdp.h"
 
 struct control {
 	const struct config *config;
 	struct worker *workers;
 	unsigned worker_count;
+	struct port_keeper *keeper; /* asked for what it keeps, once all is ready */
+	struct xdp_table *xdp;      /* told that we live */
 	int signal_fd;
 };
 

@@ -58,8 +58,12 @@ void device_port_name(const char *device, char name[DEVICE_NAME_BYTES])
 	snprintf(name, DEVICE_NAME_BYTES, "%s%.*s", domain, (int)strcspn(device, ","), device);
 }
 
-/* The value of key= in a vdev string. False: not there. */
-static bool device_argument(const char *device, const char *key, char *value, size_t value_bytes)
+bool device_is_of(const char *device, const char *driver)
+{
+	return device_bus(device) == DEVICE_VIRTUAL && strncmp(device, driver, strlen(driver)) == 0;
+}
+
+bool device_argument(const char *device, const char *key, char *value, size_t value_bytes)
 {
 	size_t key_length = strlen(key);
 
@@ -74,9 +78,7 @@ static bool device_argument(const char *device, const char *key, char *value, si
 	return false;
 }
 
-/* The kernel interface that a virtual device stands on, for the drivers that need one to be there
- * already (net_tap makes its own). False: none. */
-static bool kernel_interface(const char *device, char name[IFNAMSIZ])
+bool device_kernel_interface(const char *device, char name[IFNAMSIZ])
 {
 	static const struct {
 		const char *driver;
@@ -88,7 +90,7 @@ static bool kernel_interface(const char *device, char name[IFNAMSIZ])
 	};
 
 	for (size_t i = 0; i < ARRAY_COUNT(table); i++) {
-		if (strncmp(device, table[i].driver, strlen(table[i].driver)) == 0 &&
+		if (device_is_of(device, table[i].driver) &&
 		    device_argument(device, table[i].key, name, IFNAMSIZ))
 			return true;
 	}
@@ -170,7 +172,7 @@ static bool check_one(const struct config *config, unsigned idx)
 		return false;
 	}
 	remove_stale_memif(interface->device);
-	if (!kernel_interface(interface->device, kernel_name))
+	if (!device_kernel_interface(interface->device, kernel_name))
 		return true;
 	if (if_nametoindex(kernel_name) == 0) {
 		log_refusal(place,
@@ -207,14 +209,16 @@ static bool address_from_sockaddr(const struct sockaddr *sockaddr, struct addres
 	return false;
 }
 
-static void warn_if_ours(const struct config *config, const struct address *address,
-			 const char *kernel_name)
+static void warn_if_ours(const struct config *config, const bool shared[INTERFACES_MAX],
+			 const struct address *address, const char *kernel_name)
 {
 	char text[TEXT_ADDRESS_BYTES];
 
 	for (unsigned i = 0; i < config->interface_count; i++) {
 		const struct config_interface *interface = &config->interfaces[i];
 
+		if (shared[i])
+			continue;
 		for (unsigned a = 0; a < interface->address_count; a++) {
 			if (!address_equal(&interface->addresses[a].address, address))
 				continue;
@@ -226,7 +230,7 @@ static void warn_if_ours(const struct config *config, const struct address *addr
 	}
 }
 
-static void warn_of_kernel_addresses(const struct config *config)
+void device_warn_of_kernel_addresses(const struct config *config, const bool shared[INTERFACES_MAX])
 {
 	struct ifaddrs *list;
 	struct address address;
@@ -235,7 +239,7 @@ static void warn_of_kernel_addresses(const struct config *config)
 		return;
 	for (const struct ifaddrs *i = list; i != NULL; i = i->ifa_next) {
 		if (address_from_sockaddr(i->ifa_addr, &address))
-			warn_if_ours(config, &address, i->ifa_name);
+			warn_if_ours(config, shared, &address, i->ifa_name);
 	}
 	freeifaddrs(list);
 }
@@ -246,7 +250,5 @@ bool device_check_all(const struct config *config)
 
 	for (unsigned i = 0; i < config->interface_count; i++)
 		all_there = check_one(config, i) && all_there;
-	if (all_there)
-		warn_of_kernel_addresses(config);
 	return all_there;
 }

@@ -151,12 +151,13 @@ static const char *ring_arguments(const char *device)
 	return af_packet && !given ? ",blocksz=65536,framesz=2048,framecnt=8192" : "";
 }
 
-static void add_devices(struct arguments *arguments, const struct config *config)
+static void add_devices(struct arguments *arguments, const struct config *config,
+			const struct xdp_table *xdp)
 {
 	unsigned pci_count = 0;
 
 	for (unsigned i = 0; i < config->interface_count; i++) {
-		const char *device = config->interfaces[i].device;
+		const char *device = xdp->interfaces[i].device;
 
 		switch (device_bus(device)) {
 		case DEVICE_PCI:
@@ -173,7 +174,8 @@ static void add_devices(struct arguments *arguments, const struct config *config
 		add(arguments, "--no-pci");
 }
 
-static void add_all(struct arguments *arguments, const struct config *config, const struct eal *eal)
+static void add_all(struct arguments *arguments, const struct config *config,
+		    const struct xdp_table *xdp, const struct eal *eal)
 {
 	char lcores[CPU_PLAN_TEXT_BYTES];
 
@@ -198,14 +200,14 @@ static void add_all(struct arguments *arguments, const struct config *config, co
 	}
 	add(arguments, "-m");
 	add(arguments, "%u", config->memory_mb);
-	add_devices(arguments, config);
+	add_devices(arguments, config, xdp);
 	for (unsigned i = 0; i < config->eal_arg_count; i++)
 		add(arguments, "%s", config->eal_args[i]);
 }
 
 /* EAL does not lock its prefix when it runs in memory, and a second instance would have its socket under
  * another name than porticoctl looks for: ask whether somebody answers there. */
-static bool prefix_is_free(const struct config *config)
+bool eal_check_prefix(const struct config *config)
 {
 	struct ucred peer;
 	socklen_t peer_bytes = sizeof(peer);
@@ -247,7 +249,7 @@ static int init_quietly(struct arguments *arguments)
 	return result;
 }
 
-static void explain_failure(const struct config *config)
+static void explain_failure(const struct config *config, const struct xdp_table *xdp)
 {
 	bool named = false;
 
@@ -256,7 +258,7 @@ static void explain_failure(const struct config *config)
 		char name[DEVICE_NAME_BYTES];
 		const char *line;
 
-		device_port_name(interface->device, name);
+		device_port_name(xdp->interfaces[i].device, name);
 		line = eal_error_about(name);
 		if (line == NULL)
 			continue;
@@ -273,22 +275,21 @@ static void explain_failure(const struct config *config)
 			  rte_strerror(rte_errno), config->memory_mb);
 }
 
-bool eal_start(const struct config *config, struct eal *out)
+bool eal_start(const struct config *config, const struct xdp_table *xdp, struct eal *out)
 {
 	static struct arguments arguments;
 	struct eal eal = {0};
 
-	if (!cpu_plan_make(config, &eal.cpus) || !choose_pages(config, &eal.pages) ||
-	    !prefix_is_free(config))
+	if (!cpu_plan_make(config, &eal.cpus) || !choose_pages(config, &eal.pages))
 		return false;
 	/* systemd's RuntimeDirectory= would move the telemetry socket away from where porticoctl looks. */
 	unsetenv("RUNTIME_DIRECTORY");
 	take_over_log();
-	add_all(&arguments, config, &eal);
+	add_all(&arguments, config, xdp, &eal);
 	for (int i = 1; i < arguments.count; i++)
 		log_write(CONFIG_LOG_DEBUG, "eal", "argument %s", arguments.text[i]);
 	if (init_quietly(&arguments) < 0) {
-		explain_failure(config);
+		explain_failure(config, xdp);
 		return false;
 	}
 	*out = eal;

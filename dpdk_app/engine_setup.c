@@ -61,8 +61,22 @@ static void *take_memory(const char *what, size_t size_bytes, enum eal_pages pag
 
 /* ---- the snapshot ---- */
 
+/* The prefixes that queries leave from there. */
+static void fill_source_prefixes(struct frame_interface *to, const struct config *config,
+				 unsigned interface_idx)
+{
+	static_assert(ARRAY_COUNT(to->source_prefixes) >= OUTGOING_MAX, "all may be on one");
+	for (unsigned i = 0; i < config->outgoing_count; i++) {
+		const struct config_outgoing *from = &config->outgoing[i];
+
+		if (from->interface_idx == interface_idx && from->prefix_bits < 8 * ADDRESS_BYTES)
+			to->source_prefixes[to->source_prefix_count++] =
+				(struct prefix){from->address, from->prefix_bits};
+	}
+}
+
 static void fill_interfaces(struct engine_config *out, const struct config *config,
-			    const struct port_table *ports)
+			    const struct port_table *ports, const struct xdp_table *xdp)
 {
 	out->interface_count = (uint8_t)config->interface_count;
 	for (unsigned i = 0; i < config->interface_count; i++) {
@@ -76,6 +90,8 @@ static void fill_interfaces(struct engine_config *out, const struct config *conf
 		memcpy(to->addresses, from->addresses,
 		       from->address_count * sizeof(from->addresses[0]));
 		to->link_local = frame_link_local(&to->mac);
+		to->kernel_shares = xdp_is_shared(xdp, i);
+		fill_source_prefixes(to, config, i);
 		for (unsigned g = 0; g < from->gateway_count; g++)
 			out->gateways[out->gateway_count++] = (struct engine_gateway){
 				.address = from->gateways[g],
@@ -85,7 +101,7 @@ static void fill_interfaces(struct engine_config *out, const struct config *conf
 }
 
 static void fill_addresses(struct engine_config *out, const struct config *config,
-			   const struct port_set *ports)
+			   struct port_keeper *keeper)
 {
 	out->listen_count = (uint8_t)config->listen_count;
 	for (unsigned i = 0; i < config->listen_count; i++)
@@ -99,9 +115,11 @@ static void fill_addresses(struct engine_config *out, const struct config *confi
 	for (unsigned i = 0; i < config->outgoing_count; i++)
 		out->outgoing[i] = (struct engine_outgoing){
 			.address = config->outgoing[i].address,
+			.prefix_bits = config->outgoing[i].prefix_bits,
 			.interface_idx = config->outgoing[i].interface_idx,
-			.ports = ports,
+			.source = port_keeper_source(keeper, i),
 		};
+	out->source_generation = port_keeper_generation(keeper);
 }
 
 /* The index of a server, which zones share: one server, one state. The first zone that names it decides how
@@ -174,7 +192,8 @@ static bool draw_keys(struct engine_params *params, struct hash_key *words_key)
 	return true;
 }
 
-struct engine_setup *engine_setup_make(const struct config *config, const struct port_table *ports)
+struct engine_setup *engine_setup_make(const struct config *config, const struct port_table *ports,
+				       const struct xdp_table *xdp, struct port_keeper *keeper)
 {
 	struct engine_setup *s = calloc(1, sizeof(*s));
 	const uint32_t slot_count = config->worker_count * config->max_under_way;
@@ -188,9 +207,8 @@ struct engine_setup *engine_setup_make(const struct config *config, const struct
 			  sizeof(*s));
 		return NULL;
 	}
-	port_set_build(&s->ports, &config->ports);
-	fill_interfaces(&s->snapshot, config, ports);
-	fill_addresses(&s->snapshot, config, &s->ports);
+	fill_interfaces(&s->snapshot, config, ports, xdp);
+	fill_addresses(&s->snapshot, config, keeper);
 	s->snapshot.edns_udp_size_bytes = config->edns_udp_size_bytes;
 	s->snapshot.case_randomization = config->case_randomization;
 	s->snapshot.late_ms = config->late_ms;

@@ -1,5 +1,6 @@
 #include "dpdk_app/mailbox.h"
 
+#include <string.h>
 #include <time.h>
 
 #define POLL_NS 100000L
@@ -9,16 +10,49 @@ void mailbox_init(struct mailbox *m)
 	atomic_init(&m->state, MAILBOX_EMPTY);
 }
 
-enum mailbox_result mailbox_post(struct mailbox *m, enum mailbox_report report, uint32_t cursor)
+/* May the request be written? Not while a former one is being filled. */
+static bool is_ours(const struct mailbox *m)
 {
-	uint32_t state = atomic_load_explicit(&m->state, memory_order_acquire);
+	/* Acquire: what the worker wrote of a former request is over before it is written over. */
+	return atomic_load_explicit(&m->state, memory_order_acquire) != MAILBOX_FILLING;
+}
 
-	if (state == MAILBOX_FILLING)
-		return MAILBOX_SILENT;
+static void post(struct mailbox *m, enum mailbox_report report, uint32_t cursor, unsigned row_count)
+{
 	m->report = report;
 	m->cursor = cursor;
-	m->row_count = 0;
+	m->row_count = row_count;
 	atomic_store_explicit(&m->state, MAILBOX_POSTED, memory_order_release);
+}
+
+enum mailbox_result mailbox_post(struct mailbox *m, enum mailbox_report report, uint32_t cursor)
+{
+	if (!is_ours(m))
+		return MAILBOX_SILENT;
+	post(m, report, cursor, 0);
+	return MAILBOX_OK;
+}
+
+enum mailbox_result mailbox_post_asks(struct mailbox *m, const struct mailbox_ask asks[],
+				      unsigned row_count)
+{
+	CHECK(row_count <= ENGINE_ASKS_MAX);
+	if (!is_ours(m))
+		return MAILBOX_SILENT;
+	memcpy(m->rows.asks, asks, row_count * sizeof(asks[0]));
+	post(m, MAILBOX_ASK, 0, row_count);
+	return MAILBOX_OK;
+}
+
+enum mailbox_result mailbox_post_asked(struct mailbox *m, const uint32_t handles[],
+				       unsigned row_count)
+{
+	CHECK(row_count <= ENGINE_ASKS_MAX);
+	if (!is_ours(m))
+		return MAILBOX_SILENT;
+	for (unsigned i = 0; i < row_count; i++)
+		m->rows.asked[i].handle = handles[i];
+	post(m, MAILBOX_ASKED, 0, row_count);
 	return MAILBOX_OK;
 }
 
@@ -38,7 +72,37 @@ enum mailbox_result mailbox_wait(struct mailbox *m)
 	return posted == MAILBOX_FILLED ? MAILBOX_OK : MAILBOX_SILENT;
 }
 
-void mailbox_answer(struct mailbox *m, const struct engine *engine, mono_ns now)
+static void answer_ports(struct mailbox *m, const struct engine *engine)
+{
+	const uint32_t outgoing_idx = m->cursor >> MAILBOX_PORTS_PLACE_BITS;
+	uint32_t place = m->cursor & ((UINT32_C(1) << MAILBOX_PORTS_PLACE_BITS) - 1);
+
+	memset(m->rows.port_counts, 0, sizeof(m->rows.port_counts));
+	engine_report_ports(engine, outgoing_idx, m->rows.port_counts, &place);
+	m->cursor = place == ENGINE_REPORT_END ? ENGINE_REPORT_END
+					       : outgoing_idx << MAILBOX_PORTS_PLACE_BITS | place;
+}
+
+static void answer_asks(struct mailbox *m, struct engine *engine, mono_ns now)
+{
+	for (unsigned i = 0; i < m->row_count; i++) {
+		struct mailbox_ask *row = &m->rows.asks[i];
+
+		row->result =
+			engine_ask(engine, &row->qname, row->qtype, now, &row->handle, &row->owner);
+	}
+}
+
+static void answer_asked(struct mailbox *m, struct engine *engine)
+{
+	for (unsigned i = 0; i < m->row_count; i++) {
+		struct mailbox_asked *row = &m->rows.asked[i];
+
+		row->known = engine_asked(engine, row->handle, &row->asked);
+	}
+}
+
+void mailbox_answer(struct mailbox *m, struct engine *engine, mono_ns now)
 {
 	uint32_t posted = MAILBOX_POSTED;
 
@@ -57,6 +121,15 @@ void mailbox_answer(struct mailbox *m, const struct engine *engine, mono_ns now)
 	case MAILBOX_NEIGHBOURS:
 		m->row_count = engine_report_neighbours(engine, m->rows.neighbours,
 							MAILBOX_NEIGHBOUR_ROWS, &m->cursor);
+		break;
+	case MAILBOX_PORTS:
+		answer_ports(m, engine);
+		break;
+	case MAILBOX_ASK:
+		answer_asks(m, engine, now);
+		break;
+	case MAILBOX_ASKED:
+		answer_asked(m, engine);
 		break;
 	}
 	atomic_store_explicit(&m->state, MAILBOX_FILLED, memory_order_release);

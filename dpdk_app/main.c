@@ -14,12 +14,16 @@
 #include "dpdk_app/device.h"
 #include "dpdk_app/eal.h"
 #include "dpdk_app/engine_setup.h"
+#include "dpdk_app/kernel_neighbours.h"
+#include "dpdk_app/kernel_reservation.h"
 #include "dpdk_app/listen_conflict.h"
 #include "dpdk_app/log.h"
 #include "dpdk_app/port.h"
+#include "dpdk_app/port_keeper.h"
 #include "dpdk_app/telemetry.h"
 #include "dpdk_app/version.h"
 #include "dpdk_app/worker.h"
+#include "dpdk_app/xdp.h"
 
 enum { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2 };
 
@@ -43,9 +47,12 @@ static const char usage[] =
 struct program {
 	const struct config *config;
 	struct control control;
+	struct xdp_table xdp;
 	struct eal eal;
 	struct port_table ports;
+	struct port_keeper *keeper;
 	struct engine_setup *setup;
+	struct kernel_neighbours *neighbours; /* NULL: the kernel shares no interface */
 	struct handoff *handoff;
 	unsigned worker_count;
 	struct worker workers[WORKERS_MAX];
@@ -122,7 +129,7 @@ static bool make_workers(struct program *p)
 {
 	struct tsc_clock clock;
 
-	p->setup = engine_setup_make(p->config, &p->ports);
+	p->setup = engine_setup_make(p->config, &p->ports, &p->xdp, p->keeper);
 	p->handoff = handoff_make(p->worker_count);
 	if (p->setup == NULL || p->handoff == NULL)
 		return false;
@@ -132,6 +139,29 @@ static bool make_workers(struct program *p)
 			return false;
 	}
 	return true;
+}
+
+/* What stands on the started ports, before there are engines. */
+static bool keep_ports(struct program *p)
+{
+	if (!xdp_attach(p->config, &p->xdp))
+		return false;
+	p->keeper = port_keeper_make(p->config, &p->xdp);
+	p->control.keeper = p->keeper;
+	return p->keeper != NULL;
+}
+
+static bool open_neighbours(struct program *p)
+{
+	bool any_shared = false;
+
+	for (unsigned i = 0; i < p->config->interface_count; i++)
+		any_shared = any_shared || xdp_is_shared(&p->xdp, i);
+	if (!any_shared)
+		return true;
+	p->neighbours =
+		kernel_neighbours_open(&p->xdp, p->workers[0].engine, &p->setup->neighbours);
+	return p->neighbours != NULL;
 }
 
 static bool launch_workers(struct program *p)
@@ -162,9 +192,10 @@ static bool start_telemetry(const struct program *p, struct worker *workers)
 		.config = p->config,
 		.eal = &p->eal,
 		.ports = &p->ports,
+		.xdp = &p->xdp,
+		.keeper = p->keeper,
 		.workers = workers,
 		.worker_count = p->worker_count,
-		.eligible_port_count = port_map_count(&p->config->ports),
 	};
 
 	return telemetry_open(&sources);
@@ -183,22 +214,51 @@ static bool start_capture(const struct program *p, struct worker *workers)
 	return capture_open(&sources);
 }
 
-/* With EAL up: ports, engines, workers, until the end. */
+/* With workers to be launched: until the end. */
+static int answer(struct program *p)
+{
+	int exit_code = EXIT_REFUSED;
+
+	if (launch_workers(p) &&
+	    port_keeper_start(p->keeper, p->workers, p->worker_count, p->neighbours) &&
+	    control_run(&p->control) == CONTROL_STOPPED)
+		exit_code = EXIT_DONE;
+	/* While the workers still run: it waits for their turns. */
+	port_keeper_stop(p->keeper);
+	stop_workers(p);
+	return exit_code;
+}
+
+/* With EAL up: ports, source ports, engines, workers, until the end. */
 static int serve(struct program *p)
 {
 	int exit_code = EXIT_REFUSED;
 
-	if (port_start_all(p->config, &p->eal.cpus, &p->ports) && make_workers(p) &&
-	    start_telemetry(p, p->workers) && start_capture(p, p->workers)) {
-		if (launch_workers(p) && control_run(&p->control) == CONTROL_STOPPED)
-			exit_code = EXIT_DONE;
-		stop_workers(p);
-	}
+	if (port_start_all(p->config, &p->xdp, &p->eal.cpus, &p->ports) && keep_ports(p) &&
+	    make_workers(p) && open_neighbours(p) && start_telemetry(p, p->workers) &&
+	    start_capture(p, p->workers))
+		exit_code = answer(p);
+	port_keeper_stop(p->keeper);
 	capture_close();
 	telemetry_close();
+	if (p->neighbours != NULL)
+		kernel_neighbours_close(p->neighbours);
 	handoff_free(p->handoff);
+	/* The kernel gets its packets again before anything else of ours goes. */
+	xdp_detach(&p->xdp);
 	port_stop_all(&p->ports);
 	return exit_code;
+}
+
+/* Before EAL. */
+static bool prepare(struct program *p)
+{
+	const struct config *config = p->config;
+
+	/* Before anything is touched that a living instance may be using. */
+	return eal_check_prefix(config) && device_check_all(config) &&
+	       kernel_reservation_recover(config) && xdp_prepare(config, &p->xdp) &&
+	       listen_conflict_check(config) && control_block_signals(&p->control);
 }
 
 static int run(const struct config *config)
@@ -213,16 +273,19 @@ static int run(const struct config *config)
 	p->control.config = config;
 	p->control.workers = p->workers;
 	p->control.worker_count = p->worker_count;
+	p->control.xdp = &p->xdp;
 	log_init(config->log_level, config->log_format);
 	log_write(CONFIG_LOG_INFO, "portico", "starting version=%s config=%s", PORTICO_VERSION,
 		  config->file);
-	if (!device_check_all(config) || !listen_conflict_check(config) ||
-	    !control_block_signals(&p->control))
+	if (!prepare(p)) {
+		xdp_detach(&p->xdp);
 		return EXIT_REFUSED;
-	if (eal_start(config, &p->eal)) {
+	}
+	if (eal_start(config, &p->xdp, &p->eal)) {
 		exit_code = serve(p);
 		eal_stop();
 	}
+	xdp_detach(&p->xdp);
 	log_write(CONFIG_LOG_INFO, "portico", "ended exit_code=%d", exit_code);
 	return exit_code;
 }

@@ -40,6 +40,9 @@ static_assert(sizeof(struct mac) == sizeof(struct rte_ether_addr), "MACs are 6 b
 struct setup {
 	const struct config *config;
 	const struct config_interface *interface;
+	const char *device; /* as users know it */
+	const char *opened; /* as DPDK knows it */
+	bool shared;        /* the kernel has it too */
 	unsigned idx;
 	struct log_place place;
 	struct port *port;
@@ -48,15 +51,15 @@ struct setup {
 
 static void refuse(const struct setup *s, const char *what, int error)
 {
-	log_refusal(s->place, "interfaces[%u].device: %s: %s failed: %s", s->idx,
-		    s->interface->device, what, rte_strerror(error < 0 ? -error : error));
+	log_refusal(s->place, "interfaces[%u].device: %s: %s failed: %s", s->idx, s->device, what,
+		    rte_strerror(error < 0 ? -error : error));
 }
 
 static bool find(struct setup *s, struct port_table *table)
 {
 	char name[DEVICE_NAME_BYTES];
 
-	device_port_name(s->interface->device, name);
+	device_port_name(s->opened, name);
 	if (rte_eth_dev_get_port_by_name(name, &s->port->port_id) != 0) {
 		const char *why = eal_error_about(name);
 
@@ -64,8 +67,7 @@ static bool find(struct setup *s, struct port_table *table)
 			    "interfaces[%u].device: %s: DPDK has no such device, or could not open "
 			    "it%s%s; a device is a PCI address bound to vfio-pci, or a vdev like "
 			    "net_af_packet0,iface=eth0%s",
-			    s->idx, s->interface->device, why != NULL ? ": " : "",
-			    why != NULL ? why : "",
+			    s->idx, s->device, why != NULL ? ": " : "", why != NULL ? why : "",
 			    geteuid() == 0 ? "" : "; this process is not root");
 		return false;
 	}
@@ -74,7 +76,7 @@ static bool find(struct setup *s, struct port_table *table)
 			log_refusal(s->place,
 				    "interfaces[%u].device: %s: interfaces[%u] uses this device "
 				    "already",
-				    s->idx, s->interface->device, i);
+				    s->idx, s->device, i);
 			return false;
 		}
 	}
@@ -96,8 +98,7 @@ static bool read_info(struct setup *s)
 	if (s->info.max_rx_queues == 0 || s->info.max_tx_queues == 0) {
 		log_refusal(s->place,
 			    "interfaces[%u].device: %s: it cannot %s: it has no queue for it",
-			    s->idx, s->interface->device,
-			    s->info.max_rx_queues == 0 ? "receive" : "send");
+			    s->idx, s->device, s->info.max_rx_queues == 0 ? "receive" : "send");
 		return false;
 	}
 	if (mtu < s->info.min_mtu || mtu > s->info.max_mtu) {
@@ -136,6 +137,14 @@ static bool choose_mac(struct setup *s)
 	}
 	memcpy(port->mac_before.bytes, address.addr_bytes, sizeof(port->mac_before.bytes));
 	port->mac = port->mac_before;
+	if (s->shared && s->interface->mac_given &&
+	    !mac_equal(&s->interface->mac, &port->mac_before)) {
+		log_refusal(s->place,
+			    "interfaces[%u].mac: the kernel shares this device and has another "
+			    "MAC: leave mac out, or give it this one: ip link set ... address ...",
+			    s->idx);
+		return false;
+	}
 	if (s->interface->mac_given)
 		port->mac = s->interface->mac;
 	else if (is_zero(&port->mac) && !random_mac(&port->mac))
@@ -422,7 +431,13 @@ static bool set_queues(struct setup *s, struct rte_mempool *pool)
 		error = rte_eth_rx_queue_setup(port->port_id, q, port->rx_descriptors, socket, NULL,
 					       pool);
 		if (error != 0) {
-			refuse(s, "setting up its receive queues", error);
+			/* All that is left of the reason is a line of the driver's. */
+			refuse(s,
+			       eal_error_about("Failed to create umem") == NULL
+				       ? "setting up its receive queues"
+				       : "sharing packet memory with the kernel (it takes "
+					 "CAP_IPC_LOCK, or ulimit -l unlimited)",
+			       error);
 			return false;
 		}
 	}
@@ -460,6 +475,18 @@ static struct rte_ether_addr solicited_node(const struct address *address)
 	return (struct rte_ether_addr){{0x33, 0x33, 0xff, last[0], last[1], last[2]}};
 }
 
+/* Are some of its addresses drawn out of a prefix, while it runs? */
+static bool has_source_prefix(const struct setup *s)
+{
+	for (unsigned i = 0; i < s->config->outgoing_count; i++) {
+		const struct config_outgoing *outgoing = &s->config->outgoing[i];
+
+		if (outgoing->interface_idx == s->idx && outgoing->prefix_bits < 8 * ADDRESS_BYTES)
+			return true;
+	}
+	return false;
+}
+
 static unsigned list_groups(const struct setup *s, struct rte_ether_addr groups[GROUPS_MAX])
 {
 	const struct address link_local = frame_link_local(&s->port->mac);
@@ -476,19 +503,19 @@ static unsigned list_groups(const struct setup *s, struct rte_ether_addr groups[
 	return count;
 }
 
-/* Neighbour solicitations come to multicast groups: let those in, and as little else as the device can. */
+/* Neighbour solicitations come to multicast groups: let those in, and as little else as the device can. Those of a prefix
+ * come to any group; those of a shared device are the kernel's, and so are its filters. */
 static void join_groups(const struct setup *s)
 {
 	uint16_t port_id = s->port->port_id;
 	const char *name = s->interface->name;
 	struct rte_ether_addr groups[GROUPS_MAX];
 	unsigned count = list_groups(s, groups);
-	int error;
+	bool all = has_source_prefix(s);
 
-	if (count == 0)
+	if (s->shared || (count == 0 && !all))
 		return;
-	error = rte_eth_dev_set_mc_addr_list(port_id, groups, count);
-	if (error == 0)
+	if (!all && rte_eth_dev_set_mc_addr_list(port_id, groups, count) == 0)
 		return;
 	if (rte_eth_allmulticast_enable(port_id) == 0) {
 		log_write(CONFIG_LOG_INFO, "port",
@@ -520,13 +547,13 @@ static bool start(struct setup *s)
 	join_groups(s);
 	log_write(CONFIG_LOG_INFO, "port",
 		  "started name=%s device=%s driver=%s mac=%s mtu=%u rx_queues=%u tx_queues=%u",
-		  s->interface->name, s->interface->device, port->driver, text_mac(&port->mac, mac),
+		  s->interface->name, s->device, port->driver, text_mac(&port->mac, mac),
 		  s->interface->mtu_bytes, port->rx_queue_count, port->tx_queue_count);
 	return true;
 }
 
-bool port_start_all(const struct config *config, const struct cpu_plan *cpus,
-		    struct port_table *table)
+bool port_start_all(const struct config *config, const struct xdp_table *xdp,
+		    const struct cpu_plan *cpus, struct port_table *table)
 {
 	struct setup setups[INTERFACES_MAX];
 
@@ -538,6 +565,11 @@ bool port_start_all(const struct config *config, const struct cpu_plan *cpus,
 		*s = (struct setup){
 			.config = config,
 			.interface = interface,
+			.device = xdp->interfaces[i].mode == XDP_MODE_AF_PACKET
+					  ? xdp->interfaces[i].device
+					  : interface->device,
+			.opened = xdp->interfaces[i].device,
+			.shared = xdp_is_shared(xdp, i),
 			.idx = i,
 			.place = {config->file, interface->line, interface->column},
 			.port = &table->ports[i],

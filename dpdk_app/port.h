@@ -16,6 +16,7 @@
 #include "config/config.h"
 #include "core/check.h"
 #include "dpdk_app/cpu_plan.h"
+#include "dpdk_app/xdp.h"
 
 #define PORT_BURST 32 /* packets a rte_eth_rx_burst */
 
@@ -46,9 +47,10 @@ struct port_table {
 /* How many of worker_count workers receive from any device. */
 unsigned port_receiver_count(const struct port_table *table, unsigned worker_count);
 
-/* False: the reason is logged; call port_stop_all all the same. */
-MUST_USE bool port_start_all(const struct config *config, const struct cpu_plan *cpus,
-			     struct port_table *table);
+/* xdp: which devices to open, and which of them the kernel shares: of those nothing is changed that is the kernel's to
+ * set. False: the reason is logged; call port_stop_all all the same. */
+MUST_USE bool port_start_all(const struct config *config, const struct xdp_table *xdp,
+			     const struct cpu_plan *cpus, struct port_table *table);
 /* Stop and close what was found. No worker may use the ports any more. */
 void port_stop_all(struct port_table *table);
 

@@ -15,6 +15,7 @@
 #define CURSOR_PLACE_MASK ((UINT32_C(1) << CURSOR_PLACE_BITS) - 1)
 
 static_assert(UNDER_WAY_MAX <= CURSOR_PLACE_MASK, "a place fits its bits");
+static_assert(CURSOR_PLACE_BITS == MAILBOX_PORTS_PLACE_BITS, "of MAILBOX_PORTS too");
 static_assert(WORKERS_MAX <= ENGINE_REPORT_END >> CURSOR_PLACE_BITS, "no cursor is the end");
 
 /* ---- rows ---- */
@@ -205,4 +206,56 @@ void report_neighbours(const struct report_sources *from, uint32_t cursor,
 		add_neighbour(row, &m->rows.neighbours[i], from->config);
 		add_row(data, i, row);
 	}
+}
+
+/* ---- ports in use ---- */
+
+/* A worker's counts, added. False: it is silent, and the reply says so. */
+static bool add_port_counts(const struct report_sources *from, unsigned worker_idx,
+			    uint32_t outgoing_idx, uint32_t counts[ENGINE_PORT_BLOCKS],
+			    struct rte_tel_data *data)
+{
+	uint32_t cursor = outgoing_idx << MAILBOX_PORTS_PLACE_BITS;
+
+	while (cursor != ENGINE_REPORT_END) {
+		const struct mailbox *m = ask(from, worker_idx, MAILBOX_PORTS, cursor, data);
+
+		if (m == NULL)
+			return false;
+		for (unsigned i = 0; i < ENGINE_PORT_BLOCKS; i++)
+			counts[i] += m->rows.port_counts[i];
+		cursor = m->cursor;
+	}
+	return true;
+}
+
+static void add_half(struct rte_tel_data *data, const char *name,
+		     const uint32_t counts[ENGINE_PORT_BLOCKS / 2])
+{
+	struct rte_tel_data *list = rte_tel_data_alloc();
+
+	static_assert(ENGINE_PORT_BLOCKS / 2 <= RTE_TEL_MAX_ARRAY_ENTRIES, "a list holds a half");
+	if (list == NULL)
+		return;
+	rte_tel_data_start_array(list, RTE_TEL_U64_VAL);
+	for (unsigned i = 0; i < ENGINE_PORT_BLOCKS / 2; i++)
+		rte_tel_data_add_array_u64(list, counts[i]);
+	rte_tel_data_add_dict_container(data, name, list, 0);
+}
+
+void report_ports_use(const struct report_sources *from, uint32_t outgoing_idx,
+		      struct rte_tel_data *data)
+{
+	uint32_t counts[ENGINE_PORT_BLOCKS] = {0};
+
+	if (outgoing_idx >= from->config->outgoing_count) {
+		rte_tel_data_add_dict_string(data, "error", "there is no such outgoing address");
+		return;
+	}
+	for (unsigned w = 0; w < from->worker_count; w++) {
+		if (!add_port_counts(from, w, outgoing_idx, counts, data))
+			return;
+	}
+	add_half(data, "low", counts);
+	add_half(data, "high", counts + ENGINE_PORT_BLOCKS / 2);
 }

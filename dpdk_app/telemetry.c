@@ -1,7 +1,6 @@
 #include "dpdk_app/telemetry.h"
 
 #include <ctype.h>
-#include <math.h>
 #include <pthread.h>
 #include <rte_ethdev.h>
 #include <rte_telemetry.h>
@@ -13,7 +12,9 @@
 #include <unistd.h>
 
 #include "dpdk_app/log.h"
+#include "dpdk_app/ports_audit.h"
 #include "dpdk_app/report.h"
+#include "dpdk_app/telemetry_ports.h"
 #include "dpdk_app/text.h"
 #include "dpdk_app/version.h"
 
@@ -22,6 +23,8 @@
 #define ZONE_CHARS 120
 #define ZONES_SHOWN_MAX 48
 #define KEY_BYTES 64
+/* Between two looks at what an audit has brought. */
+#define AUDIT_PAUSE_NS 5000000L
 
 static const char *const phase_text[] = {
 	[TELEMETRY_STARTING] = "starting",
@@ -33,6 +36,7 @@ static const char *const phase_text[] = {
 static struct {
 	pthread_mutex_t lock;
 	bool open;
+	bool auditing; /* one is under way, perhaps without the lock */
 	struct telemetry_sources sources;
 	_Atomic uint32_t phase; /* enum telemetry_phase; control: writes; telemetry: reads */
 	time_t started_s;
@@ -46,9 +50,10 @@ static time_t monotonic_s(void)
 	return now.tv_sec;
 }
 
+/* A first entry, a cursor, an index or a port. */
 static uint32_t parse_start(const char *params)
 {
-	return params == NULL ? 0 : (uint32_t)strtoul(params, NULL, 10);
+	return (uint32_t)strtoul(params, NULL, 10);
 }
 
 /* ---- stats: one flat list of numbers, of which a reply holds a page ---- */
@@ -115,24 +120,38 @@ static void put_gauges(struct page *p)
 }
 
 /* A number with decimals goes as a string: telemetry knows integers only, porticoctl takes the quotes off. */
-static void put_port_entropy(struct page *p)
+static void put_decimal(struct page *p, const char *name, double value)
 {
-	uint32_t count = telemetry.sources.eligible_port_count;
 	char text[32];
 
 	if (!page_admits(p))
 		return;
-	snprintf(text, sizeof(text), "%.2f", count > 0 ? log2(count) : 0.0);
-	rte_tel_data_add_dict_string(p->data, "port_entropy_bits", text);
+	snprintf(text, sizeof(text), "%.2f", value);
+	rte_tel_data_add_dict_string(p->data, name, text);
+}
+
+static void put_source_ports(struct page *p)
+{
+	struct port_keeper_stats stats;
+
+	port_keeper_stats(telemetry.sources.keeper, &stats);
+	put_decimal(p, "port_entropy_bits", stats.entropy_bits);
+	put_number(p, "eligible_ports", stats.eligible);
+	put_number(p, "ports_yielded", stats.yielded);
+	put_number(p, "ports_returned", stats.returned);
+	put_number(p, "ports_kept", stats.kept);
+	put_number(p, "port_rotations", stats.rotations);
+	put_number(p, "port_conflicts", stats.conflicts_now);
+	put_number(p, "entropy_alarms", stats.entropy_alarms);
 }
 
 /* Names of entries may only hold letters, digits, _ and /. */
-static void put_port_number(struct page *p, const char *interface_name, const char *what,
-			    uint64_t value)
+static void put_interface_number(struct page *p, const char *kind, const char *interface_name,
+				 const char *what, uint64_t value)
 {
 	char name[KEY_BYTES];
 
-	snprintf(name, sizeof(name), "port_%.32s_%s", interface_name, what);
+	snprintf(name, sizeof(name), "%s_%.32s_%s", kind, interface_name, what);
 	for (char *c = name; *c != '\0'; c++) {
 		if (!isalnum((unsigned char)*c))
 			*c = '_';
@@ -150,17 +169,38 @@ static void put_ports(struct page *p)
 
 		if (rte_eth_stats_get(telemetry.sources.ports->ports[i].port_id, &stats) != 0)
 			stats = (struct rte_eth_stats){0};
-		put_port_number(p, name, "rx_packets", stats.ipackets);
-		put_port_number(p, name, "tx_packets", stats.opackets);
-		put_port_number(p, name, "rx_missed", stats.imissed);
-		put_port_number(p, name, "rx_nombuf", stats.rx_nombuf);
-		put_port_number(p, name, "rx_errors", stats.ierrors);
-		put_port_number(p, name, "tx_errors", stats.oerrors);
+		put_interface_number(p, "port", name, "rx_packets", stats.ipackets);
+		put_interface_number(p, "port", name, "tx_packets", stats.opackets);
+		put_interface_number(p, "port", name, "rx_missed", stats.imissed);
+		put_interface_number(p, "port", name, "rx_nombuf", stats.rx_nombuf);
+		put_interface_number(p, "port", name, "rx_errors", stats.ierrors);
+		put_interface_number(p, "port", name, "tx_errors", stats.oerrors);
 		missed += stats.imissed;
 		no_mbuf += stats.rx_nombuf;
 	}
 	put_number(p, "rx_missed", missed);
 	put_number(p, "rx_nombuf", no_mbuf);
+}
+
+/* Of interfaces that the kernel shares: what the XDP program, or the fallback's, has given to whom. */
+static void put_xdp(struct page *p)
+{
+	static const struct {
+		enum xdp_steer_counter counter;
+		const char *name;
+	} shown[] = {
+		{XDP_STEER_QUESTIONS, "questions"},
+		{XDP_STEER_REPLIES, "replies"},
+		{XDP_STEER_KERNEL, "kernel"},
+	};
+	const struct telemetry_sources *from = &telemetry.sources;
+
+	for (unsigned i = 0; i < from->config->interface_count; i++) {
+		for (size_t c = 0; xdp_is_shared(from->xdp, i) && c < ARRAY_COUNT(shown); c++)
+			put_interface_number(p, "xdp", from->config->interfaces[i].name,
+					     shown[c].name,
+					     xdp_counter(from->xdp, i, shown[c].counter));
+	}
 }
 
 /* What shows whether the load is spread evenly, and who hands over how much. */
@@ -181,17 +221,17 @@ static void put_workers(struct page *p)
 	}
 }
 
-static void reply_stats(uint32_t start, struct rte_tel_data *data)
+static void reply_stats(const char *params, struct rte_tel_data *data)
 {
-	struct page p = {.data = data, .start = start};
+	struct page p = {.data = data, .start = parse_start(params)};
 
 	put_counters(&p);
 	put_gauges(&p);
-	put_port_entropy(&p);
-	put_number(&p, "eligible_ports", telemetry.sources.eligible_port_count);
+	put_source_ports(&p);
 	put_number(&p, "workers", telemetry.sources.worker_count);
 	put_number(&p, "uptime_s", (uint64_t)(monotonic_s() - telemetry.started_s));
 	put_ports(&p);
+	put_xdp(&p);
 	put_workers(&p);
 }
 
@@ -256,11 +296,11 @@ static void add_zones(struct rte_tel_data *data)
 	add_list(data, "zones", list);
 }
 
-static void reply_status(uint32_t start, struct rte_tel_data *data)
+static void reply_status(const char *params, struct rte_tel_data *data)
 {
 	const struct config *config = telemetry.sources.config;
 
-	(void)start;
+	(void)params;
 	rte_tel_data_add_dict_string(data, "version", PORTICO_VERSION);
 	rte_tel_data_add_dict_string(
 		data, "state",
@@ -293,32 +333,119 @@ static struct report_sources report_sources(void)
 	};
 }
 
-static void reply_upstreams(uint32_t start, struct rte_tel_data *data)
+static void reply_upstreams(const char *params, struct rte_tel_data *data)
 {
 	struct report_sources from = report_sources();
 
-	report_upstreams(&from, start, data);
+	report_upstreams(&from, parse_start(params), data);
 }
 
-static void reply_inflight(uint32_t start, struct rte_tel_data *data)
+static void reply_inflight(const char *params, struct rte_tel_data *data)
 {
 	struct report_sources from = report_sources();
 
-	report_inflight(&from, start, data);
+	report_inflight(&from, parse_start(params), data);
 }
 
-static void reply_neighbours(uint32_t start, struct rte_tel_data *data)
+static void reply_neighbours(const char *params, struct rte_tel_data *data)
 {
 	struct report_sources from = report_sources();
 
-	report_neighbours(&from, start, data);
+	report_neighbours(&from, parse_start(params), data);
+}
+
+/* ---- source ports ---- */
+
+static struct telemetry_ports_sources ports_sources(void)
+{
+	return (struct telemetry_ports_sources){
+		.config = telemetry.sources.config,
+		.keeper = telemetry.sources.keeper,
+	};
+}
+
+static void reply_ports(const char *params, struct rte_tel_data *data)
+{
+	struct telemetry_ports_sources from = ports_sources();
+
+	telemetry_ports_rows(&from, parse_start(params), data);
+}
+
+static void reply_ports_ranges(const char *params, struct rte_tel_data *data)
+{
+	struct telemetry_ports_sources from = ports_sources();
+
+	telemetry_ports_ranges(&from, parse_start(params), data);
+}
+
+static void reply_ports_use(const char *params, struct rte_tel_data *data)
+{
+	struct report_sources from = report_sources();
+
+	report_ports_use(&from, parse_start(params), data);
+}
+
+static void reply_ports_why(const char *params, struct rte_tel_data *data)
+{
+	struct telemetry_ports_sources from = ports_sources();
+
+	telemetry_ports_why(&from, params, data);
+}
+
+static void reply_ports_conflicts(const char *params, struct rte_tel_data *data)
+{
+	struct telemetry_ports_sources from = ports_sources();
+
+	telemetry_ports_conflicts(&from, parse_start(params), data);
+}
+
+static void reply_ports_allow(const char *params, struct rte_tel_data *data)
+{
+	struct telemetry_ports_sources from = ports_sources();
+
+	telemetry_ports_allow(&from, parse_start(params), data);
+}
+
+static void reply_ports_set(const char *params, struct rte_tel_data *data)
+{
+	struct telemetry_ports_sources from = ports_sources();
+
+	telemetry_ports_set(&from, params, data);
+}
+
+/* So that an audit keeps nobody waiting. */
+static bool pause_unlocked(void)
+{
+	const struct timespec pause = {.tv_nsec = AUDIT_PAUSE_NS};
+
+	pthread_mutex_unlock(&telemetry.lock);
+	clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
+	pthread_mutex_lock(&telemetry.lock);
+	return telemetry.open;
+}
+
+static void reply_ports_audit(const char *params, struct rte_tel_data *data)
+{
+	struct ports_audit_sources from = {
+		.workers = telemetry.sources.workers,
+		.worker_count = telemetry.sources.worker_count,
+		.pause = pause_unlocked,
+	};
+
+	if (telemetry.auditing) {
+		rte_tel_data_add_dict_string(data, "error", "an audit is running");
+		return;
+	}
+	telemetry.auditing = true;
+	ports_audit_reply(&from, params, data);
+	telemetry.auditing = false;
 }
 
 /* ---- the socket ---- */
 
 static const struct command {
 	const char *name;
-	void (*reply)(uint32_t start, struct rte_tel_data *data);
+	void (*reply)(const char *params, struct rte_tel_data *data);
 	const char *help;
 } commands[] = {
 	{"/portico/status", reply_status, "What runs, on what, since when."},
@@ -327,6 +454,18 @@ static const struct command {
 	{"/portico/inflight", reply_inflight, "Resolutions under way. Parameter: cursor."},
 	{"/portico/neighbours", reply_neighbours,
 	 "Gateways and servers on the link. Parameter: cursor."},
+	{"/portico/ports", reply_ports, "Source ports by outgoing address. Parameter: cursor."},
+	{"/portico/ports_ranges", reply_ports_ranges,
+	 "Source ports in runs of equal verdict. Parameter: cursor."},
+	{"/portico/ports_use", reply_ports_use,
+	 "Queries under way by 64 ports. Parameter: which outgoing address."},
+	{"/portico/ports_why", reply_ports_why, "Why a port may be drawn or not. Parameter: port."},
+	{"/portico/ports_conflicts", reply_ports_conflicts,
+	 "Ports given to processes. Parameter: cursor."},
+	{"/portico/ports_allow", reply_ports_allow, "Networks that may ask. Parameter: cursor."},
+	{"/portico/ports_set", reply_ports_set, "Changes a setting. Parameter: KEY=VALUE."},
+	{"/portico/ports_audit", reply_ports_audit,
+	 "Asks a name 16 times, to see what leaves. Parameter: the name."},
 };
 
 static int on_command(const char *name, const char *params, struct rte_tel_data *data)
@@ -338,7 +477,7 @@ static int on_command(const char *name, const char *params, struct rte_tel_data 
 		if (strcmp(commands[i].name, name) != 0)
 			continue;
 		rte_tel_data_start_dict(data);
-		commands[i].reply(parse_start(params), data);
+		commands[i].reply(params == NULL ? "" : params, data);
 		result = 0;
 		break;
 	}

@@ -1,9 +1,11 @@
 /* What porticoctl shows, as commands of DPDK's telemetry socket under /portico/.
  *
  * A reply holds at most 256 entries and 16 KiB, so lists come in pages: `/portico/stats,START` from the START'th
- * number on, `/portico/upstreams,CURSOR` and the like with "next" to go on from and "more" 0 at the end.
+ * number on, `/portico/upstreams,CURSOR` and the like with "next" to go on from and "more" 0 at the end. What is
+ * about source ports is in telemetry_ports.h.
  *
- * Threads: called on DPDK's telemetry threads; one lock, which workers never take.
+ * Threads: called on DPDK's telemetry threads; one lock, which workers never take, and which an audit gives up while it
+ * waits.
  */
 #ifndef PORTICO_TELEMETRY_H
 #define PORTICO_TELEMETRY_H
@@ -15,7 +17,9 @@
 #include "core/check.h"
 #include "dpdk_app/eal.h"
 #include "dpdk_app/port.h"
+#include "dpdk_app/port_keeper.h"
 #include "dpdk_app/worker.h"
+#include "dpdk_app/xdp.h"
 
 enum telemetry_phase { TELEMETRY_STARTING, TELEMETRY_READY, TELEMETRY_DRAINING };
 
@@ -24,14 +28,16 @@ struct telemetry_sources {
 	const struct config *config;
 	const struct eal *eal;
 	const struct port_table *ports;
+	const struct xdp_table *xdp;
+	struct port_keeper *keeper;
 	struct worker *workers;
 	unsigned worker_count;
-	uint32_t eligible_port_count;
 };
 
 MUST_USE bool telemetry_open(const struct telemetry_sources *sources);
 void telemetry_set_phase(enum telemetry_phase phase);
-/* From here on every command is answered with an error; waits for one that is being answered. */
+/* From here on every command is answered with an error; waits for one that is being answered, but for an audit:
+ * that touches nothing of ours from here on. */
 void telemetry_close(void);
 
 #endif

@@ -73,7 +73,38 @@ echo 'outgoing: {addresses: [203.0.113.9]}' >>"$LAB_DIR/x.yaml"
 refused "an address that no interface has" '^[^:]+x\.yaml:[0-9]+:[0-9]+: outgoing\.addresses.*203\.0\.113\.9'
 config x
 echo 'outgoing: {range: 1024-1030, exclude: 1024-1030}' >>"$LAB_DIR/x.yaml"
-refused "no port left" '^[^:]+x\.yaml:[0-9]+:[0-9]+: outgoing\.'
+refused "no port left" '^[^:]+x\.yaml:[0-9]+:39: outgoing\.exclude: no source port is left for 198\.18\.0\.53: 7 in range, 7 less by exclude, 0 by exclude_defaults, 0 by listen; outgoing\.exclude took the last: exclude fewer'
+config x
+echo 'outgoing: {range: 4500}' >>"$LAB_DIR/x.yaml"
+refused "no port left by the defaults" '^[^:]+x\.yaml:[0-9]+:19: outgoing\.range: no source port is left .*1 by exclude_defaults.*outgoing\.exclude_defaults took the last: '
+config x
+echo 'outgoing: {range: 65535-1024}' >>"$LAB_DIR/x.yaml"
+refused "a range reversed" '^[^:]+x\.yaml:[0-9]+:19: outgoing\.range: "65535-1024" ends before it begins.*did you mean 1024-65535'
+config x
+echo 'outgoing: {exclude: [4500, 0]}' >>"$LAB_DIR/x.yaml"
+refused "port 0" '^[^:]+x\.yaml:[0-9]+:28: outgoing\.exclude\[1\]: "0" .*allowed: port 1 to 65535'
+config x
+echo 'outgoing: {send_port: 0}' >>"$LAB_DIR/x.yaml"
+refused "send_port 0" '^[^:]+x\.yaml:[0-9]+:23: outgoing\.send_port: 0 .*allowed: random or 1 to 65535'
+config x
+echo 'outgoing: {range: 20000-20999, pool_size: 1001}' >>"$LAB_DIR/x.yaml"
+refused "a pool larger than what is eligible" '^[^:]+x\.yaml:[0-9]+:43: outgoing\.pool_size: 1001 is more than the 1000 ports .*allowed: all or 1 to 1000'
+config x
+echo 'outgoing: {addresses: "2001:db8:53::/63"}' >>"$LAB_DIR/x.yaml"
+refused "a prefix that is too large" '^[^:]+x\.yaml:[0-9]+:23: outgoing\.addresses: .*IPv6 prefix of /64 to /120'
+config x
+sed -i '/gateway/d' "$LAB_DIR/x.yaml"
+echo 'outgoing: {addresses: [198.18.0.53, "2001:db8:53::/64"]}' >>"$LAB_DIR/x.yaml"
+refused "a prefix of no interface" '^[^:]+x\.yaml:[0-9]+:37: outgoing\.addresses\[1\]: 2001:db8:53::/64 belongs to no interface'
+# What is allowed, and warned of.
+config x
+echo 'outgoing: {send_port: 53}' >>"$LAB_DIR/x.yaml"
+expect "send_port is warned of" outcome 0 'x\.yaml:[0-9]+:23: warning: outgoing\.send_port: .*port 53: 0 bits of port entropy.*ports firewall' \
+	"$PORTICO" --check -c "$LAB_DIR/x.yaml"
+config x
+echo 'outgoing: {pool_size: 2500}' >>"$LAB_DIR/x.yaml"
+expect "the pool of Windows is warned of" outcome 0 'x\.yaml:[0-9]+:23: warning: outgoing\.pool_size: 2500 is 11\.3 bits' \
+	"$PORTICO" --check -c "$LAB_DIR/x.yaml"
 config x
 sed -i 's/to: \[.*\]/to: []/' "$LAB_DIR/x.yaml"
 refused "a zone without servers" '^[^:]+x\.yaml:[0-9]+:[0-9]+: forward\[0\]\.to: '
@@ -113,7 +144,107 @@ holds 198.18.0.53 198.18.0.53 32
 holds 0.0.0.0 198.18.0.53 32
 holds 2001:2:0:1::53 2001:2:0:1::53 128
 holds :: 2001:2:0:1::53 128
+
+# bound_to DEVICE: a process that answers there only; sets LAB_PID. It calls itself as nobody should.
+bound_to() {
+	lab_start holder dut /usr/bin/python3 -u -c '
+import socket, sys, time
+open("/proc/self/comm", "wb").write(b"e\"v\\\xe9l\x1b[")
+sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, sys.argv[1].encode())
+sock.bind(("0.0.0.0", 53))
+print("holds", flush=True)
+time.sleep(1000)' "$1"
+	lab_wait_for 10 "$LAB_PID" "$LAB_DIR/holder.log" '^holds'
+}
+ip -n "$LAB_DUT" address add 198.18.0.53/32 dev lo
+bound_to lo
+holder=$LAB_PID
+expect "bound to the interface with the address: refused, and its name is plain" outcome 1 \
+	"listen: 198\.18\.0\.53: process e\?v\?+l\?\[ \(pid $holder\)" ip netns exec "$LAB_DUT" "$PORTICO" -c "$LAB_DIR/x.yaml"
+lab_stop "$holder"
+bound_to eth0
+holder=$LAB_PID
+expect "bound to another interface (a bridge's DNS server, say): it starts" lab_portico "$LAB_DIR/x.yaml"
+expect "and stops" lab_stop_portico
+lab_stop "$holder"
+ip -n "$LAB_DUT" address delete 198.18.0.53/32 dev lo
 lab_sysctl "$LAB_DUT" net.ipv6.conf.lo.disable_ipv6=1
+
+# --- ports, where the kernel has the addresses too ---
+# refused_there TEXT REGEX: at start; the file itself is good.
+refused_there() {
+	expect "nothing wrong in the file: $1" outcome 0 'no errors' "$PORTICO" --check -c "$LAB_DIR/x.yaml"
+	expect "refused at start: $1" outcome 1 "$2" ip netns exec "$LAB_DUT" "$PORTICO" -c "$LAB_DIR/x.yaml"
+}
+
+shared() {
+	config x
+	sed -i 's/kernel: none/kernel: bifurcated/' "$LAB_DIR/x.yaml"
+	echo "outgoing: {$1}" >>"$LAB_DIR/x.yaml"
+}
+
+shared 'range: 20000-20099'
+refused_there "the kernel does not have the address" '198\.18\.0\.53.*ip addr add 198\.18\.0\.53/24 dev eth0'
+lab_sysctl "$LAB_DUT" net.ipv6.conf.eth0.disable_ipv6=0
+ip -n "$LAB_DUT" address add 198.18.0.53/24 dev eth0
+ip -n "$LAB_DUT" address add 2001:2:0:1::53/64 dev eth0 nodad
+reserved=$(lab_in dut cat /proc/sys/net/ipv4/ip_local_reserved_ports)
+lab_sysctl "$LAB_DUT" net.ipv4.ip_local_reserved_ports=20000-20099
+refused_there "all ports are reserved" 'x\.yaml:[0-9]+:19: outgoing\.range: no source port is left for 198\.18\.0\.53: 100 in range, 100 less by net\.ipv4\.ip_local_reserved_ports'
+lab_sysctl "$LAB_DUT" net.ipv4.ip_local_reserved_ports="$reserved"
+shared 'range: 40000-40099'
+refused_there "all ports are ephemeral" 'x\.yaml:[0-9]+:19: outgoing\.range: .*100 less by net\.ipv4\.ip_local_port_range.*reserve_in_kernel'
+shared 'range: 40000-40099, pool_size: 100, respect_kernel: false, exclude: 40000'
+refused "a pool larger than what is left" 'outgoing\.pool_size: 100 is more than the 99 ports'
+shared 'range: [40000-40099, 20000-20009], pool_size: 11'
+refused_there "a pool larger than what the kernel leaves" 'outgoing\.pool_size: 11 is more than the 10 ports .*100 less by net\.ipv4\.ip_local_port_range'
+lab_start holder dut /usr/bin/python3 -u -c '
+import socket, time
+sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sock.bind(("198.18.0.53", 20053))
+print("holds", flush=True)
+time.sleep(1000)'
+lab_wait_for 10 "$LAB_PID" "$LAB_DIR/holder.log" '^holds'
+shared 'send_port: 20053'
+refused_there "a process holds send_port" "outgoing\\.send_port: 20053: .*\\(pid $LAB_PID\\) holds UDP port 20053 on 198\\.18\\.0\\.53"
+shared 'range: 20053'
+refused_there "a process holds the only port" 'outgoing\.range: no source port is left .*1 less by processes'
+lab_stop "$LAB_PID"
+shared 'range: 40000-40099, respect_kernel: false'
+expect "ephemeral ports, respect_kernel off: it starts" lab_portico "$LAB_DIR/x.yaml"
+expect_match "and warns of them" 'warning ports: respect_kernel is off.* address=198\.18\.0\.53 ports=100 .*reserve_in_kernel' "$(cat "$PORTICO_LOG")"
+expect "and stops" lab_stop_portico
+shared 'range: 20000-20099, respect_kernel: false'
+expect "none of them: it starts" lab_portico "$LAB_DIR/x.yaml"
+expect_equal "and warns of none" 0 "$(grep -c 'respect_kernel is off' "$PORTICO_LOG")"
+expect "and stops" lab_stop_portico
+ip -n "$LAB_DUT" address flush dev eth0
+lab_sysctl "$LAB_DUT" net.ipv6.conf.eth0.disable_ipv6=1
+config x
+
+# --- not root, and what root has reserved is not to be looked into ---
+cat >"$LAB_DIR/as_nobody" <<CONF
+#!/bin/sh
+mkdir -p /run/portico && mount -t tmpfs -o mode=0700 portico /run/portico || exit 3
+XDG_RUNTIME_DIR="$LAB_DIR/run" exec setpriv --reuid=nobody --regid=nogroup --clear-groups \\
+	--inh-caps=-all,+net_raw,+net_admin,+ipc_lock --ambient-caps=-all,+net_raw,+net_admin,+ipc_lock "$LAB_DIR/program" "\$@"
+CONF
+chmod 755 "$LAB_DIR/as_nobody"
+chmod 711 "$LAB_DIR"
+install -m 755 "$PORTICO" "$LAB_DIR/program"
+install -d -o nobody -m 700 "$LAB_DIR/run"
+cat >"$LAB_DIR/nobody" <<CONF
+#!/bin/sh
+install -o nobody -m 600 "$LAB_DIR/x.yaml" "$LAB_DIR/nobody.yaml"
+# Only here is the directory so.
+exec unshare -m timeout 4 ip netns exec "$LAB_DUT" "$LAB_DIR/as_nobody" -c "$LAB_DIR/nobody.yaml"
+CONF
+chmod 755 "$LAB_DIR/nobody"
+expect "not root, nothing to reserve: it starts" outcome 124 'portico: ready' "$LAB_DIR/nobody"
+echo 'outgoing: {reserve_in_kernel: true}' >>"$LAB_DIR/x.yaml"
+expect "not root, ports to reserve: refused" outcome 1 'what a killed instance left .*cannot be read' "$LAB_DIR/nobody"
+config x
 
 # --- running; systemd is told ---
 program=$PORTICO

@@ -29,14 +29,10 @@ void rig_row(bool ok, int line, const char *file, const char *says, const char *
 struct rig *rig_new(unsigned engine_count)
 {
 	struct rig *r = calloc(1, sizeof(*r));
-	struct port_map map;
 
 	CHECK(r != NULL && engine_count >= 1 && engine_count <= RIG_ENGINES_MAX);
-	r->ports = calloc(1, sizeof(*r->ports));
-	CHECK(r->ports != NULL);
-	port_map_clear(&map);
-	port_map_add(&map, 1024, UINT16_MAX);
-	port_set_build(r->ports, &map);
+	r->sources = rig_list_new(sizeof(struct source_set *));
+	rig_source_publish_all(r, rig_source_new(r, RIG_PORT_FIRST, UINT16_MAX));
 	r->engine_count = engine_count;
 	r->neighbours_answer = true;
 	r->entropy_runs = true;
@@ -68,6 +64,40 @@ struct rig *rig_new(unsigned engine_count)
 		.wall_s = RIG_WALL_S,
 	};
 	return r;
+}
+
+struct source_set *rig_source_new(struct rig *r, uint16_t first, uint16_t last)
+{
+	struct source_set *source = malloc(sizeof(*source));
+	struct port_map map;
+
+	CHECK(source != NULL);
+	port_map_clear(&map);
+	port_map_add(&map, first, last);
+	source_set_init(source, &map);
+	rig_list_push(r->sources, &source);
+	return source;
+}
+
+void rig_source_publish(struct rig *r, unsigned outgoing_idx, const struct source_set *source)
+{
+	atomic_store_explicit(&r->source_now[outgoing_idx], source, memory_order_release);
+	atomic_fetch_add_explicit(&r->source_generation, 1, memory_order_release);
+}
+
+void rig_source_publish_all(struct rig *r, const struct source_set *source)
+{
+	for (unsigned i = 0; i < OUTGOING_MAX; i++)
+		rig_source_publish(r, i, source);
+}
+
+static void sources_free(struct rig *r)
+{
+	struct source_set *source;
+
+	while (rig_list_pop(r->sources, &source))
+		free(source);
+	rig_list_free(r->sources);
 }
 
 /* Whole cache lines, full of garbage: an engine may not count on cleared memory. */
@@ -415,7 +445,7 @@ void rig_finish(struct rig *r)
 	free(r->words_memory);
 	free(r->servers_memory);
 	free(r->neighbour_words);
-	free(r->ports);
+	sources_free(r);
 	rig_list_free(r->answers);
 	rig_list_free(r->queries);
 	free(r);

@@ -37,6 +37,7 @@
 #define RIG_HEADROOM_BYTES 128
 #define RIG_V4_LINK_BITS 120 /* the link's prefixes, over 16 bytes */
 #define RIG_V6_LINK_BITS 64
+#define RIG_PORT_FIRST 1024 /* that queries leave from at first; the last is 65535 */
 
 /* Servers of the default configuration, in the order of its server table. */
 enum rig_server {
@@ -204,7 +205,9 @@ struct rig {
 
 	/* the rig's own */
 	const struct engine_config *_Atomic current;
-	struct port_set *ports;
+	struct rig_list *sources; /* sets that were made, by pointer */
+	const struct source_set *_Atomic source_now[OUTGOING_MAX];
+	_Atomic uint32_t source_generation;
 	struct inflight_words words;
 	void *words_memory;
 	struct server_shared_table servers;
@@ -243,6 +246,13 @@ void rig_world_default(struct rig *r);
 /* Replace zone idx; servers ends with -1. */
 void rig_zone(struct rig *r, unsigned idx, const char *name, enum server_policy policy,
 	      const int servers[]);
+
+/* A set of these ports, which lives until rig_finish. It may be changed until it is published: then all engines see it from
+ * their next turn on. */
+struct source_set *rig_source_new(struct rig *r, uint16_t first, uint16_t last);
+void rig_source_publish(struct rig *r, unsigned outgoing_idx, const struct source_set *source);
+/* The same set for every outgoing address. */
+void rig_source_publish_all(struct rig *r, const struct source_set *source);
 
 struct endpoint rig_client(enum rig_family family, uint16_t client, uint16_t port);
 struct address rig_address(const char *text);

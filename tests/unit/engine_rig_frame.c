@@ -149,7 +149,10 @@ static void take_udp(struct rig *r, unsigned engine, const uint8_t *frame, uint3
 			FRAME_OK);
 	CU_ASSERT_FATAL(view.kind == FRAME_UDP);
 	CU_ASSERT(mac_equal(&view.src_mac, &r->config.interfaces[0].mac));
-	if (is_listen(r, &(struct endpoint){view.src, view.src_port}))
+	/* Queries may leave from a port that we listen on. */
+	if (is_listen(r, &(struct endpoint){view.src, view.src_port}) &&
+	    view.payload.length_bytes >= DNS_HEADER_BYTES &&
+	    (rig_u16(view.payload.data, 2) & DNS_FLAG_QR) != 0)
 		take_answer(r, engine, &view, &dst);
 	else
 		take_query(r, engine, &view, &dst);

@@ -248,6 +248,8 @@ static void burst_in(struct rig *r, unsigned engine, struct rig_packet *packets[
 		if (slots[i].verdict == RX_WORKER) {
 			packets[i] = NULL;
 			outcome = pass(r, engine, p, &slots[i]);
+		} else if (slots[i].verdict == RX_FREE) {
+			CU_ASSERT(slots[i].length_bytes == p->length_bytes);
 		}
 		note(r, serial, kind, outcome, slots[i].verdict);
 	}

@@ -66,8 +66,10 @@ static void config_default(struct rig *r)
 	for (unsigned i = 0; i < 2; i++) {
 		interface->addresses[i] = own[i];
 		c->listen[i] = (struct engine_listen){{own[i].address, DNS_PORT}, 0};
-		c->outgoing[i] = (struct engine_outgoing){own[i].address, 0, r->ports};
+		c->outgoing[i] =
+			(struct engine_outgoing){own[i].address, 128, 0, &r->source_now[i]};
 	}
+	c->source_generation = &r->source_generation;
 	c->allow_count = 1;
 	c->allow[0] = (struct prefix){rig_address("::"), 0};
 	c->server_count = RIG_SERVER_COUNT;

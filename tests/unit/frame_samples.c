@@ -28,6 +28,16 @@ struct frame_interface frame_sample_ours_tagged(void)
 	return interface;
 }
 
+struct frame_interface frame_sample_prefixed(void)
+{
+	struct frame_interface interface = frame_sample_ours;
+
+	interface.source_prefix_count = 2;
+	interface.source_prefixes[0] = (struct prefix){{{V6_PREFIX_LONG}}, 112};
+	interface.source_prefixes[1] = (struct prefix){{{V6_PREFIX}}, 64};
+	return interface;
+}
+
 unsigned frame_sample_get16(const uint8_t *at)
 {
 	return at[0] * 256u + at[1];

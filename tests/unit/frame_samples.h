@@ -51,6 +51,11 @@ enum {
 #define V4_CLIENT 192, 0, 2, 77
 #define V6_NET 0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0
 #define V6_OURS V6_NET, 0, 0x11, 0x22, 0x33
+/* In the source prefix of frame_sample_prefixed(), which is 2001:db8:0:5::/64, and in its longer one, of /112. */
+#define V6_PREFIX 0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 5
+#define V6_IN_PREFIX V6_PREFIX, 0x7a, 1, 2, 3, 4, 0x55, 0x66, 0x77
+#define V6_PREFIX_LONG 0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0x42
+#define V6_IN_PREFIX_LONG V6_PREFIX_LONG, 0x43, 0x44
 #define V6_CLIENT V6_NET, 0, 0, 0, 0x77
 #define V6_LOCAL_OURS 0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xfe, 0, 0, 0x01
 #define V6_LOCAL_CLIENT 0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xfe, 0, 0, 0x99
@@ -96,6 +101,8 @@ extern const struct frame_sample frame_samples[BASE_COUNT];
 /* The interface that the samples are for, and the same with VLAN TEST_VLAN. */
 extern const struct frame_interface frame_sample_ours;
 struct frame_interface frame_sample_ours_tagged(void);
+/* The same with two source prefixes. */
+struct frame_interface frame_sample_prefixed(void);
 
 void frame_sample_make(struct test_frame *f, enum base_idx base);
 void frame_sample_insert_tag(struct test_frame *f, unsigned type, unsigned tci);

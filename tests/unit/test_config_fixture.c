@@ -62,3 +62,14 @@ const char *test_config_line(const struct loaded *l, unsigned idx, char out[512]
 	out[length] = '\0';
 	return out;
 }
+
+struct port_map test_config_eligible(const struct config *c, unsigned outgoing_idx)
+{
+	struct port_map listen, eligible;
+	struct port_plan plan;
+	const struct port_rules rules = config_port_rules(c, outgoing_idx, &listen);
+
+	port_plan_make(&plan, &rules);
+	port_plan_eligible(&plan, &eligible);
+	return eligible;
+}

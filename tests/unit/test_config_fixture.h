@@ -31,4 +31,7 @@ void test_config_unload(struct loaded *l);
 /* Line number idx (from 0) of what was printed, without its newline, NUL-terminated in out; "" beyond. */
 const char *test_config_line(const struct loaded *l, unsigned idx, char out[512]);
 
+/* What the rules of the file leave an outgoing address. */
+struct port_map test_config_eligible(const struct config *c, unsigned outgoing_idx);
+
 #endif

@@ -290,6 +290,233 @@ static void engine_link__rations_what_it_answers(void)
 	}
 }
 
+/* ---- source prefixes ---- */
+
+#define IDENTIFIER(last) "2001:2:0:1:abcd:1:2:" last
+
+static uint64_t identifier_of(const char *text)
+{
+	struct address a = rig_address(text);
+
+	return source_identifier_of(&a);
+}
+
+/* The link's own network is a source prefix. Two engines: the second is not the one that answers. */
+static struct rig *rig_with_prefix(void)
+{
+	struct rig *r = rig_new(2);
+	struct source_set *source = rig_source_new(r, RIG_PORT_FIRST, UINT16_MAX);
+	struct prefix prefix = {rig_address("2001:2:0:1::"), RIG_V6_LINK_BITS};
+
+	r->config.outgoing[1].address = prefix.address;
+	r->config.outgoing[1].prefix_bits = prefix.bits;
+	r->config.interfaces[0].source_prefix_count = 1;
+	r->config.interfaces[0].source_prefixes[0] = prefix;
+	CU_ASSERT(source_set_add_identifier(source, identifier_of(IDENTIFIER("1")), SOURCE_LIVE));
+	CU_ASSERT(
+		source_set_add_identifier(source, identifier_of(IDENTIFIER("2")), SOURCE_RETIRING));
+	rig_source_publish(r, 1, source);
+	rig_start(r);
+	return r;
+}
+
+static enum counter solicit(struct rig *r, unsigned engine, const char *target)
+{
+	uint8_t frame[RIG_BUFFER_BYTES];
+
+	return rig_send_frame(r, engine, frame, rig_solicit_build(r, RIG_HOST_V6, target, frame));
+}
+
+static enum counter echo(struct rig *r, unsigned engine, const char *target)
+{
+	struct address own = r->config.interfaces[0].addresses[RIG_V6].address;
+	uint8_t frame[RIG_BUFFER_BYTES];
+	uint32_t length;
+
+	r->config.interfaces[0].addresses[RIG_V6].address = rig_address(target);
+	length = rig_echo_build(r, RIG_V6, 8, frame);
+	r->config.interfaces[0].addresses[RIG_V6].address = own;
+	return rig_send_frame(r, engine, frame, length);
+}
+
+static void engine_link__answers_for_its_identifiers_only(void)
+{
+	static const struct {
+		const char *says;
+		const char *target;
+		bool ours;
+		bool echoes; /* else who sends them would learn which identifiers are alive */
+	} rows[] = {
+		{"live", IDENTIFIER("1"), true, false},
+		{"retiring", IDENTIFIER("2"), true, false},
+		{"nobody's", IDENTIFIER("3"), false, false},
+		{"a host's", "2001:2:0:1::77", false, false},
+		{"fixed", "2001:2:0:1::53", true, true},
+		{"link-local", "fe80::ff:fe00:53", true, true},
+		{"the subnet's", "2001:2:0:1::", false, false},
+	};
+	struct rig *r = rig_with_prefix();
+
+	for (unsigned engine = 0; engine < 2; engine++) {
+		for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+			uint64_t answers = r->link_answers;
+			struct frame_view view;
+
+			RIG_ROW(rows[i].says,
+				solicit(r, engine, rows[i].target) ==
+					(rows[i].ours ? COUNTER_ND_ANSWERED : COUNTER_DROP_ND));
+			RIG_ROW(rows[i].says, r->link_answers == answers + rows[i].ours);
+			if (rows[i].ours) {
+				struct address target = rig_address(rows[i].target);
+
+				RIG_ROW(rows[i].says,
+					rig_last_frame_parse(r, RIG_HOST_V6, &view) == FRAME_OK);
+				RIG_ROW(rows[i].says, view.kind == FRAME_ND_ADVERTISE &&
+							      address_equal(&view.target, &target));
+			}
+			RIG_ROW(rows[i].says, echo(r, engine, rows[i].target) ==
+						      (rows[i].echoes ? COUNTER_ECHO_ANSWERED
+								      : COUNTER_DROP_IP_DST));
+		}
+	}
+	rig_finish(r);
+}
+
+/* With the next set the retired identifier is nobody's. */
+static void engine_link__forgets_an_identifier_with_its_set(void)
+{
+	struct rig *r = rig_with_prefix();
+	struct source_set *next = rig_source_new(r, RIG_PORT_FIRST, UINT16_MAX);
+
+	CU_ASSERT(source_set_add_identifier(next, identifier_of(IDENTIFIER("3")), SOURCE_LIVE));
+	CU_ASSERT(source_set_add_identifier(next, identifier_of(IDENTIFIER("1")), SOURCE_RETIRING));
+	rig_source_publish(r, 1, next);
+	rig_poll(r);
+	CU_ASSERT_EQUAL(solicit(r, 0, IDENTIFIER("1")), COUNTER_ND_ANSWERED);
+	CU_ASSERT_EQUAL(solicit(r, 0, IDENTIFIER("2")), COUNTER_DROP_ND);
+	CU_ASSERT_EQUAL(solicit(r, 0, IDENTIFIER("3")), COUNTER_ND_ANSWERED);
+	rig_finish(r);
+}
+
+/* A sweep of the network leaves the rate to those who ask for us, and the ring to the answers. */
+static void engine_link__spends_no_rate_on_others(void)
+{
+	struct rig *r = rig_with_prefix();
+
+	for (unsigned engine = 0; engine < 2; engine++) {
+		uint64_t passed = rig_count(r, COUNTER_PACKET_HANDED_OFF);
+
+		for (unsigned i = 0; i < 3 * ARP_REPLIES_PER_S; i++)
+			CU_ASSERT_EQUAL(solicit(r, engine, IDENTIFIER("3")), COUNTER_DROP_ND);
+		for (unsigned i = 0; i < 2 * ECHO_REPLIES_PER_S; i++)
+			CU_ASSERT_EQUAL(echo(r, engine,
+					     i % 2 == 0 ? IDENTIFIER("3") : IDENTIFIER("1")),
+					COUNTER_DROP_IP_DST);
+		CU_ASSERT_EQUAL(rig_count(r, COUNTER_PACKET_HANDED_OFF), passed);
+		CU_ASSERT_EQUAL(solicit(r, engine, IDENTIFIER("1")), COUNTER_ND_ANSWERED);
+		CU_ASSERT_EQUAL(echo(r, engine, "2001:2:0:1::53"), COUNTER_ECHO_ANSWERED);
+	}
+	rig_finish(r);
+}
+
+/* ---- neighbours that the kernel keeps ---- */
+
+static void engine_link__leaves_neighbours_to_the_kernel(void)
+{
+	static const struct mac first = {{0x02, 0, 0, 0, 0xcc, 1}};
+	static const struct mac second = {{0x02, 0, 0, 0, 0xcc, 2}};
+
+	for (int family = 0; family < RIG_FAMILY_COUNT; family++) {
+		struct rig *r = rig_behind_gateway((enum rig_family)family);
+		struct rig_question q = {.name = "www.example.com",
+					 .family = (enum rig_family)family};
+		const struct address *gateway = &r->hosts[gateways[family]].address.address;
+		uint16_t count, idx = UINT16_MAX;
+		uint8_t frame[RIG_BUFFER_BYTES];
+		struct rig_query query;
+		const char *state;
+		struct mac mac;
+
+		r->config.interfaces[0].kernel_shares = true;
+		rig_start(r);
+		CU_ASSERT(!engine_ready(r->engines[0], r->now));
+		count = engine_neighbour_count(r->engines[0]);
+		CU_ASSERT(count > 0 && count <= engine_neighbour_count_max(&r->config));
+		for (uint16_t i = 0; i < count; i++) {
+			uint8_t interface_idx;
+			struct address address;
+
+			CU_ASSERT(engine_neighbour_at(r->engines[0], i, &interface_idx, &address));
+			CU_ASSERT_EQUAL(interface_idx, 0);
+			if (address_equal(&address, gateway))
+				idx = i;
+		}
+		CU_ASSERT_FATAL(idx != UINT16_MAX);
+		for (uint16_t i = 0; i < count; i++)
+			neighbour_tell(&r->neighbours, i, NEIGHBOUR_KNOWN, &first);
+		CU_ASSERT(engine_ready(r->engines[0], r->now));
+		(void)rig_ask(r, &q);
+		CU_ASSERT_FATAL(rig_query_next(r, &query));
+		CU_ASSERT(mac_equal(&query.mac, &first));
+		/* Its timeout is a suspicion, which the kernel's messenger finds. */
+		CU_ASSERT(!neighbour_take_suspicion(&r->neighbours, idx));
+		neighbour_tell(&r->neighbours, idx, NEIGHBOUR_KNOWN, &second);
+		rig_advance(r, 5 * NS_PER_S);
+		CU_ASSERT(neighbour_take_suspicion(&r->neighbours, idx));
+		CU_ASSERT_FATAL(rig_query_next(r, &query));
+		CU_ASSERT(mac_equal(&query.mac, &second));
+		mac = neighbour_mac_of(r, gateways[family], &state);
+		CU_ASSERT(mac_equal(&mac, &second));
+		CU_ASSERT_STRING_EQUAL(state, "kernel");
+		neighbour_tell(&r->neighbours, idx, NEIGHBOUR_SILENT, NULL);
+		mac = neighbour_mac_of(r, gateways[family], &state);
+		CU_ASSERT(mac_equal(&mac, &(struct mac){{0}}));
+		/* ARP, ND and echo are the kernel's to answer and to ask. */
+		CU_ASSERT_EQUAL(rig_send_frame(r, 0, frame,
+					       rig_solicit_build(r, gateways[family], NULL, frame)),
+				COUNTER_LEFT_TO_KERNEL);
+		CU_ASSERT_EQUAL(
+			rig_send_frame(r, 0, frame,
+				       rig_advertise_build(r, gateways[family], &forged, frame)),
+			COUNTER_LEFT_TO_KERNEL);
+		CU_ASSERT_EQUAL(
+			rig_send_frame(r, 0, frame,
+				       rig_echo_build(r, (enum rig_family)family, 8, frame)),
+			COUNTER_LEFT_TO_KERNEL);
+		CU_ASSERT_EQUAL(r->link_answers, 0);
+		CU_ASSERT_EQUAL(rig_count(r, COUNTER_SOLICITS), 0);
+		for (uint16_t i = 0; i < count; i++)
+			neighbour_tell(&r->neighbours, i, NEIGHBOUR_KNOWN, &first);
+		rig_finish(r);
+	}
+}
+
+static void engine_neighbour_at__names_gateways_and_servers_on_the_link(void)
+{
+	struct rig *r = rig_new(2);
+	uint16_t count;
+	uint8_t interface_idx[2];
+	struct address address[2];
+
+	rig_start(r);
+	count = engine_neighbour_count(r->engines[0]);
+	CU_ASSERT_EQUAL(count, RIG_HOSTS);
+	CU_ASSERT_EQUAL(engine_neighbour_count(r->engines[1]), count);
+	for (uint16_t i = 0; i < count; i++) {
+		unsigned hosts = 0;
+
+		for (unsigned e = 0; e < 2; e++)
+			CU_ASSERT(engine_neighbour_at(r->engines[e], i, &interface_idx[e],
+						      &address[e]));
+		CU_ASSERT(address_equal(&address[0], &address[1]));
+		for (unsigned h = 0; h < RIG_HOSTS; h++)
+			hosts += address_equal(&address[0], &r->hosts[h].address.address);
+		CU_ASSERT_EQUAL(hosts, 1);
+	}
+	CU_ASSERT(!engine_neighbour_at(r->engines[0], count, &interface_idx[0], &address[0]));
+	rig_finish(r);
+}
+
 static const struct unit_test tests[] = {
 	UNIT_TEST(engine_link__makes_a_query_wait_for_the_gateways_mac),
 	UNIT_TEST(engine_link__is_ready_when_all_are_known_or_asked_in_vain),
@@ -299,5 +526,10 @@ static const struct unit_test tests[] = {
 	UNIT_TEST(engine_link__answers_arp_and_nd_in_place),
 	UNIT_TEST(engine_link__answers_echo_in_place),
 	UNIT_TEST(engine_link__rations_what_it_answers),
+	UNIT_TEST(engine_link__answers_for_its_identifiers_only),
+	UNIT_TEST(engine_link__forgets_an_identifier_with_its_set),
+	UNIT_TEST(engine_link__spends_no_rate_on_others),
+	UNIT_TEST(engine_link__leaves_neighbours_to_the_kernel),
+	UNIT_TEST(engine_neighbour_at__names_gateways_and_servers_on_the_link),
 };
 UNIT_SUITE(engine_link, tests)

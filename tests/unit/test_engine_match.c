@@ -51,6 +51,7 @@ static const struct bad_row {
 	{"QNAME case flipped", {.letters = RIG_LETTERS_FLIPPED}, COUNTER_MISMATCH_CASE},
 	{"QDCOUNT=0 with answer", {.question_count_0 = true}, COUNTER_RESPONSE_UNPARSABLE},
 	{"QR=0", {.flags_off = DNS_FLAG_QR}, COUNTER_RESPONSE_UNPARSABLE},
+	{"QR=0 and a wrong ID", {.flags_off = DNS_FLAG_QR, .id_xor = 1}, COUNTER_UNMATCHED},
 	{"opcode UPDATE", {.flags_on = 5 << DNS_OPCODE_SHIFT}, COUNTER_RESPONSE_UNPARSABLE},
 	{"opcode STATUS", {.flags_on = 2 << DNS_OPCODE_SHIFT}, COUNTER_RESPONSE_UNPARSABLE},
 	{"header only", {.header_only = true}, COUNTER_RESPONSE_UNPARSABLE},

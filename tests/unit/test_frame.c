@@ -317,6 +317,62 @@ static const struct row rows[] = {
 };
 // clang-format on
 
+/* ---- networks of which some addresses are ours for a while ---- */
+
+#define GROUP(...) 0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x01, 0xff, __VA_ARGS__
+#define MAC_GROUP(...) 0x33, 0x33, 0xff, __VA_ARGS__
+
+/* Each as frame_sample_prefixed() sees it; without the prefixes it is `without`. A row a line. */
+// clang-format off
+static const struct prefix_row {
+	struct row row;
+	enum frame_result without;
+} prefix_rows[] = {
+	{{.says = "to an address of a prefix", UDP6, FRAME_OK, {PATCH(V6_DST, V6_IN_PREFIX)}}, FRAME_IP_DST},
+	{{.says = "to one of a longer prefix", UDP6, FRAME_OK, {PATCH(V6_DST, V6_IN_PREFIX_LONG)}},
+	 FRAME_IP_DST},
+	{{.says = "to the last of a longer prefix", UDP6, FRAME_OK,
+	  {PATCH(V6_DST, V6_PREFIX_LONG, 0xff, 0xff)}}, FRAME_IP_DST},
+	{{.says = "just outside of a longer prefix", UDP6, FRAME_IP_DST,
+	  {PATCH(V6_DST, V6_PREFIX_LONG, 0, 0), PATCH(V6_DST + 13, 0x43)}}, FRAME_IP_DST},
+	{{.says = "to the next network", UDP6, FRAME_IP_DST,
+	  {PATCH(V6_DST, V6_IN_PREFIX), PATCH(V6_DST + 7, 4)}}, FRAME_IP_DST},
+	{{.says = "from an address of a prefix: somebody else's", UDP6, FRAME_OK,
+	  {PATCH(V6_SRC, V6_IN_PREFIX)}}, FRAME_OK},
+	{{.says = "LAND in a prefix", UDP6, FRAME_IP_MARTIAN_SRC,
+	  {PATCH(V6_DST, V6_IN_PREFIX), PATCH(V6_SRC, V6_IN_PREFIX)}}, FRAME_IP_MARTIAN_SRC},
+	{{.says = "solicitation for the address that asks", NS, FRAME_ND,
+	  {PATCH(0, MAC_GROUP(0x55, 0x66, 0x77)), PATCH(V6_DST, GROUP(0x55, 0x66, 0x77)),
+	   PATCH(V6_SRC, V6_IN_PREFIX), PATCH(ND_TARGET, V6_IN_PREFIX)}}, FRAME_L2_DST},
+	{{.says = "from our own address still", UDP6, FRAME_IP_MARTIAN_SRC, {PATCH(V6_SRC, V6_OURS)}},
+	 FRAME_IP_MARTIAN_SRC},
+	{{.says = "TCP to it", UDP6, FRAME_IP_PROTOCOL, {PATCH(V6_NEXT, 6), PATCH(V6_DST, V6_IN_PREFIX)}},
+	 FRAME_IP_DST},
+	{{.says = "echo to it", ECHO6, FRAME_OK, {PATCH(V6_DST, V6_IN_PREFIX)}}, FRAME_IP_DST},
+	{{.says = "solicitation to its group", NS, FRAME_OK,
+	  {PATCH(0, MAC_GROUP(0x55, 0x66, 0x77)), PATCH(V6_DST, GROUP(0x55, 0x66, 0x77)),
+	   PATCH(ND_TARGET, V6_IN_PREFIX)}}, FRAME_L2_DST},
+	{{.says = "solicitation to another's group", NS, FRAME_ND,
+	  {PATCH(0, MAC_GROUP(0x55, 0x66, 0x78)), PATCH(V6_DST, GROUP(0x55, 0x66, 0x78)),
+	   PATCH(ND_TARGET, V6_IN_PREFIX)}}, FRAME_L2_DST},
+	{{.says = "solicitation to it alone", NS, FRAME_OK,
+	  {PATCH(0, MAC_OURS), PATCH(V6_DST, V6_IN_PREFIX), PATCH(ND_TARGET, V6_IN_PREFIX)}}, FRAME_IP_DST},
+	{{.says = "solicitation for an address outside", NS, FRAME_ND,
+	  {PATCH(0, MAC_GROUP(0x55, 0x66, 0x77)), PATCH(V6_DST, GROUP(0x55, 0x66, 0x77)),
+	   PATCH(ND_TARGET, V6_IN_PREFIX), PATCH(ND_TARGET + 7, 4)}}, FRAME_L2_DST},
+	{{.says = "duplicate address detection of another host", DAD, FRAME_OK,
+	  {PATCH(0, MAC_GROUP(0x55, 0x66, 0x77)), PATCH(V6_DST, GROUP(0x55, 0x66, 0x77)),
+	   PATCH(ND_TARGET, V6_IN_PREFIX)}}, FRAME_L2_DST},
+	{{.says = "advertisement of an address of a prefix", NA, FRAME_OK, {PATCH(ND_TARGET, V6_IN_PREFIX)}},
+	 FRAME_OK},
+	{{.says = "UDP to the group's MAC", UDP6, FRAME_L2_DST,
+	  {PATCH(0, MAC_GROUP(0x55, 0x66, 0x77)), PATCH(V6_DST, V6_IN_PREFIX)}}, FRAME_L2_DST},
+	{{.says = "not a group MAC of solicited nodes", NS, FRAME_L2_DST,
+	  {PATCH(0, 0x33, 0x33, 0xfe, 0x55, 0x66, 0x77)}}, FRAME_L2_DST},
+	{{.says = "v4 is what it was", UDP4, FRAME_IP_DST, {PATCH(V4_DST, 192, 0, 2, 2)}}, FRAME_IP_DST},
+};
+// clang-format on
+
 static void make_row(struct test_frame *f, const struct row *row)
 {
 	frame_sample_make(f, row->base);
@@ -366,6 +422,59 @@ static void frame_parse__gives_each_frame_its_outcome(void)
 	}
 	for (unsigned i = 0; i < FRAME_RESULT_COUNT; i++)
 		CU_ASSERT(seen[i]);
+}
+
+static void frame_parse__lets_source_prefixes_pass(void)
+{
+	static struct test_frame f;
+	struct frame_interface prefixed = frame_sample_prefixed();
+
+	for (size_t i = 0; i < ARRAY_COUNT(prefix_rows); i++) {
+		struct row without = prefix_rows[i].row;
+
+		without.want = prefix_rows[i].without;
+		make_row(&f, &prefix_rows[i].row);
+		check_row(&prefix_rows[i].row, &prefixed, &f, FRAME_VLAN_NONE);
+		check_row(&without, &frame_sample_ours, &f, FRAME_VLAN_NONE);
+	}
+	/* And nothing that was said of other frames changes. */
+	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+		if (strcmp(rows[i].says, "group of nobody") == 0)
+			continue;
+		make_row(&f, &rows[i]);
+		check_row(&rows[i], &prefixed, &f, FRAME_VLAN_NONE);
+	}
+}
+
+/* A prefix of more than 104 bits fixes bits of the groups that are its. */
+static void frame_parse__takes_groups_of_its_prefixes_only(void)
+{
+	static struct test_frame f;
+	struct frame_interface interface = frame_sample_prefixed();
+	struct frame_view view;
+
+	interface.source_prefix_count = 1; /* ...:42xx */
+	frame_sample_make(&f, NS);
+	memcpy(f.bytes, (uint8_t[]){MAC_GROUP(0x42, 0x43, 0x44)}, 6);
+	memcpy(f.bytes + V6_DST, (uint8_t[]){GROUP(0x42, 0x43, 0x44)}, 16);
+	memcpy(f.bytes + ND_TARGET, (uint8_t[]){V6_IN_PREFIX_LONG}, 16);
+	frame_sample_fix_checksums(&f);
+	frame_sample_expect("its group", frame_sample_parse(&interface, &f, FRAME_VLAN_NONE, &view),
+			    FRAME_OK);
+	CU_ASSERT_EQUAL(view.kind, FRAME_ND_SOLICIT);
+	CU_ASSERT_EQUAL(memcmp(view.dst.bytes, (uint8_t[]){V6_IN_PREFIX_LONG}, 16), 0);
+	for (unsigned bit = 0; bit < 24; bit++) {
+		struct test_frame other = f;
+		uint8_t mask = (uint8_t)(0x80 >> bit % 8);
+
+		other.bytes[3 + bit / 8] ^= mask;
+		other.bytes[V6_DST + 13 + bit / 8] ^= mask;
+		frame_sample_fix_checksums(&other);
+		/* What only the target tells is its group's business. */
+		frame_sample_expect("another group",
+				    frame_sample_parse(&interface, &other, FRAME_VLAN_NONE, &view),
+				    bit < 8 ? FRAME_L2_DST : FRAME_ND);
+	}
 }
 
 struct vlan_case {
@@ -617,6 +726,8 @@ static void frame_result_text__names_every_result(void)
 
 static const struct unit_test tests[] = {
 	UNIT_TEST(frame_parse__gives_each_frame_its_outcome),
+	UNIT_TEST(frame_parse__lets_source_prefixes_pass),
+	UNIT_TEST(frame_parse__takes_groups_of_its_prefixes_only),
 	UNIT_TEST(frame_parse__takes_its_own_vlan_only),
 	UNIT_TEST(frame_parse__finds_every_cut_short),
 	UNIT_TEST(frame_parse__catches_every_flipped_bit),

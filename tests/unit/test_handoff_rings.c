@@ -347,11 +347,10 @@ static struct rig *few_ports(unsigned count, enum rig_family family, unsigned po
 	static const int v4[] = {RIG_SERVER_V4_LINK, -1};
 	static const int v6[] = {RIG_SERVER_V6_LINK, -1};
 	struct rig *r = rig_new(count);
-	struct port_map map;
+	struct source_set *source = rig_source_new(r, 5000, (uint16_t)(5000 + ports - 1));
 
-	port_map_clear(&map);
-	port_map_add(&map, 5000, (uint16_t)(5000 + ports - 1));
-	port_set_build(r->ports, &map);
+	source->is_small = false; /* as if there were many: a bucket does not depend on the ID */
+	rig_source_publish_all(r, source);
 	rig_zone(r, 0, ".", SERVER_POLICY_IN_ORDER, family == RIG_V4 ? v4 : v6);
 	rig_start(r);
 	return r;

@@ -39,8 +39,9 @@ static void setup(struct fixture *f)
 	neighbour_shared_init(&f->shared, f->words, CAPACITY);
 	neighbour_init(&f->table, f->entries, CAPACITY, &f->shared, NEIGHBOUR_KEEPER);
 	neighbour_init(&f->reader, f->reader_entries, CAPACITY, &f->shared, NEIGHBOUR_READER);
-	f->idx = neighbour_add(&f->table, 0, &gateway, f->now);
-	CU_ASSERT_EQUAL(neighbour_add(&f->reader, 0, &gateway, f->now), f->idx);
+	f->idx = neighbour_add(&f->table, 0, &gateway, NEIGHBOUR_KEPT_BY_US, f->now);
+	CU_ASSERT_EQUAL(neighbour_add(&f->reader, 0, &gateway, NEIGHBOUR_KEPT_BY_US, f->now),
+			f->idx);
 	neighbour_check(&f->table);
 	neighbour_check(&f->reader);
 }
@@ -300,15 +301,16 @@ static void neighbour_add__is_bounded_and_finds_what_it_has(void)
 	struct address last = host(CAPACITY);
 
 	setup(&f);
-	CU_ASSERT_EQUAL(neighbour_add(&f.table, 0, &gateway, f.now), f.idx);
-	CU_ASSERT_NOT_EQUAL(neighbour_add(&f.table, 1, &gateway, f.now), f.idx);
+	CU_ASSERT_EQUAL(neighbour_add(&f.table, 0, &gateway, NEIGHBOUR_KEPT_BY_US, f.now), f.idx);
+	CU_ASSERT_NOT_EQUAL(neighbour_add(&f.table, 1, &gateway, NEIGHBOUR_KEPT_BY_US, f.now),
+			    f.idx);
 	for (uint8_t i = 2; i < CAPACITY; i++) {
 		struct address other = host(i);
 
-		CU_ASSERT_EQUAL(neighbour_add(&f.table, 0, &other, f.now), i);
+		CU_ASSERT_EQUAL(neighbour_add(&f.table, 0, &other, NEIGHBOUR_KEPT_BY_US, f.now), i);
 	}
-	CU_ASSERT_EQUAL(neighbour_add(&f.table, 0, &last, f.now), UINT16_MAX);
-	CU_ASSERT_EQUAL(neighbour_add(&f.table, 0, &gateway, f.now), f.idx);
+	CU_ASSERT_EQUAL(neighbour_add(&f.table, 0, &last, NEIGHBOUR_KEPT_BY_US, f.now), UINT16_MAX);
+	CU_ASSERT_EQUAL(neighbour_add(&f.table, 0, &gateway, NEIGHBOUR_KEPT_BY_US, f.now), f.idx);
 	CU_ASSERT_EQUAL(f.table.entry_count, CAPACITY);
 	neighbour_check(&f.table);
 }
@@ -324,7 +326,7 @@ static void neighbour_due__forgets_nobody(void)
 	for (uint8_t i = 1; i < CAPACITY; i++) {
 		struct address other = host(i);
 
-		CU_ASSERT_EQUAL(neighbour_add(&f.table, 0, &other, f.now), i);
+		CU_ASSERT_EQUAL(neighbour_add(&f.table, 0, &other, NEIGHBOUR_KEPT_BY_US, f.now), i);
 	}
 	for (unsigned step = 0; step < 20000; step++) {
 		struct neighbour *n = &f.entries[unit_random(&random) % CAPACITY];
@@ -461,8 +463,9 @@ static void neighbour_suspect__names_its_neighbour(void)
 
 	setup(&f);
 	learn_owner(&f);
-	other_idx = neighbour_add(&f.table, 0, &other, f.now);
-	CU_ASSERT_EQUAL(neighbour_add(&f.reader, 0, &other, f.now), other_idx);
+	other_idx = neighbour_add(&f.table, 0, &other, NEIGHBOUR_KEPT_BY_US, f.now);
+	CU_ASSERT_EQUAL(neighbour_add(&f.reader, 0, &other, NEIGHBOUR_KEPT_BY_US, f.now),
+			other_idx);
 	for (struct neighbour_solicit s; neighbour_due(&f.table, f.now, &s);)
 		CU_ASSERT_EQUAL(s.neighbour_idx, other_idx);
 	CU_ASSERT_EQUAL(neighbour_on_answer(&f.table, 0, &other, &stranger, f.now),
@@ -498,7 +501,7 @@ static void *smoke_reader(void *context)
 	uint16_t idx;
 
 	neighbour_init(&t, entries, CAPACITY, &s->shared, NEIGHBOUR_READER);
-	idx = neighbour_add(&t, 0, &gateway, start);
+	idx = neighbour_add(&t, 0, &gateway, NEIGHBOUR_KEPT_BY_US, start);
 	while (!atomic_load(&s->over)) {
 		struct mac mac;
 
@@ -527,7 +530,7 @@ static void neighbour__is_shared_with_threads(void)
 
 	neighbour_shared_init(&s.shared, s.words, CAPACITY);
 	neighbour_init(&t, entries, CAPACITY, &s.shared, NEIGHBOUR_KEEPER);
-	idx = neighbour_add(&t, 0, &gateway, now);
+	idx = neighbour_add(&t, 0, &gateway, NEIGHBOUR_KEPT_BY_US, now);
 	for (unsigned i = 0; i < SMOKE_READERS; i++)
 		CU_ASSERT_FATAL(pthread_create(&readers[i], NULL, smoke_reader, &s) == 0);
 	for (unsigned round = 0; round < SMOKE_ROUNDS; round++) {
@@ -548,6 +551,107 @@ static void neighbour__is_shared_with_threads(void)
 	CU_ASSERT_EQUAL(s.torn, 0);
 	CU_ASSERT(entries[idx].moves > 100);
 	CU_ASSERT(probes > SMOKE_ROUNDS / 16);
+}
+
+/* ---- neighbours that the kernel keeps ---- */
+
+/* Beside the gateway, which is ours: index 1 of both tables. */
+static uint16_t add_kernels(struct fixture *f, struct address *address)
+{
+	uint16_t idx;
+
+	*address = host(7);
+	idx = neighbour_add(&f->table, 1, address, NEIGHBOUR_KEPT_BY_KERNEL, f->now);
+	CU_ASSERT_EQUAL(neighbour_add(&f->reader, 1, address, NEIGHBOUR_KEPT_BY_KERNEL, f->now),
+			idx);
+	CU_ASSERT_EQUAL(neighbour_add(&f->table, 1, address, NEIGHBOUR_KEPT_BY_KERNEL, f->now),
+			idx);
+	neighbour_check(&f->table);
+	neighbour_check(&f->reader);
+	return idx;
+}
+
+static void neighbour_due__leaves_the_kernels_alone(void)
+{
+	struct neighbour_solicit solicit;
+	struct address address;
+	struct fixture f;
+	uint16_t idx;
+
+	setup(&f);
+	idx = add_kernels(&f, &address);
+	learn_owner(&f);
+	/* Never asked for, whatever is heard or suspected; pass() wants only the gateway to be. */
+	for (unsigned i = 0; i < 200; i++) {
+		neighbour_on_hint(&f.table, 1, &address, f.now);
+		CU_ASSERT_EQUAL(neighbour_on_answer(&f.table, 1, &address, &stranger, f.now),
+				NEIGHBOUR_IGNORED);
+		neighbour_suspect(i % 2 == 0 ? &f.table : &f.reader, idx, f.now);
+		(void)pass(&f, 500 * NS_PER_MS);
+		(void)answer(&f, &owner);
+		neighbour_check(&f.table);
+	}
+	CU_ASSERT_EQUAL(f.entries[idx].state, NEIGHBOUR_KERNEL);
+	CU_ASSERT_STRING_EQUAL(neighbour_state_text[f.entries[idx].state], "kernel");
+	/* A table of nothing else has nothing to do at any time. */
+	neighbour_init(&f.table, f.entries, CAPACITY, &f.shared, NEIGHBOUR_KEEPER);
+	CU_ASSERT_EQUAL(neighbour_add(&f.table, 1, &address, NEIGHBOUR_KEPT_BY_KERNEL, f.now), 0);
+	neighbour_suspect(&f.table, 0, f.now);
+	neighbour_suspect(&f.reader, idx, f.now);
+	CU_ASSERT_EQUAL(neighbour_next_at(&f.table, f.now), MONO_NEVER);
+	CU_ASSERT(!neighbour_due(&f.table, f.now + 1000 * NS_PER_S, &solicit));
+}
+
+static void neighbour_tell__reaches_all_workers(void)
+{
+	static const struct mac full = {{0xfe, 0xff, 0x80, 0x7f, 0x01, 0xff}};
+	struct address address;
+	struct fixture f;
+	struct mac mac = {{1}};
+	uint16_t idx;
+
+	setup(&f);
+	idx = add_kernels(&f, &address);
+	CU_ASSERT_EQUAL(neighbour_mac(&f.reader, idx, &mac), NEIGHBOUR_UNKNOWN);
+	neighbour_tell(&f.shared, idx, NEIGHBOUR_KNOWN, &full);
+	CU_ASSERT_EQUAL(neighbour_mac(&f.reader, idx, &mac), NEIGHBOUR_KNOWN);
+	CU_ASSERT(mac_equal(&mac, &full));
+	mac.bytes[0] = 1;
+	CU_ASSERT_EQUAL(neighbour_mac(&f.table, idx, &mac), NEIGHBOUR_KNOWN);
+	CU_ASSERT(mac_equal(&mac, &full));
+	neighbour_tell(&f.shared, idx, NEIGHBOUR_SILENT, NULL);
+	CU_ASSERT_EQUAL(neighbour_mac(&f.reader, idx, &mac), NEIGHBOUR_SILENT);
+	neighbour_tell(&f.shared, idx, NEIGHBOUR_KNOWN, &owner);
+	CU_ASSERT_EQUAL(neighbour_mac(&f.reader, idx, &mac), NEIGHBOUR_KNOWN);
+	CU_ASSERT(mac_equal(&mac, &owner));
+	neighbour_tell(&f.shared, idx, NEIGHBOUR_UNKNOWN, NULL);
+	CU_ASSERT_EQUAL(neighbour_mac(&f.table, idx, &mac), NEIGHBOUR_UNKNOWN);
+	/* The other's word is its keeper's. */
+	CU_ASSERT_EQUAL(known(&f), NEIGHBOUR_UNKNOWN);
+	neighbour_check(&f.table);
+}
+
+static void neighbour_take_suspicion__tells_once(void)
+{
+	struct address address;
+	struct fixture f;
+	uint16_t idx;
+
+	setup(&f);
+	idx = add_kernels(&f, &address);
+	learn_owner(&f);
+	f.now += 5 * NS_PER_S;
+	CU_ASSERT(!neighbour_take_suspicion(&f.shared, idx));
+	neighbour_suspect(&f.reader, idx, f.now);
+	neighbour_suspect(&f.reader, idx, f.now);
+	/* The keeper has a suspicion of its own to look at, and leaves this one. */
+	neighbour_suspect(&f.reader, f.idx, f.now);
+	CU_ASSERT_EQUAL(pass(&f, 0).probes, 1);
+	CU_ASSERT(neighbour_take_suspicion(&f.shared, idx));
+	CU_ASSERT(!neighbour_take_suspicion(&f.shared, idx));
+	neighbour_suspect(&f.table, idx, f.now); /* the keeper's own */
+	CU_ASSERT(neighbour_take_suspicion(&f.shared, idx));
+	CU_ASSERT(!neighbour_take_suspicion(&f.shared, idx));
 }
 
 static void neighbour_state_text__names_every_state(void)
@@ -579,6 +683,9 @@ static const struct unit_test tests[] = {
 	UNIT_TEST(neighbour_suspect__of_readers_costs_a_probe_a_second),
 	UNIT_TEST(neighbour_suspect__names_its_neighbour),
 	UNIT_TEST(neighbour__is_shared_with_threads),
+	UNIT_TEST(neighbour_due__leaves_the_kernels_alone),
+	UNIT_TEST(neighbour_tell__reaches_all_workers),
+	UNIT_TEST(neighbour_take_suspicion__tells_once),
 	UNIT_TEST(neighbour_state_text__names_every_state),
 };
 UNIT_SUITE(neighbour, tests)

@@ -323,6 +323,35 @@ static void resolution_on_no_route__passes_on_at_once_and_ends(void)
 	bench_free(b);
 }
 
+/* No fault of the server's: it is asked again at once, and has all its tries; but packets are counted. */
+static void resolution_on_moved__asks_the_same_server_again(void)
+{
+	struct bench *b = bench_new();
+	uint32_t idx = begin(b);
+	struct resolution *r = at(b, idx);
+
+	for (unsigned i = 0; i < UPSTREAM_PACKETS_MAX; i++) {
+		send(b, idx, INFLIGHT_SLOT_EDNS);
+		CU_ASSERT_EQUAL(b->servers[0].under_way, 1);
+		b->env.now += NS_PER_MS;
+		CU_ASSERT_EQUAL(resolution_on_moved(&b->table, idx, &b->env),
+				i + 1 < UPSTREAM_PACKETS_MAX ? RESOLUTION_STEP_SEND
+							     : RESOLUTION_STEP_FAIL);
+		CU_ASSERT_EQUAL(b->servers[0].under_way, 0);
+		CU_ASSERT_EQUAL(r->packets, i + 1);
+		CU_ASSERT_EQUAL(r->tries, 0);
+		CU_ASSERT_EQUAL(r->near_misses, 0);
+		if (i + 1 == UPSTREAM_PACKETS_MAX)
+			break;
+		CU_ASSERT_EQUAL(resolution_server(r, b->config), 0);
+		CU_ASSERT_EQUAL(r->try_until, b->env.now + 800 * NS_PER_MS);
+	}
+	CU_ASSERT_EQUAL(b->servers[0].timeouts, 0);
+	CU_ASSERT_EQUAL(r->rcode, DNS_RCODE_SERVFAIL);
+	end(b, idx);
+	bench_free(b);
+}
+
 static void resolution_on_near_miss__pauses_and_keeps_its_budget(void)
 {
 	struct bench *b = bench_new();
@@ -445,6 +474,7 @@ static const struct unit_test tests[] = {
 	UNIT_TEST(resolution__sends_64_packets_at_most),
 	UNIT_TEST(resolution_on_blocked__pauses_until_the_try_is_over),
 	UNIT_TEST(resolution_on_no_route__passes_on_at_once_and_ends),
+	UNIT_TEST(resolution_on_moved__asks_the_same_server_again),
 	UNIT_TEST(resolution_on_near_miss__pauses_and_keeps_its_budget),
 	UNIT_TEST(resolution_on_response__takes_what_is_an_answer),
 	UNIT_TEST(resolution_on_response__keeps_waiting_after_another_question),

@@ -88,7 +88,7 @@ static struct draws *draws_make(void)
 
 		source_fill(&source);
 		CU_ASSERT_TRUE_FATAL(ticket_draw(&hand, &d->set, &source.entropy, &ticket));
-		CU_ASSERT_TRUE_FATAL(port_set_has(&d->set, ticket.port));
+		CU_ASSERT_TRUE_FATAL(port_map_has(&d->set.map, ticket.port));
 		d->ranks[i] = rank_of[ticket.port];
 		d->ids[i] = ticket.id;
 	}
@@ -223,7 +223,7 @@ static void ticket_draw__throws_away_a_hand_of_an_older_set(void)
 
 		source_fill(&source);
 		CU_ASSERT_TRUE_FATAL(ticket_draw(&hand, set, &source.entropy, &ticket));
-		CU_ASSERT_TRUE_FATAL(port_set_has(set, ticket.port));
+		CU_ASSERT_TRUE_FATAL(port_map_has(&set->map, ticket.port));
 	}
 	/* Also if the new one cannot be drawn at once. */
 	CU_ASSERT(hand.left > 0);

@@ -1,0 +1,429 @@
+/* What comes back from servers: the one true reply of each query, and all that only looks like it. */
+#include "engine_state.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* What is touched of a slot and a resolution whose names are of ordinary length. */
+#define CACHE_LINE_BYTES 64
+#define REACH_SLOT_BYTES (2 * CACHE_LINE_BYTES)
+#define REACH_RESOLUTION_BYTES (3 * CACHE_LINE_BYTES)
+static_assert(ENGINE_NO_RESOLUTION == POOL_NONE, "no index of either");
+
+void engine_reply_look(struct engine *e, struct rx_slot *slot, unsigned i)
+{
+	struct engine_rx_work *work = &e->work[i];
+	struct endpoint peer = {work->view.src, work->view.src_port};
+
+	if (work->view.payload.length_bytes < DNS_HEADER_BYTES) {
+		engine_end(e, slot, COUNTER_UNMATCHED, RX_FREE);
+		return;
+	}
+	work->peer_hash = inflight_peer_hash(e->inflight.words, work->outgoing_idx, &peer);
+	work->hash = inflight_hash(work->peer_hash, work->view.dst_port);
+	if (UNLIKELY(e->sources[work->outgoing_idx]->is_small))
+		work->hash = inflight_hash_of_few(work->hash, source_identifier_of(&work->view.dst),
+						  msg_id(work->view.payload));
+	inflight_prefetch(e->inflight.words, work->hash);
+	/* Where an answer might not fit behind the packet's start it leaves in another one. */
+	if (engine_room(slot).capacity_bytes < FRAME_HEADER_BYTES_MAX + EDNS_UDP_BYTES)
+		slot->in_place = false;
+	work->stage = ENGINE_RX_REPLY;
+}
+
+static void prefetch_lines(const void *memory, size_t length_bytes)
+{
+	for (size_t at = 0; at < length_bytes; at += CACHE_LINE_BYTES)
+		__builtin_prefetch((const uint8_t *)memory + at);
+}
+
+void engine_reply_reach(struct engine *e, unsigned i, unsigned step)
+{
+	struct engine_rx_work *work = &e->work[i];
+	struct inflight_hit hits[INFLIGHT_BUCKET_WORDS];
+	const struct resolution *r;
+	unsigned hit_count;
+
+	switch (step) {
+	case 0: /* the bucket is here: the slot */
+		work->reached_idx = POOL_NONE;
+		if (inflight_find(e->inflight.words, work->hash, msg_id(work->view.payload), hits,
+				  &hit_count) != INFLIGHT_MATCH ||
+		    hits[0].owner != e->worker_idx)
+			return;
+		work->reached_idx = hits[0].slot;
+		prefetch_lines(&e->inflight.slots[hits[0].slot], REACH_SLOT_BYTES);
+		return;
+	case 1: /* the slot is here: the resolution, and its timer */
+		if (work->reached_idx == POOL_NONE)
+			return;
+		timer_prefetch(&e->timers, work->reached_idx);
+		work->reached_idx = e->inflight.slots[work->reached_idx].resolution_idx;
+		if (work->reached_idx != POOL_NONE)
+			prefetch_lines(&e->resolutions.resolutions[work->reached_idx],
+				       REACH_RESOLUTION_BYTES);
+		return;
+	default: /* the resolution is here: its first waiter, and its place in the chain */
+		if (work->reached_idx == POOL_NONE)
+			return;
+		r = &e->resolutions.resolutions[work->reached_idx];
+		resolution_prefetch(&e->resolutions, r->key.hash);
+		if (r->slot_idx != POOL_NONE)
+			timer_prefetch_links(&e->timers, r->slot_idx);
+		if (r->waiter_head != POOL_NONE)
+			prefetch_lines(&e->waiters.waiters[r->waiter_head], sizeof(struct waiter));
+		return;
+	}
+}
+
+/* From the server that was asked, to the outgoing address that it was asked from? */
+static bool peer_matches(const struct engine *e, const struct inflight_slot *slot,
+			 const struct engine_rx_work *work)
+{
+	const struct endpoint *peer = &e->config->server_endpoints[slot->server_idx];
+
+	return slot->outgoing_idx == work->outgoing_idx && peer->port == work->view.src_port &&
+	       address_equal(&peer->address, &work->view.src);
+}
+
+/* Everything that the word's hash only hinted at (RFC 5452 section 9.1). */
+static bool tuple_matches(const struct engine *e, const struct inflight_slot *slot,
+			  const struct engine_rx_work *work)
+{
+	return slot->state != INFLIGHT_SLOT_FREE && slot->local_port == work->view.dst_port &&
+	       slot->identifier == source_identifier_of(&work->view.dst) &&
+	       peer_matches(e, slot, work);
+}
+
+/* Somebody knows the port and guesses IDs: this ticket is burnt, and its query asked again with another. */
+static void burn(struct engine *e, uint32_t slot_idx)
+{
+	struct inflight_slot *slot = &e->inflight.slots[slot_idx];
+	uint32_t resolution_idx = slot->resolution_idx;
+	struct resolution_env env = engine_env(e);
+
+	counter_add(&e->counters, COUNTER_UPSTREAM_CANCELLED, 1);
+	engine_slot_end(e, slot_idx, true);
+	if (resolution_idx == ENGINE_NO_RESOLUTION) {
+		server_on_cancelled(&e->servers, slot->server_idx, true);
+		return;
+	}
+	engine_step(e, resolution_idx,
+		    resolution_on_near_miss(&e->resolutions, resolution_idx, &env), NULL);
+}
+
+/* May this ticket see one more wrong ID? Counts it if so. */
+static bool borne(struct engine *e, struct inflight_slot *slot)
+{
+	const struct resolution *r;
+
+	if (slot->resolution_idx == ENGINE_NO_RESOLUTION)
+		return false;
+	r = &e->resolutions.resolutions[slot->resolution_idx];
+	if (slot->near_misses >= resolution_near_miss_tolerance(r, slot))
+		return false;
+	slot->near_misses++;
+	return true;
+}
+
+/* A wrong ID at a ticket of ours: is it ours? What is no response (QR=0) is nobody's guess. */
+static bool near_miss(struct engine *e, const struct engine_rx_work *work, uint32_t slot_idx)
+{
+	struct inflight_slot *slot = &e->inflight.slots[slot_idx];
+
+	if (slot->state != INFLIGHT_SLOT_LIVE || !tuple_matches(e, slot, work) ||
+	    !msg_is_response(work->view.payload))
+		return false;
+	if (!borne(e, slot))
+		burn(e, slot_idx);
+	return true;
+}
+
+static bool question_matches(const struct inflight_slot *slot, const struct name *qname,
+			     uint16_t qtype, uint16_t qclass)
+{
+	return slot->qtype == qtype && slot->qclass == qclass && name_equal(&slot->qname, qname);
+}
+
+/* A wrong ID or port at a question of ours: is it ours? */
+static bool aimed(struct engine *e, const struct engine_rx_work *work, uint32_t slot_idx,
+		  const struct inflight_aim *aim)
+{
+	struct inflight_slot *slot = &e->inflight.slots[slot_idx];
+
+	if (slot->state != INFLIGHT_SLOT_LIVE || !peer_matches(e, slot, work) ||
+	    !question_matches(slot, &aim->qname, aim->qtype, aim->qclass) ||
+	    !msg_is_response(work->view.payload))
+		return false;
+	if (!borne(e, slot))
+		burn(e, slot_idx);
+	return true;
+}
+
+static void probe_reply(struct engine *e, struct rx_slot *slot, uint32_t slot_idx,
+			const struct msg_response *response)
+{
+	struct inflight_slot *sent = &e->inflight.slots[slot_idx];
+
+	if (response->qtype != sent->qtype || response->qclass != sent->qclass ||
+	    !name_equal(&response->qname, &sent->qname)) {
+		engine_end(e, slot, COUNTER_MISMATCH_QUESTION, RX_FREE);
+		return;
+	}
+	server_on_answer(&e->servers, sent->server_idx,
+			 (uint32_t)((e->now - sent->sent_at) / NS_PER_US), true, e->now);
+	engine_slot_end(e, slot_idx, false);
+	engine_end(e, slot, COUNTER_UPSTREAM_RESPONSE, RX_FREE);
+}
+
+/* Can any answer be built in the packet itself? */
+static bool takes_answer(const struct rx_slot *slot)
+{
+	return slot->in_place &&
+	       engine_room(slot).capacity_bytes >= FRAME_HEADER_BYTES_MAX + EDNS_UDP_BYTES;
+}
+
+/* The answer goes to its first waiter in the packet that it came in, if that may be written to; the rest wait in the
+ * answer queue. */
+static void answer_first(struct engine *e, struct rx_slot *slot, uint32_t resolution_idx,
+			 struct msg_response *response)
+{
+	struct resolution *r = &e->resolutions.resolutions[resolution_idx];
+	const struct waiter *waiter;
+	unsigned length_bytes;
+	uint32_t waiter_idx;
+	bool is_own;
+
+	memcpy(e->scratch, response->message.data, response->message.length_bytes);
+	response->message.data = e->scratch;
+	if (!takes_answer(slot))
+		return;
+	waiter_idx = engine_waiter_next(e, r);
+	CHECK(waiter_idx != POOL_NONE); /* a resolution that is not DONE has a waiter */
+	waiter = &e->waiters.waiters[waiter_idx];
+	is_own = waiter->kind == WAITER_OWN;
+	length_bytes = engine_answer_waiter(e, r, waiter, response, engine_room(slot),
+					    &slot->interface_idx);
+	engine_waiter_end(e, waiter_idx);
+	if (UNLIKELY(is_own)) /* nothing to send: the packet is freed, as it came */
+		return;
+	CHECK(length_bytes > 0); /* takes_answer made sure of the room */
+	slot->length_bytes = length_bytes;
+	slot->verdict = RX_SEND;
+}
+
+/* A reply in lower case: the true one may still come, but is waited for less long. */
+static void grace(struct engine *e, uint32_t slot_idx, mono_ns try_until)
+{
+	struct inflight_slot *sent = &e->inflight.slots[slot_idx];
+	mono_ns until = e->now + CASE_GRACE_MS * NS_PER_MS;
+
+	if ((sent->flags & INFLIGHT_SLOT_LOWER) != 0)
+		return;
+	sent->flags |= INFLIGHT_SLOT_LOWER;
+	timer_set(&e->timers, slot_idx, until < try_until ? until : try_until);
+}
+
+static void resolution_reply(struct engine *e, struct rx_slot *slot, uint32_t slot_idx,
+			     struct msg_response *response)
+{
+	struct inflight_slot *sent = &e->inflight.slots[slot_idx];
+	uint32_t idx = sent->resolution_idx;
+	struct resolution *r = &e->resolutions.resolutions[idx];
+	uint32_t queued_waiters = r->waiter_count - (takes_answer(slot) ? 1 : 0);
+	struct resolution_env env = engine_env(e);
+	enum resolution_step step;
+	enum counter outcome;
+
+	CHECK(r->generation == sent->resolution_generation && r->slot_idx == slot_idx);
+	if (queued_waiters > 0 && pool_used_count(&e->answers_free) == e->answers_free.capacity) {
+		/* As if it were lost on the way: the wait goes on. */
+		engine_end(e, slot, COUNTER_DROP_ANSWERS_FULL, RX_FREE);
+		return;
+	}
+	step = resolution_on_response(&e->resolutions, idx, &env, sent, response, &outcome);
+	engine_end(e, slot, outcome, RX_FREE);
+	if (step == RESOLUTION_STEP_GRACE)
+		grace(e, slot_idx, r->try_until);
+	if (step == RESOLUTION_STEP_KEEP || step == RESOLUTION_STEP_GRACE)
+		return;
+	if (step != RESOLUTION_STEP_ANSWER)
+		counter_add(&e->counters, COUNTER_UPSTREAM_ERRORS, 1);
+	if (UNLIKELY(e->asks.waiting_count > 0) && step == RESOLUTION_STEP_ANSWER)
+		engine_ask_on_match(e, idx, sent);
+	engine_slot_end(e, slot_idx, false);
+	if (step == RESOLUTION_STEP_ANSWER)
+		answer_first(e, slot, idx, response);
+	engine_step(e, idx, step, response);
+}
+
+/* Does the packet answer this query of ours? If so, it ends here. among_few: another question's does not, as it may be
+ * aimed at one whose ID it guesses; *outcome says so. */
+static bool match(struct engine *e, struct rx_slot *slot, const struct engine_rx_work *work,
+		  uint32_t slot_idx, bool among_few, enum counter *outcome)
+{
+	struct inflight_slot *sent = &e->inflight.slots[slot_idx];
+	struct msg_response response;
+
+	if (sent->state != INFLIGHT_SLOT_LIVE || !tuple_matches(e, sent, work) ||
+	    sent->id != msg_id(work->view.payload))
+		return false;
+	if (work->view.payload.length_bytes > ANSWER_BUFFER_BYTES ||
+	    msg_parse_response(work->view.payload, &response) != MSG_RESPONSE_OK) {
+		engine_end(e, slot, COUNTER_RESPONSE_UNPARSABLE, RX_FREE);
+		return true;
+	}
+	if (UNLIKELY(among_few) &&
+	    !question_matches(sent, &response.qname, response.qtype, response.qclass)) {
+		*outcome = COUNTER_MISMATCH_QUESTION;
+		return false;
+	}
+	if (sent->resolution_idx == ENGINE_NO_RESOLUTION)
+		probe_reply(e, slot, slot_idx, &response);
+	else
+		resolution_reply(e, slot, slot_idx, &response);
+	return true;
+}
+
+/* What a reply is for one word of ours. True: the packet has ended. *outcome: what it is if it does not end
+ * with a later word. */
+static bool judge(struct engine *e, struct rx_slot *slot, const struct engine_rx_work *work,
+		  enum inflight_find found, uint32_t slot_idx, enum counter *outcome)
+{
+	switch (found) {
+	case INFLIGHT_MATCH:
+		return match(e, slot, work, slot_idx, false, outcome);
+	case INFLIGHT_LATE:
+		if (tuple_matches(e, &e->inflight.slots[slot_idx], work))
+			*outcome = COUNTER_LATE_RESPONSE;
+		return false;
+	case INFLIGHT_NEAR_MISS:
+		if (near_miss(e, work, slot_idx))
+			*outcome = COUNTER_NEAR_MISS;
+		return false;
+	case INFLIGHT_AIMED:
+	case INFLIGHT_NONE:
+		break;
+	}
+	return false;
+}
+
+/* ---- few ports: words of several buckets may be meant ---- */
+
+/* Does the packet come late, for this query of ours? One without a question may. */
+static bool comes_late(const struct engine *e, const struct engine_rx_work *work, uint32_t slot_idx)
+{
+	const struct inflight_slot *sent = &e->inflight.slots[slot_idx];
+	struct inflight_aim aim;
+
+	return tuple_matches(e, sent, work) && sent->id == msg_id(work->view.payload) &&
+	       (!inflight_aim_parse(work->view.payload, &aim) ||
+		question_matches(sent, &aim.qname, aim.qtype, aim.qclass));
+}
+
+/* Is it the reply of one of our words of its ID? True: the packet has ended. */
+static bool judge_by_id(struct engine *e, struct rx_slot *slot, const struct engine_rx_work *work,
+			const struct engine_reply_words *by_id, enum counter *outcome)
+{
+	for (unsigned i = 0; by_id->has_id && i < by_id->count; i++) {
+		const struct engine_reply_word *word = &by_id->words[i];
+
+		if (word->at.owner != e->worker_idx)
+			continue;
+		if (word->found == INFLIGHT_MATCH) {
+			if (match(e, slot, work, word->at.slot, true, outcome))
+				return true;
+		} else if (comes_late(e, work, word->at.slot)) {
+			engine_end(e, slot, COUNTER_LATE_RESPONSE, RX_FREE);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Which of our queries does it try to answer for? True: the packet has ended. */
+static bool judge_aimed(struct engine *e, struct rx_slot *slot, const struct engine_rx_work *work,
+			const struct engine_reply_aim *aim, enum counter *outcome)
+{
+	for (unsigned i = 0; i < aim->words.count; i++) {
+		const struct engine_reply_word *word = &aim->words.words[i];
+
+		if (word->at.owner != e->worker_idx)
+			continue;
+		if (word->found == INFLIGHT_NEAR_MISS) {
+			if (near_miss(e, work, word->at.slot))
+				*outcome = COUNTER_NEAR_MISS;
+			continue;
+		}
+		if (engine_finished_has(e, &aim->mark)) {
+			engine_end(e, slot, COUNTER_LATE_RESPONSE, RX_FREE);
+			return true;
+		}
+		if (aimed(e, work, word->at.slot, &aim->question))
+			*outcome = COUNTER_NEAR_MISS;
+	}
+	return false;
+}
+
+/* As engine_reply. First by its ID: who owns the query that it answers never looks at what else it may be aimed at.
+ * Whatever it is found not to answer is a guess at the queries of its question. */
+static void reply_among_few(struct engine *e, struct rx_slot *slot,
+			    const struct engine_rx_work *work)
+{
+	struct engine_reply_words by_id;
+	struct engine_reply_aim aim;
+	enum counter outcome = COUNTER_UNMATCHED;
+	bool is_first = slot->kind != RX_PASSED_PACKET;
+	uint8_t next;
+
+	engine_reply_find(e, work, &by_id);
+	if (is_first && by_id.has_id && by_id.words[0].at.owner != e->worker_idx) {
+		engine_packet_pass(e, slot, by_id.words[0].at.owner);
+		return;
+	}
+	if (judge_by_id(e, slot, work, &by_id, &outcome))
+		return;
+	engine_reply_aim(e, work, &by_id, &aim);
+	if (is_first && !by_id.has_id && aim.words.count > 0 &&
+	    aim.words.words[0].at.owner != e->worker_idx) {
+		engine_packet_pass(e, slot, aim.words.words[0].at.owner);
+		return;
+	}
+	if (judge_aimed(e, slot, work, &aim, &outcome))
+		return;
+	next = engine_reply_next(e, &by_id, &aim.words);
+	if (next != UINT8_MAX)
+		engine_packet_pass(e, slot, next);
+	else
+		engine_end(e, slot, outcome, RX_FREE);
+}
+
+/* A bucket may name several owners: the packet visits each once, in ascending order, and each looks at its own words
+ * only. Whoever received it from the device gives it to the first, whoever was passed it to the next. */
+void engine_reply(struct engine *e, struct rx_slot *slot, unsigned i)
+{
+	const struct engine_rx_work *work = &e->work[i];
+	const struct source_set *source = e->sources[work->outgoing_idx];
+	struct inflight_hit hits[INFLIGHT_BUCKET_WORDS];
+	enum counter outcome = COUNTER_UNMATCHED;
+	enum inflight_find found;
+	unsigned hit_count;
+	unsigned h = 0;
+
+	if (UNLIKELY(source->is_small || source->was_other_kind)) {
+		reply_among_few(e, slot, work);
+		return;
+	}
+	found = inflight_find(e->inflight.words, work->hash, msg_id(work->view.payload), hits,
+			      &hit_count);
+	if (slot->kind == RX_PASSED_PACKET)
+		while (h < hit_count && hits[h].owner < e->worker_idx)
+			h++;
+	for (; h < hit_count && hits[h].owner == e->worker_idx; h++)
+		if (judge(e, slot, work, found, hits[h].slot, &outcome))
+			return;
+	if (h < hit_count)
+		engine_packet_pass(e, slot, hits[h].owner);
+	else
+		engine_end(e, slot, outcome, RX_FREE);
+}
