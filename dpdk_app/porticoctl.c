@@ -1,388 +1,339 @@
-/* porticoctl: shows what a running Portico does, over DPDK's telemetry socket. */
-#include <getopt.h>
+/* porticoctl: shows and governs what a running Portico does, over DPDK's telemetry socket. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "config/suggest.h"
 #include "core/check.h"
 #include "dpdk_app/porticoctl_capture.h"
+#include "dpdk_app/porticoctl_options.h"
+#include "dpdk_app/porticoctl_ports.h"
+#include "dpdk_app/porticoctl_show.h"
 #include "dpdk_app/porticoctl_socket.h"
-#include "dpdk_app/porticoctl_table.h"
 #include "dpdk_app/version.h"
-
-/* More pages than any table has: a server that goes in circles is not followed for ever. */
-#define PAGES_MAX 100000
 
 enum { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2 };
 
-enum output { OUTPUT_TEXT, OUTPUT_JSON };
+#define USAGE_COLUMN 14
 
-static const char usage[] =
-	"Usage: porticoctl [-p PREFIX] [--json] COMMAND\n"
-	"  status      what runs, on what, since when\n"
-	"  stats       every counter and gauge\n"
-	"  upstreams   what is known of each server\n"
-	"  inflight    the resolutions under way\n"
-	"  neighbours  the link-layer addresses of gateways and servers\n"
-	"  capture [--filter EXPR] [--count N] [--seconds S] [--snaplen N] [--force] FILE\n"
-	"              packets received and sent, as pcapng; FILE - is standard output\n"
-	"Options:\n"
-	"  -p PREFIX   the instance's dpdk.file_prefix (portico)\n"
-	"  --json      machine-readable output\n"
-	"  --version, --help\n"
-	"Exit codes: 0 done, 1 refused or failed with a reason on stderr, 2 usage.\n"
-	"Manual: porticoctl(8)\n";
+/* ---- commands that are telemetry's ---- */
 
-/* ---- status: one reply ---- */
-
-static void print_scalar_json(struct fy_node *node)
+static enum porticoctl_output output_of(const struct porticoctl_options *o)
 {
-	char *text = porticoctl_copy_scalar(node);
-
-	if (fy_node_get_style(node) == FYNS_PLAIN && porticoctl_is_number(text))
-		fputs(text, stdout);
-	else
-		porticoctl_print_json_string(text);
-	free(text);
+	return porticoctl_options_has(o, PORTICOCTL_JSON) ? PORTICOCTL_AS_JSON : PORTICOCTL_TEXT;
 }
 
-static void print_value_json(struct fy_node *node)
+static bool show_status(const struct porticoctl_socket *s, const struct porticoctl_options *o,
+			const char *const args[])
 {
-	struct fy_node *item;
-	void *at = NULL;
-	bool first = true;
-
-	if (!fy_node_is_sequence(node)) {
-		print_scalar_json(node);
-		return;
-	}
-	putchar('[');
-	while ((item = fy_node_sequence_iterate(node, &at)) != NULL) {
-		fputs(first ? "" : ", ", stdout);
-		print_scalar_json(item);
-		first = false;
-	}
-	putchar(']');
+	(void)args;
+	return porticoctl_show_object(s, "status", output_of(o));
 }
 
-static void print_line(const char *key, struct fy_node *node)
+static bool show_stats(const struct porticoctl_socket *s, const struct porticoctl_options *o,
+		       const char *const args[])
 {
-	char *text = porticoctl_copy_scalar(node);
-
-	printf("%-16s%s\n", key, text);
-	free(text);
+	(void)args;
+	return porticoctl_show_numbers(s, "stats", output_of(o));
 }
 
-/* A list one item a line, the key before the first. */
-static void print_value(const char *key, struct fy_node *node)
+/* upstreams, inflight, neighbours: as they are called there. */
+static bool show_rows(const struct porticoctl_socket *s, const struct porticoctl_options *o,
+		      const char *const args[])
 {
-	struct fy_node *item;
-	void *at = NULL;
-
-	if (!fy_node_is_sequence(node)) {
-		print_line(key, node);
-		return;
-	}
-	while ((item = fy_node_sequence_iterate(node, &at)) != NULL) {
-		print_line(key, item);
-		key = "";
-	}
+	(void)args;
+	return porticoctl_show_rows(s, o->words[0], output_of(o));
 }
 
-static void print_status(const char *key, struct fy_node *value, enum output output, bool first)
+static bool show_conflicts(const struct porticoctl_socket *s, const struct porticoctl_options *o,
+			   const char *const args[])
 {
-	switch (output) {
-	case OUTPUT_TEXT:
-		print_value(key, value);
-		break;
-	case OUTPUT_JSON:
-		fputs(first ? "{\n  " : ",\n  ", stdout);
-		porticoctl_print_json_string(key);
-		fputs(": ", stdout);
-		print_value_json(value);
-		break;
-	}
+	(void)args;
+	return porticoctl_show_rows(s, "ports_conflicts", output_of(o));
 }
 
-static int show_status(const struct porticoctl_socket *s, const char *command, enum output output)
+/* ---- capture ---- */
+
+static bool parse_number(const struct porticoctl_options *o, enum porticoctl_option option,
+			 uint64_t minimum, uint64_t maximum, uint64_t *out)
 {
-	struct porticoctl_reply reply;
-	struct fy_node_pair *pair;
-	void *at = NULL;
-	bool first = true;
-
-	if (!porticoctl_socket_ask(s, command, 0, &reply))
-		return EXIT_REFUSED;
-	while ((pair = fy_node_mapping_iterate(reply.body, &at)) != NULL) {
-		char *key = porticoctl_copy_scalar(fy_node_pair_key(pair));
-
-		print_status(key, fy_node_pair_value(pair), output, first);
-		free(key);
-		first = false;
-	}
-	if (output == OUTPUT_JSON)
-		puts(first ? "{}" : "\n}");
-	porticoctl_reply_free(&reply);
-	return EXIT_DONE;
+	return o->value[option] == NULL ||
+	       porticoctl_options_number(porticoctl_option_text[option], o->value[option], minimum,
+					 maximum, out);
 }
 
-/* ---- stats: pages of one flat object ---- */
-
-static void print_stat(struct fy_node_pair *pair, enum output output, bool first)
+static bool parse_capture(const struct porticoctl_options *o, const char *const args[],
+			  struct porticoctl_capture *out)
 {
-	char *key = porticoctl_copy_scalar(fy_node_pair_key(pair));
-	char *value = porticoctl_copy_scalar(fy_node_pair_value(pair));
-
-	switch (output) {
-	case OUTPUT_TEXT:
-		printf("%-32s%20s\n", key, value);
-		break;
-	case OUTPUT_JSON:
-		fputs(first ? "{\n  " : ",\n  ", stdout);
-		porticoctl_print_json_string(key);
-		/* Numbers with decimals come as strings; they are numbers all the same. */
-		printf(": %s", porticoctl_is_number(value) ? value : "null");
-		break;
-	}
-	free(key);
-	free(value);
+	*out = (struct porticoctl_capture){
+		.file = args[0],
+		.filter = o->value[PORTICOCTL_FILTER],
+		.replace = porticoctl_options_has(o, PORTICOCTL_FORCE),
+		.json = porticoctl_options_has(o, PORTICOCTL_JSON),
+	};
+	return parse_number(o, PORTICOCTL_COUNT, 1, UINT64_MAX - 1, &out->count) &&
+	       parse_number(o, PORTICOCTL_SECONDS, 1, CAPTURE_SECONDS_MAX, &out->seconds) &&
+	       parse_number(o, PORTICOCTL_SNAPLEN, CAPTURE_SNAPLEN_MIN, CAPTURE_SNAPLEN_MAX,
+			    &out->snaplen_bytes);
 }
 
-static int show_stats(const struct porticoctl_socket *s, const char *command, enum output output)
+static bool check_capture(const struct porticoctl_options *o, const char *const args[])
 {
-	uint32_t shown = 0;
-	bool more = true;
+	struct porticoctl_capture capture;
 
-	for (unsigned page = 0; more && page < PAGES_MAX; page++) {
-		struct porticoctl_reply reply;
-		struct fy_node_pair *pair;
-		void *at = NULL;
-
-		if (!porticoctl_socket_ask(s, command, shown, &reply))
-			return EXIT_REFUSED;
-		more = false;
-		while ((pair = fy_node_mapping_iterate(reply.body, &at)) != NULL) {
-			print_stat(pair, output, shown == 0);
-			shown++;
-			more = true;
-		}
-		porticoctl_reply_free(&reply);
-	}
-	if (output == OUTPUT_JSON)
-		puts(shown == 0 ? "{}" : "\n}");
-	return EXIT_DONE;
+	return parse_capture(o, args, &capture);
 }
 
-/* ---- lists: pages of rows ---- */
-
-/* The number of a field; 0 if it is not there. */
-static uint32_t field_number(struct fy_node *mapping, const char *key)
+static bool run_capture(const struct porticoctl_socket *s, const struct porticoctl_options *o,
+			const char *const args[])
 {
-	struct fy_node *node = fy_node_mapping_lookup_by_string(mapping, key, strlen(key));
-	char *text = porticoctl_copy_scalar(node);
-	uint32_t number = (uint32_t)strtoul(text, NULL, 10);
+	struct porticoctl_capture capture;
 
-	free(text);
-	return number;
+	return parse_capture(o, args, &capture) &&
+	       porticoctl_capture_run(s, &capture) == PORTICOCTL_CAPTURE_OK;
 }
 
-static void add_rows(struct porticoctl_table *table, struct fy_node *body)
-{
-	struct fy_node_pair *pair;
-	void *at = NULL;
+/* ---- the table of commands ---- */
 
-	while ((pair = fy_node_mapping_iterate(body, &at)) != NULL) {
-		if (fy_node_is_mapping(fy_node_pair_value(pair)))
-			porticoctl_table_add(table, fy_node_pair_value(pair));
-	}
-}
+#define COMMAND_WORDS_MAX 2
 
-static int show_rows(const struct porticoctl_socket *s, const char *command, enum output output)
-{
-	struct porticoctl_table table = {0};
-	uint32_t cursor = 0;
-	bool more = true;
-
-	for (unsigned page = 0; more && page < PAGES_MAX; page++) {
-		struct porticoctl_reply reply;
-
-		if (!porticoctl_socket_ask(s, command, cursor, &reply)) {
-			porticoctl_table_free(&table);
-			return EXIT_REFUSED;
-		}
-		add_rows(&table, reply.body);
-		cursor = field_number(reply.body, "next");
-		more = field_number(reply.body, "more") != 0;
-		porticoctl_reply_free(&reply);
-	}
-	switch (output) {
-	case OUTPUT_TEXT:
-		porticoctl_table_print(&table);
-		break;
-	case OUTPUT_JSON:
-		porticoctl_table_print_json(&table);
-		break;
-	}
-	porticoctl_table_free(&table);
-	return EXIT_DONE;
-}
-
-/* ---- commands ---- */
+#define ALWAYS                                                                                     \
+	(PORTICOCTL_BIT(PORTICOCTL_PREFIX) | PORTICOCTL_BIT(PORTICOCTL_VERSION) |                  \
+	 PORTICOCTL_BIT(PORTICOCTL_HELP))
+#define JSON PORTICOCTL_BIT(PORTICOCTL_JSON)
 
 static const struct command {
-	const char *name;
-	int (*show)(const struct porticoctl_socket *s, const char *command, enum output output);
+	const char *words[COMMAND_WORDS_MAX]; /* the second NULL: the first alone */
+	const char *synopsis;                 /* what follows the words */
+	const char *help;
+	unsigned arg_count;
+	uint32_t options; /* besides ALWAYS */
+	bool (*check)(const struct porticoctl_options *o, const char *const args[]); /* or NULL */
+	bool (*run)(const struct porticoctl_socket *s, const struct porticoctl_options *o,
+		    const char *const args[]);
 } commands[] = {
-	{"status", show_status}, {"stats", show_stats},     {"upstreams", show_rows},
-	{"inflight", show_rows}, {"neighbours", show_rows},
+	{{"status"}, "", "what runs, on what, since when", 0, JSON, NULL, show_status},
+	{{"stats"}, "", "every counter and gauge", 0, JSON, NULL, show_stats},
+	{{"upstreams"}, "", "what is known of each server", 0, JSON, NULL, show_rows},
+	{{"inflight"}, "", "the resolutions under way", 0, JSON, NULL, show_rows},
+	{{"neighbours"},
+	 "",
+	 "the link-layer addresses of gateways and servers",
+	 0,
+	 JSON,
+	 NULL,
+	 show_rows},
+	{{"ports"},
+	 "",
+	 "the source ports of queries: how many, what keeps others out, how random they are",
+	 0,
+	 JSON,
+	 NULL,
+	 porticoctl_ports_table},
+	{{"ports", "why"},
+	 " N",
+	 "which rule keeps port N out, which process holds it, or that it is drawn from",
+	 1,
+	 JSON,
+	 porticoctl_ports_check_why,
+	 porticoctl_ports_why},
+	{{"ports", "conflicts"},
+	 "",
+	 "ports that processes took while Portico ran: which, who, when",
+	 0,
+	 JSON,
+	 NULL,
+	 show_conflicts},
+	{{"ports", "picture"},
+	 " [--ascii]",
+	 "the port space: eligible, kept out and why, under way",
+	 0,
+	 PORTICOCTL_BIT(PORTICOCTL_ASCII),
+	 NULL,
+	 porticoctl_ports_picture},
+	{{"ports", "firewall"},
+	 " nft|iptables|ip6tables [--stateful|--notrack] [--chain forward|host]",
+	 "rules that let Portico's packets through, and no others",
+	 1,
+	 PORTICOCTL_BIT(PORTICOCTL_STATEFUL) | PORTICOCTL_BIT(PORTICOCTL_NOTRACK) |
+		 PORTICOCTL_BIT(PORTICOCTL_CHAIN),
+	 porticoctl_ports_check_firewall,
+	 porticoctl_ports_firewall},
+	{{"ports", "set"},
+	 " KEY VALUE",
+	 "exclude or range (LIST, +LIST, -LIST), exclude_defaults, pool_size, rotate_s or respect_kernel, "
+	 "until the next start",
+	 2,
+	 JSON,
+	 porticoctl_ports_check_set,
+	 porticoctl_ports_set},
+	{{"ports", "audit"},
+	 " [--count N] NAME",
+	 "asks a server that echoes what it saw: do ports and IDs arrive as they left?",
+	 1,
+	 JSON | PORTICOCTL_BIT(PORTICOCTL_COUNT),
+	 porticoctl_ports_check_audit,
+	 porticoctl_ports_audit},
+	{{"capture"},
+	 " [--filter EXPR] [--count N] [--seconds S] [--snaplen N] [--force] FILE",
+	 "packets received and sent, as pcapng; FILE - is standard output",
+	 1,
+	 JSON | PORTICOCTL_BIT(PORTICOCTL_FILTER) | PORTICOCTL_BIT(PORTICOCTL_COUNT) |
+		 PORTICOCTL_BIT(PORTICOCTL_SECONDS) | PORTICOCTL_BIT(PORTICOCTL_SNAPLEN) |
+		 PORTICOCTL_BIT(PORTICOCTL_FORCE),
+	 check_capture,
+	 run_capture},
 };
 
-static const struct command *find_command(const char *name)
+static unsigned words_of(const struct command *c)
 {
-	for (size_t i = 0; i < ARRAY_COUNT(commands); i++) {
-		if (strcmp(commands[i].name, name) == 0)
-			return &commands[i];
-	}
-	return NULL;
+	return c->words[1] != NULL ? 2 : 1;
 }
 
-/* What the command line says. */
-struct command_line {
-	const char *prefix;
-	enum output output;
-	struct porticoctl_capture capture;
-	bool has_capture_options;
-};
+/* ---- usage ---- */
 
-static int run_capture(const struct command_line *line)
+static void print_command(FILE *out, const struct command *c)
 {
-	struct porticoctl_socket s;
-	int exit_code;
+	int chars = fprintf(out, "  %s%s%s%s", c->words[0], c->words[1] != NULL ? " " : "",
+			    c->words[1] != NULL ? c->words[1] : "", c->synopsis);
 
-	if (!porticoctl_socket_open(&s, line->prefix))
-		return EXIT_REFUSED;
-	exit_code = porticoctl_capture_run(&s, &line->capture) == PORTICOCTL_CAPTURE_OK
-			    ? EXIT_DONE
-			    : EXIT_REFUSED;
-	porticoctl_socket_close(&s);
-	return fflush(stdout) == 0 ? exit_code : EXIT_REFUSED;
+	if (chars + 1 >= USAGE_COLUMN)
+		fprintf(out, "\n%*s%s\n", USAGE_COLUMN, "", c->help);
+	else
+		fprintf(out, "%*s%s\n", USAGE_COLUMN - chars, "", c->help);
 }
 
-static int run(const struct command *command, const char *prefix, enum output output)
+static void print_usage(FILE *out)
 {
-	struct porticoctl_socket s;
-	int exit_code;
-
-	if (!porticoctl_socket_open(&s, prefix))
-		return EXIT_REFUSED;
-	exit_code = command->show(&s, command->name, output);
-	porticoctl_socket_close(&s);
-	return fflush(stdout) == 0 ? exit_code : EXIT_REFUSED;
-}
-
-enum option_code {
-	OPTION_FILTER = 256,
-	OPTION_COUNT,
-	OPTION_SECONDS,
-	OPTION_SNAPLEN,
-	OPTION_FORCE
-};
-
-static const struct option options[] = {
-	{"prefix", required_argument, NULL, 'p'},
-	{"json", no_argument, NULL, 'j'},
-	{"filter", required_argument, NULL, OPTION_FILTER},
-	{"count", required_argument, NULL, OPTION_COUNT},
-	{"seconds", required_argument, NULL, OPTION_SECONDS},
-	{"snaplen", required_argument, NULL, OPTION_SNAPLEN},
-	{"force", no_argument, NULL, OPTION_FORCE},
-	{"version", no_argument, NULL, 'V'},
-	{"help", no_argument, NULL, 'h'},
-	{0},
-};
-
-/* False: no such option, or no such value. */
-static bool parse_capture_option(int option, const char *value, struct porticoctl_capture *out)
-{
-	switch (option) {
-	case OPTION_FILTER:
-		out->filter = value;
-		return true;
-	case OPTION_COUNT:
-		return porticoctl_capture_number("--count", value, 1, UINT64_MAX - 1, &out->count);
-	case OPTION_SECONDS:
-		return porticoctl_capture_number("--seconds", value, 1, CAPTURE_SECONDS_MAX,
-						 &out->seconds);
-	case OPTION_SNAPLEN:
-		return porticoctl_capture_number("--snaplen", value, CAPTURE_SNAPLEN_MIN,
-						 CAPTURE_SNAPLEN_MAX, &out->snaplen_bytes);
-	case OPTION_FORCE:
-		out->replace = true;
-		return true;
-	default:
-		return false;
-	}
+	fputs("Usage: porticoctl [-p PREFIX] [--json] COMMAND\n", out);
+	for (size_t i = 0; i < ARRAY_COUNT(commands); i++)
+		print_command(out, &commands[i]);
+	fputs("Options:\n"
+	      "  -p PREFIX   the instance's dpdk.file_prefix (portico)\n"
+	      "  --json      machine-readable output\n"
+	      "  --version, --help\n"
+	      "Exit codes: 0 done, 1 refused or failed with a reason on stderr, 2 usage.\n"
+	      "Manual: porticoctl(8)\n",
+	      out);
 }
 
 static int refuse_usage(void)
 {
-	fputs(usage, stderr);
+	print_usage(stderr);
 	return EXIT_USAGE;
 }
 
-static int run_command(int argc, char **argv, struct command_line *line)
+/* A mistake within a command shows that command alone. */
+static int refuse_usage_of(const struct command *c)
 {
-	const struct command *command;
-	bool is_capture = optind < argc && strcmp(argv[optind], "capture") == 0;
+	fputs("Usage: porticoctl [-p PREFIX] [--json] COMMAND\n", stderr);
+	print_command(stderr, c);
+	return EXIT_USAGE;
+}
 
-	if (is_capture && optind + 2 == argc) {
-		line->capture.file = argv[optind + 1];
-		line->capture.json = line->output == OUTPUT_JSON;
-		return run_capture(line);
+/* ---- finding the command ---- */
+
+/* place: of the word that is not understood; before it, first is. */
+static void say_what_is(const struct porticoctl_options *o, unsigned place)
+{
+	struct suggest suggest;
+	char text[SUGGEST_TEXT_BYTES];
+
+	suggest_init(&suggest, o->words[place], strlen(o->words[place]));
+	for (size_t i = 0; place < COMMAND_WORDS_MAX && i < ARRAY_COUNT(commands); i++) {
+		const struct command *c = &commands[i];
+
+		if (place < words_of(c) && (place == 0 || strcmp(c->words[0], o->words[0]) == 0))
+			suggest_offer(&suggest, c->words[place], strlen(c->words[place]));
 	}
-	if (is_capture) {
-		fputs("porticoctl: capture: one FILE, or - for standard output\n", stderr);
-		return refuse_usage();
+	fprintf(stderr, "porticoctl: what is \"%s\"?%s\n", o->words[place],
+		suggest_text(&suggest, text));
+}
+
+static bool begins_with(const struct porticoctl_options *o, const struct command *c)
+{
+	if (o->word_count < words_of(c))
+		return false;
+	for (unsigned i = 0; i < words_of(c); i++) {
+		if (strcmp(o->words[i], c->words[i]) != 0)
+			return false;
 	}
-	if (line->has_capture_options) {
-		fputs("porticoctl: --filter, --count, --seconds, --snaplen and --force are "
-		      "capture's\n",
-		      stderr);
-		return refuse_usage();
+	return true;
+}
+
+/* The one of most words. NULL: there is none. */
+static const struct command *find_command(const struct porticoctl_options *o)
+{
+	const struct command *best = NULL;
+
+	for (size_t i = 0; i < ARRAY_COUNT(commands); i++) {
+		if (begins_with(o, &commands[i]) &&
+		    (best == NULL || words_of(&commands[i]) > words_of(best)))
+			best = &commands[i];
 	}
-	command = optind + 1 == argc ? find_command(argv[optind]) : NULL;
-	if (command != NULL)
-		return run(command, line->prefix, line->output);
-	if (optind < argc)
-		fprintf(stderr, "porticoctl: what is \"%s\"?\n", argv[argc - 1]);
-	return refuse_usage();
+	return best;
+}
+
+/* False: printed what is wrong. */
+static bool check_args(const struct porticoctl_options *o, const struct command *c)
+{
+	unsigned given = o->word_count - words_of(c);
+
+	if (given > c->arg_count) {
+		say_what_is(o, words_of(c) + c->arg_count);
+		return false;
+	}
+	if (given < c->arg_count) {
+		fprintf(stderr, "porticoctl: %s%s%s: something is missing\n", c->words[0],
+			c->words[1] != NULL ? " " : "", c->words[1] != NULL ? c->words[1] : "");
+		return false;
+	}
+	for (unsigned i = 0; i < PORTICOCTL_OPTION_COUNT; i++) {
+		if (o->value[i] != NULL && ((c->options | ALWAYS) & PORTICOCTL_BIT(i)) == 0) {
+			fprintf(stderr, "porticoctl: %s is not an option of %s%s%s\n",
+				porticoctl_option_text[i], c->words[0],
+				c->words[1] != NULL ? " " : "",
+				c->words[1] != NULL ? c->words[1] : "");
+			return false;
+		}
+	}
+	return c->check == NULL || c->check(o, o->words + words_of(c));
+}
+
+static int run(const struct command *c, const struct porticoctl_options *o)
+{
+	const char *prefix = o->value[PORTICOCTL_PREFIX];
+	struct porticoctl_socket s;
+	bool good;
+
+	if (!porticoctl_socket_open(&s, prefix != NULL ? prefix : "portico"))
+		return EXIT_REFUSED;
+	good = c->run(&s, o, o->words + words_of(c));
+	porticoctl_socket_close(&s);
+	return fflush(stdout) == 0 && good ? EXIT_DONE : EXIT_REFUSED;
 }
 
 int main(int argc, char **argv)
 {
-	struct command_line line = {.prefix = "portico", .output = OUTPUT_TEXT};
-	int option;
+	struct porticoctl_options o;
+	const struct command *command;
 
-	while ((option = getopt_long(argc, argv, "p:h", options, NULL)) != -1) {
-		switch (option) {
-		case 'p':
-			line.prefix = optarg;
-			break;
-		case 'j':
-			line.output = OUTPUT_JSON;
-			break;
-		case 'V':
-			puts("porticoctl " PORTICO_VERSION);
-			return EXIT_DONE;
-		case 'h':
-			fputs(usage, stdout);
-			return EXIT_DONE;
-		default:
-			if (!parse_capture_option(option, optarg, &line.capture))
-				return refuse_usage();
-			line.has_capture_options = true;
-			break;
-		}
+	if (!porticoctl_options_parse(argc, argv, &o))
+		return refuse_usage();
+	if (porticoctl_options_has(&o, PORTICOCTL_VERSION)) {
+		puts("porticoctl " PORTICO_VERSION);
+		return EXIT_DONE;
 	}
-	return run_command(argc, argv, &line);
+	if (porticoctl_options_has(&o, PORTICOCTL_HELP)) {
+		print_usage(stdout);
+		return EXIT_DONE;
+	}
+	command = find_command(&o);
+	if (command == NULL) {
+		if (o.word_count > 0)
+			say_what_is(&o, 0);
+		return refuse_usage();
+	}
+	if (!check_args(&o, command))
+		return refuse_usage_of(command);
+	return run(command, &o);
 }

@@ -64,24 +64,6 @@ static uint64_t now_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-bool porticoctl_capture_number(const char *option, const char *value, uint64_t minimum,
-			       uint64_t maximum, uint64_t *out)
-{
-	unsigned long long number;
-	char *end;
-
-	errno = 0;
-	number = strtoull(value, &end, 10);
-	if (value[0] >= '0' && value[0] <= '9' && *end == '\0' && errno == 0 && number >= minimum &&
-	    number <= maximum) {
-		*out = number;
-		return true;
-	}
-	fprintf(stderr, "porticoctl: %s %s: a number from %" PRIu64 " to %" PRIu64 " is wanted\n",
-		option, value, minimum, maximum);
-	return false;
-}
-
 static void complain(struct run *r, const char *what, int error)
 {
 	fprintf(stderr, "porticoctl: capture: %s: %s\n", what, strerror(error));

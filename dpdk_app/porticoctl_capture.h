@@ -30,10 +30,6 @@ enum porticoctl_capture_result {
 	PORTICOCTL_CAPTURE_FAILED, /* printed why */
 };
 
-/* False: printed what is wrong with the option's value. */
-MUST_USE bool porticoctl_capture_number(const char *option, const char *value, uint64_t minimum,
-					uint64_t maximum, uint64_t *out);
-
 /* Until the capture ends; the summary goes to stdout, or to stderr where the packets go to stdout. */
 MUST_USE enum porticoctl_capture_result porticoctl_capture_run(const struct porticoctl_socket *s,
 							       const struct porticoctl_capture *c);

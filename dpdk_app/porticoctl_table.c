@@ -36,19 +36,33 @@ char *porticoctl_copy_scalar(struct fy_node *node)
 	return or_die(text == NULL ? strdup("") : strndup(text, length));
 }
 
-bool porticoctl_is_number(const char *text)
+static const char *skip_digits(const char *p)
 {
-	const char *p = text;
-
 	while (isdigit((unsigned char)*p))
 		p++;
-	if (p == text)
+	return p;
+}
+
+bool porticoctl_is_number(const char *text)
+{
+	const char *end = skip_digits(text);
+
+	if (end == text)
 		return false;
-	if (*p != '.')
-		return *p == '\0';
-	for (text = ++p; isdigit((unsigned char)*p); p++)
-		;
-	return p > text && *p == '\0';
+	if (*end == '.') {
+		text = end + 1;
+		end = skip_digits(text);
+		if (end == text)
+			return false;
+	}
+	if (*end == 'e') {
+		text = end + 1;
+		text += *text == '+' || *text == '-';
+		end = skip_digits(text);
+		if (end == text)
+			return false;
+	}
+	return *end == '\0';
 }
 
 /* Is key the same as base, followed by _ and a number? */
@@ -172,15 +186,24 @@ static void measure(const struct porticoctl_table *t, int widths[PORTICOCTL_FIEL
 	}
 }
 
+/* What processes are called, say: a terminal would obey control characters. */
+static void print_plain(const char *text)
+{
+	for (const unsigned char *p = (const unsigned char *)text; *p != '\0'; p++)
+		putchar(*p < 0x20 || *p == 0x7f ? '?' : *p);
+}
+
 static void print_cell(const struct porticoctl_row *row, unsigned idx, const char *text,
 		       const int widths[PORTICOCTL_FIELDS_MAX])
 {
 	bool last = idx + 1 == row->field_count;
+	int blanks = widths[idx] - (int)strlen(text);
 
 	if (row->fields[idx].is_number)
-		printf("%*s", widths[idx], text);
-	else
-		printf("%-*s", last ? 0 : widths[idx], text);
+		printf("%*s", blanks, "");
+	print_plain(text);
+	if (!row->fields[idx].is_number && !last)
+		printf("%*s", blanks, "");
 	fputs(last ? "\n" : "  ", stdout);
 }
 

@@ -41,7 +41,7 @@ char *porticoctl_copy_scalar(struct fy_node *node);
 
 /* A JSON string with its quotes. */
 void porticoctl_print_json_string(const char *text);
-/* Digits, or digits with one dot: what JSON takes as a number. */
+/* Digits, with one dot and an exponent or without: what JSON takes as a number. */
 bool porticoctl_is_number(const char *text);
 
 #endif
