@@ -120,6 +120,8 @@ const struct engine_way *engine_way_choose(struct engine *e, const struct engine
 	const struct engine_way *ways[OUTGOING_MAX];
 	unsigned way_count = 0;
 
+	if (LIKELY(route->way_count == 1 && e->sources_empty == 0))
+		return &route->ways[0];
 	for (unsigned i = 0; i < route->way_count; i++)
 		if ((e->sources_empty >> route->ways[i].outgoing_idx & 1) == 0)
 			ways[way_count++] = &route->ways[i];
