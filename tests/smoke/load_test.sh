@@ -52,12 +52,14 @@ for attempt in 1 2 3; do
 	before_queries=$(lab_stat upstream_queries)
 	before_retries=$(lab_stat upstream_retries)
 	before_coalesced=$(lab_stat coalesced)
+	before_dropped=$(lab_stat tx_dropped)
 	sample &
 	sample_pid=$!
 	result=$(load "q$attempt" $((QPS * DURATION)) -n 1 -Q "$QPS" -l $((DURATION + 10)))
 	wait $sample_pid
-	! grep -Eq 'Queries lost: +0 ' <<<"$result" || break
-	echo "     | attempt $attempt:$(sed -n 's/.*Queries lost: */ lost /p' <<<"$result")"
+	dropped=$(($(lab_stat tx_dropped) - before_dropped))
+	! grep -Eq 'Queries lost: +0 ' <<<"$result" || [ "$dropped" -gt 0 ] || break
+	echo "     | attempt $attempt:$(sed -n 's/.*Queries lost: */ lost /p' <<<"$result"), not taken by the device $dropped"
 	run=$(date +%s)
 done
 sent=$(figure 'Queries sent' "$result")
@@ -76,7 +78,7 @@ expect_equal "each question was asked upstream, once" $((sent + 200)) \
 # What the server's socket did not hold while it had no core.
 expect_between "but for a few that were lost on the way to the server" 0 $((sent / 100)) $retries
 expect_equal "none twice under way" 0 $(($(lab_stat coalesced) - before_coalesced))
-expect_equal "no packet was dropped on the way out" 0 "$(lab_stat tx_dropped)"
+expect_equal "no packet was dropped on the way out" 0 "$dropped"
 expect_equal "nothing is left" "0 0 0" "$(lab_stat tickets_out) $(lab_stat resolutions_active) $(lab_stat waiters)"
 
 expect "the outcomes add up" lab_outcomes_add_up
