@@ -217,7 +217,9 @@ static void reply_now(struct engine *e, struct rx_slot *slot, const struct engin
 static bool is_allowed(const struct engine_config *c, const struct address *client)
 {
 	for (unsigned i = 0; i < c->allow_count; i++)
-		if (prefix_contains(&c->allow[i], client))
+		/* ::/0 is every IPv6 address, not the mapped IPv4 ones within it. */
+		if (address_is_v4(&c->allow[i].address) == address_is_v4(client) &&
+		    prefix_contains(&c->allow[i], client))
 			return true;
 	return false;
 }

@@ -70,8 +70,9 @@ static void config_default(struct rig *r)
 			(struct engine_outgoing){own[i].address, 128, 0, &r->source_now[i]};
 	}
 	c->source_generation = &r->source_generation;
-	c->allow_count = 1;
+	c->allow_count = 2;
 	c->allow[0] = (struct prefix){rig_address("::"), 0};
+	c->allow[1] = (struct prefix){rig_address("0.0.0.0"), 96};
 	c->server_count = RIG_SERVER_COUNT;
 	for (unsigned i = 0; i < RIG_SERVER_COUNT; i++) {
 		c->server_endpoints[i] = (struct endpoint){rig_address(servers[i]), DNS_PORT};

@@ -46,6 +46,34 @@ static void engine_client__refuses_clients_that_are_not_allowed(void)
 	rig_finish(r);
 }
 
+/* All of one family is not all. */
+static void engine_client__allows_families_apart(void)
+{
+	static const struct {
+		const char *address;
+		uint8_t bits;
+		enum rig_family family;
+	} all[] = {{"::", 0, RIG_V6}, {"0.0.0.0", 96, RIG_V4}};
+
+	for (size_t i = 0; i < ARRAY_COUNT(all); i++) {
+		struct rig *r = rig_new(1);
+		struct rig_question v4 = {.name = "www.example.com", .family = RIG_V4};
+		struct rig_question v6 = {.name = "www.example.com", .family = RIG_V6};
+
+		r->config.allow_count = 1;
+		r->config.allow[0] = (struct prefix){rig_address(all[i].address), all[i].bits};
+		rig_start(r);
+		CU_ASSERT_EQUAL(rig_ask(r, &v4), all[i].family == RIG_V4
+							 ? COUNTER_QUESTION_NEW
+							 : COUNTER_QUESTION_REPLIED);
+		CU_ASSERT_EQUAL(rig_ask(r, &v6), all[i].family == RIG_V6
+							 ? COUNTER_QUESTION_NEW
+							 : COUNTER_QUESTION_REPLIED);
+		rig_forget(r);
+		rig_finish(r);
+	}
+}
+
 static void engine_client__refuses_names_of_no_zone(void)
 {
 	static const int servers[] = {RIG_SERVER_V4_LINK, -1};
@@ -427,6 +455,7 @@ static void engine_client__keeps_within_the_mtu(void)
 static const struct unit_test tests[] = {
 	UNIT_TEST(engine_client__keeps_within_the_mtu),
 	UNIT_TEST(engine_client__refuses_clients_that_are_not_allowed),
+	UNIT_TEST(engine_client__allows_families_apart),
 	UNIT_TEST(engine_client__refuses_names_of_no_zone),
 	UNIT_TEST(engine_client__answers_any_with_hinfo),
 	UNIT_TEST(engine_client__gives_server_cookies),
