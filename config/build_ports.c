@@ -213,7 +213,7 @@ static void check_identifiers(struct build *b)
 	char text[TEXT_ADDRESS_BYTES];
 
 	for (unsigned i = 0; i < c->outgoing_count && !setting->broken; i++) {
-		unsigned host_bits = 8 * ADDRESS_BYTES - c->outgoing[i].prefix_bits;
+		unsigned host_bits = ADDRESS_BITS - c->outgoing[i].prefix_bits;
 		uint64_t most = SOURCE_IDENTIFIERS_MAX;
 
 		if (host_bits == 0)

@@ -189,7 +189,7 @@ static void check_interface(const struct config_interface *i)
 	CHECK(i->line >= 1 && i->column >= 1);
 	CHECK(i->kernel <= CONFIG_KERNEL_NONE);
 	for (unsigned k = 0; k < i->address_count; k++)
-		CHECK(i->addresses[k].bits <= 8 * ADDRESS_BYTES &&
+		CHECK(i->addresses[k].bits <= ADDRESS_BITS &&
 		      (!address_is_v4(&i->addresses[k].address) ||
 		       i->addresses[k].bits >= 8 * ADDRESS_V4_OFFSET));
 }
@@ -218,11 +218,11 @@ static void check_outgoing(const struct config *c, const struct config_outgoing 
 	struct prefix own = {.address = o->address, .bits = o->prefix_bits};
 
 	CHECK(o->interface_idx < c->interface_count);
-	CHECK(o->prefix_bits == 8 * ADDRESS_BYTES ||
+	CHECK(o->prefix_bits == ADDRESS_BITS ||
 	      (o->prefix_bits >= OPTIONS_SOURCE_BITS_MIN &&
 	       o->prefix_bits <= OPTIONS_SOURCE_BITS_MAX && !address_is_v4(&o->address)));
 	CHECK(!address_class_clear_host_bits(&own));
-	if (o->prefix_bits == 8 * ADDRESS_BYTES)
+	if (o->prefix_bits == ADDRESS_BITS)
 		CHECK(build_interface_of(c, &o->address) == o->interface_idx);
 	/* An address belongs to one of them only. */
 	for (unsigned i = 0; i < c->outgoing_count; i++)

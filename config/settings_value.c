@@ -109,7 +109,7 @@ static bool read_network(const struct reading *r)
 	/* A plain address is a network of one. */
 	if (result == TEXT_NO_LENGTH) {
 		result = text_value_address(r->node->text, &prefix->address);
-		prefix->bits = 8 * ADDRESS_BYTES;
+		prefix->bits = ADDRESS_BITS;
 	}
 	return take_text_result(r, result);
 }

@@ -69,7 +69,7 @@ static void fill_source_prefixes(struct frame_interface *to, const struct config
 	for (unsigned i = 0; i < config->outgoing_count; i++) {
 		const struct config_outgoing *from = &config->outgoing[i];
 
-		if (from->interface_idx == interface_idx && from->prefix_bits < 8 * ADDRESS_BYTES)
+		if (from->interface_idx == interface_idx && from->prefix_bits < ADDRESS_BITS)
 			to->source_prefixes[to->source_prefix_count++] =
 				(struct prefix){from->address, from->prefix_bits};
 	}

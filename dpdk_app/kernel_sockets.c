@@ -157,7 +157,7 @@ bool kernel_socket_meets(const struct kernel_socket *socket, const struct prefix
 
 bool kernel_socket_covers(const struct kernel_socket *socket, const struct address *address)
 {
-	const struct prefix one = {.address = *address, .bits = 8 * ADDRESS_BYTES};
+	const struct prefix one = {.address = *address, .bits = ADDRESS_BITS};
 
 	return kernel_socket_meets(socket, &one);
 }

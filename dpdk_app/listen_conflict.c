@@ -20,7 +20,7 @@ struct search {
 static bool holds(const struct search *s, const struct kernel_socket *socket,
 		  const struct endpoint *endpoint)
 {
-	const struct prefix one = {.address = endpoint->address, .bits = 8 * ADDRESS_BYTES};
+	const struct prefix one = {.address = endpoint->address, .bits = ADDRESS_BITS};
 
 	if (socket->bound.port != endpoint->port || !kernel_socket_meets(socket, &one))
 		return false;

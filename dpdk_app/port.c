@@ -481,7 +481,7 @@ static bool has_source_prefix(const struct setup *s)
 	for (unsigned i = 0; i < s->config->outgoing_count; i++) {
 		const struct config_outgoing *outgoing = &s->config->outgoing[i];
 
-		if (outgoing->interface_idx == s->idx && outgoing->prefix_bits < 8 * ADDRESS_BYTES)
+		if (outgoing->interface_idx == s->idx && outgoing->prefix_bits < ADDRESS_BITS)
 			return true;
 	}
 	return false;

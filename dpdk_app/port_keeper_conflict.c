@@ -210,7 +210,7 @@ static void tell_listener(struct port_keeper *k, unsigned idx)
 {
 	const struct endpoint *endpoint = &k->config->listen[idx].endpoint;
 	const struct port_networks one = {
-		.count = 1, .list = {{.address = endpoint->address, .bits = 8 * ADDRESS_BYTES}}};
+		.count = 1, .list = {{.address = endpoint->address, .bits = ADDRESS_BITS}}};
 	struct port_map port = {{0}};
 	struct port_holder holder;
 	char text[TEXT_ENDPOINT_BYTES];

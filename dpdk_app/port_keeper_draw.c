@@ -201,7 +201,7 @@ static bool is_server(const struct config *c, const struct address *address)
 /* On our interfaces, a gateway, a server or the kernel's own: not to be taken by chance. */
 static bool is_somebodys(const struct port_keeper *k, const struct address *address)
 {
-	const struct prefix one = {.address = *address, .bits = 8 * ADDRESS_BYTES};
+	const struct prefix one = {.address = *address, .bits = ADDRESS_BITS};
 	const struct config *c = k->config;
 
 	for (unsigned i = 0; i < c->interface_count; i++) {
@@ -260,7 +260,7 @@ bool port_keeper_draw_identifiers(struct port_keeper *k, struct kept_address *a,
 	uint16_t count = 0;
 
 	/* Those that were replaced last must be through first. */
-	if (a->outgoing->prefix_bits == 8 * ADDRESS_BYTES || a->retiring_count > 0)
+	if (a->outgoing->prefix_bits == ADDRESS_BITS || a->retiring_count > 0)
 		return true;
 	while (count < k->settings.v6_identifiers) {
 		uint64_t identifier = draw_identifier(k, a, drawn, count);
@@ -315,7 +315,7 @@ void port_keeper_draw_build(const struct kept_address *a, struct source_set *out
 
 bool port_keeper_draw_rotates(const struct port_keeper *k, const struct kept_address *a)
 {
-	return a->outgoing->prefix_bits < 8 * ADDRESS_BYTES ||
+	return a->outgoing->prefix_bits < ADDRESS_BITS ||
 	       (k->settings.send_port == 0 && k->settings.pool_size != 0 &&
 		k->settings.pool_size < a->plan.counts[PORT_ELIGIBLE]);
 }

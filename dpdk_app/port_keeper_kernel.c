@@ -125,8 +125,7 @@ static void note_listener(struct port_keeper *k, const struct kernel_socket *soc
 {
 	for (unsigned i = 0; i < k->config->listen_count; i++) {
 		const struct config_listen *l = &k->config->listen[i];
-		const struct prefix one = {.address = l->endpoint.address,
-					   .bits = 8 * ADDRESS_BYTES};
+		const struct prefix one = {.address = l->endpoint.address, .bits = ADDRESS_BITS};
 
 		if (socket->bound.port == l->endpoint.port &&
 		    xdp_is_shared(k->xdp, l->interface_idx) && kernel_socket_meets(socket, &one) &&

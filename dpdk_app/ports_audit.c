@@ -7,11 +7,11 @@
 #include <time.h>
 
 #include "dpdk_app/ports_audit_verdict.h"
+#include "dpdk_app/telemetry_rows.h"
 #include "dpdk_app/text.h"
 
 #define LABEL_BYTES 6 /* random, twice as many hex digits */
 #define LABEL_CHARS (2 * LABEL_BYTES)
-#define KEY_BYTES 16
 /* A name is shown in one string of a reply, which is cut at RTE_TEL_MAX_STRING_LEN. */
 #define NAME_CHARS_MAX (RTE_TEL_MAX_STRING_LEN - 1 - LABEL_CHARS - 1)
 static_assert(PORTS_AUDIT_ROUND == ENGINE_ASKS_MAX, "a round fits a worker");
@@ -225,17 +225,15 @@ static bool await_all(struct round *r, uint64_t deadline_ms)
 static void add_row(const struct round *r, unsigned i)
 {
 	const struct question *q = &r->questions[i];
-	struct rte_tel_data *row = rte_tel_data_alloc();
+	struct rte_tel_data *row = telemetry_row_start();
 	char answer[PORTS_AUDIT_TEXT_BYTES];
 	char address[TEXT_ADDRESS_BYTES] = "";
-	char key[KEY_BYTES];
 
 	if (row == NULL)
 		return;
 	ports_audit_text((struct span){q->asked.answer, q->asked.answer_bytes}, answer);
 	if (q->asked.local.port != 0)
 		text_address(&q->asked.local.address, address);
-	rte_tel_data_start_dict(row);
 	rte_tel_data_add_dict_string(row, "name", q->text);
 	rte_tel_data_add_dict_u64(row, "rcode",
 				  q->asked.done ? q->asked.rcode : DNS_RCODE_SERVFAIL);
@@ -243,8 +241,7 @@ static void add_row(const struct round *r, unsigned i)
 	rte_tel_data_add_dict_u64(row, "port", q->asked.local.port);
 	rte_tel_data_add_dict_u64(row, "id", q->asked.id);
 	rte_tel_data_add_dict_string(row, "answer", answer);
-	snprintf(key, sizeof(key), "%u", i);
-	rte_tel_data_add_dict_container(r->data, key, row, 0);
+	telemetry_row_add(r->data, i, row);
 }
 
 void ports_audit_reply(const struct ports_audit_sources *from, const char *name,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "dpdk_app/mailbox.h"
+#include "dpdk_app/telemetry_rows.h"
 #include "dpdk_app/text.h"
 
 /* A string of a reply is cut at RTE_TEL_MAX_STRING_LEN; longer names come in parts. */
@@ -81,30 +82,6 @@ static void add_neighbour(struct rte_tel_data *row, const struct engine_neighbou
 	rte_tel_data_add_dict_u64(row, "moves", from->moves);
 }
 
-static struct rte_tel_data *start_row(void)
-{
-	struct rte_tel_data *row = rte_tel_data_alloc();
-
-	if (row != NULL)
-		rte_tel_data_start_dict(row);
-	return row;
-}
-
-/* Telemetry 22.11 has no lists of dictionaries: a row is an entry named by its number. */
-static void add_row(struct rte_tel_data *data, unsigned idx, struct rte_tel_data *row)
-{
-	char key[KEY_BYTES];
-
-	snprintf(key, sizeof(key), "%u", idx);
-	rte_tel_data_add_dict_container(data, key, row, 0);
-}
-
-static void add_cursor(struct rte_tel_data *data, uint32_t next)
-{
-	rte_tel_data_add_dict_u64(data, "next", next);
-	rte_tel_data_add_dict_u64(data, "more", next != ENGINE_REPORT_END);
-}
-
 /* ---- asking ---- */
 
 /* A page of a worker's report, its own to keep until it is asked again. NULL: it is silent, and the reply says so. */
@@ -146,14 +123,14 @@ void report_upstreams(const struct report_sources *from, uint32_t cursor, struct
 		for (unsigned i = 0; i < row_count && i < m->row_count; i++)
 			engine_upstream_row_add(&rows[i], &m->rows.upstreams[i]);
 	}
-	add_cursor(data, next);
+	telemetry_cursor_add(data, next);
 	for (unsigned i = 0; i < row_count; i++) {
-		struct rte_tel_data *row = start_row();
+		struct rte_tel_data *row = telemetry_row_start();
 
 		if (row == NULL)
 			return;
 		add_upstream(row, &rows[i]);
-		add_row(data, i, row);
+		telemetry_row_add(data, i, row);
 	}
 }
 
@@ -173,20 +150,20 @@ void report_inflight(const struct report_sources *from, uint32_t cursor, struct 
 	const struct mailbox *m;
 
 	if (worker_idx >= from->worker_count) {
-		add_cursor(data, ENGINE_REPORT_END);
+		telemetry_cursor_add(data, ENGINE_REPORT_END);
 		return;
 	}
 	m = ask(from, worker_idx, MAILBOX_INFLIGHT, cursor & CURSOR_PLACE_MASK, data);
 	if (m == NULL)
 		return;
-	add_cursor(data, inflight_next(from, worker_idx, m->cursor));
+	telemetry_cursor_add(data, inflight_next(from, worker_idx, m->cursor));
 	for (unsigned i = 0; i < m->row_count; i++) {
-		struct rte_tel_data *row = start_row();
+		struct rte_tel_data *row = telemetry_row_start();
 
 		if (row == NULL)
 			return;
 		add_inflight(row, &m->rows.inflight[i], worker_idx);
-		add_row(data, i, row);
+		telemetry_row_add(data, i, row);
 	}
 }
 
@@ -197,14 +174,14 @@ void report_neighbours(const struct report_sources *from, uint32_t cursor,
 
 	if (m == NULL)
 		return;
-	add_cursor(data, m->cursor);
+	telemetry_cursor_add(data, m->cursor);
 	for (unsigned i = 0; i < m->row_count; i++) {
-		struct rte_tel_data *row = start_row();
+		struct rte_tel_data *row = telemetry_row_start();
 
 		if (row == NULL)
 			return;
 		add_neighbour(row, &m->rows.neighbours[i], from->config);
-		add_row(data, i, row);
+		telemetry_row_add(data, i, row);
 	}
 }
 

@@ -8,43 +8,19 @@
 #include <time.h>
 
 #include "config/text_value.h"
+#include "dpdk_app/telemetry_rows.h"
 
 /* What a page of at most 16 KiB and 256 entries holds at the longest. */
 #define ROWS_PAGE 8
 #define RANGES_PAGE 120
 #define CONFLICTS_PAGE 32
 #define ALLOW_PAGE 128
-#define KEY_BYTES 16
 #define SETTING_KEY_BYTES 64
 #define TIME_BYTES 32
 #define CURSOR_PORT_BITS 16
-#define CURSOR_END UINT32_MAX
 #define PORT_LAST (PORT_COUNT - 1)
 
 static_assert(OUTGOING_MAX << CURSOR_PORT_BITS <= INT32_MAX, "no cursor is the end");
-
-static struct rte_tel_data *start_row(void)
-{
-	struct rte_tel_data *row = rte_tel_data_alloc();
-
-	if (row != NULL)
-		rte_tel_data_start_dict(row);
-	return row;
-}
-
-static void add_row(struct rte_tel_data *data, unsigned idx, struct rte_tel_data *row)
-{
-	char key[KEY_BYTES];
-
-	snprintf(key, sizeof(key), "%u", idx);
-	rte_tel_data_add_dict_container(data, key, row, 0);
-}
-
-static void add_cursor(struct rte_tel_data *data, uint32_t next)
-{
-	rte_tel_data_add_dict_u64(data, "next", next);
-	rte_tel_data_add_dict_u64(data, "more", next != CURSOR_END);
-}
 
 static void add_refusal(struct rte_tel_data *data, const char *why)
 {
@@ -58,8 +34,8 @@ static const char *outgoing_text(const struct config_outgoing *o, char text[TEXT
 {
 	const struct prefix prefix = {.address = o->address, .bits = o->prefix_bits};
 
-	return o->prefix_bits == 8 * ADDRESS_BYTES ? text_value_of_address(&o->address, text)
-						   : text_value_of_prefix(&prefix, text);
+	return o->prefix_bits == ADDRESS_BITS ? text_value_of_address(&o->address, text)
+					      : text_value_of_prefix(&prefix, text);
 }
 
 /* "": there is none yet. */
@@ -126,14 +102,14 @@ void telemetry_ports_rows(const struct telemetry_ports_sources *from, uint32_t c
 	const uint32_t end =
 		cursor < count && count - cursor > ROWS_PAGE ? cursor + ROWS_PAGE : count;
 
-	add_cursor(data, end < count ? end : CURSOR_END);
+	telemetry_cursor_add(data, end < count ? end : TELEMETRY_CURSOR_END);
 	for (uint32_t i = cursor; i < end; i++) {
-		struct rte_tel_data *row = start_row();
+		struct rte_tel_data *row = telemetry_row_start();
 
 		if (row == NULL)
 			return;
 		add_address(from->config, row, i, &rows[i]);
-		add_row(data, i - cursor, row);
+		telemetry_row_add(data, i - cursor, row);
 	}
 }
 
@@ -165,7 +141,7 @@ static uint16_t last_alike(const struct space *s, uint16_t first)
 static bool add_run(struct rte_tel_data *data, unsigned idx, unsigned outgoing_idx,
 		    const struct space *s, uint16_t first, uint16_t last)
 {
-	struct rte_tel_data *row = start_row();
+	struct rte_tel_data *row = telemetry_row_start();
 
 	if (row == NULL)
 		return false;
@@ -175,7 +151,7 @@ static bool add_run(struct rte_tel_data *data, unsigned idx, unsigned outgoing_i
 	rte_tel_data_add_dict_string(row, "verdict", port_verdict_text[s->plan.verdict[first]]);
 	rte_tel_data_add_dict_u64(row, "drawn", port_map_has(&s->drawn, first));
 	rte_tel_data_add_dict_u64(row, "accepted", port_map_has(&s->accepted, first));
-	add_row(data, idx, row);
+	telemetry_row_add(data, idx, row);
 	return true;
 }
 
@@ -204,11 +180,11 @@ void telemetry_ports_ranges(const struct telemetry_ports_sources *from, uint32_t
 		if (first == PORT_COUNT)
 			cursor = (outgoing_idx + 1) << CURSOR_PORT_BITS;
 		if (cursor >> CURSOR_PORT_BITS >= from->config->outgoing_count || count == 0)
-			cursor = CURSOR_END;
+			cursor = TELEMETRY_CURSOR_END;
 	} else {
-		cursor = CURSOR_END;
+		cursor = TELEMETRY_CURSOR_END;
 	}
-	add_cursor(data, cursor);
+	telemetry_cursor_add(data, cursor);
 	free(s);
 }
 
@@ -227,7 +203,7 @@ void telemetry_ports_why(const struct telemetry_ports_sources *from, const char 
 		return;
 	}
 	for (unsigned i = 0; i < from->config->outgoing_count; i++) {
-		struct rte_tel_data *row = start_row();
+		struct rte_tel_data *row = telemetry_row_start();
 		char text[TEXT_ADDRESS_BYTES], why[PORT_KEEPER_WHY_BYTES];
 
 		if (row == NULL)
@@ -239,9 +215,9 @@ void telemetry_ports_why(const struct telemetry_ports_sources *from, const char 
 		rte_tel_data_add_dict_string(row, "verdict",
 					     port_verdict_text[s->plan.verdict[number]]);
 		rte_tel_data_add_dict_string(row, "why", why);
-		add_row(data, i, row);
+		telemetry_row_add(data, i, row);
 	}
-	add_cursor(data, CURSOR_END);
+	telemetry_cursor_add(data, TELEMETRY_CURSOR_END);
 	free(s);
 }
 
@@ -265,10 +241,11 @@ void telemetry_ports_conflicts(const struct telemetry_ports_sources *from, uint3
 	struct port_conflict conflicts[CONFLICTS_PAGE + 1];
 	unsigned count = port_keeper_conflicts(from->keeper, cursor, conflicts, CONFLICTS_PAGE + 1);
 
-	add_cursor(data, count > CONFLICTS_PAGE ? cursor + CONFLICTS_PAGE : CURSOR_END);
+	telemetry_cursor_add(data, count > CONFLICTS_PAGE ? cursor + CONFLICTS_PAGE
+							  : TELEMETRY_CURSOR_END);
 	for (unsigned i = 0; i < count && i < CONFLICTS_PAGE; i++) {
 		const struct port_conflict *c = &conflicts[i];
-		struct rte_tel_data *row = start_row();
+		struct rte_tel_data *row = telemetry_row_start();
 		char text[TEXT_ADDRESS_BYTES], time[TIME_BYTES];
 
 		if (row == NULL)
@@ -280,7 +257,7 @@ void telemetry_ports_conflicts(const struct telemetry_ports_sources *from, uint3
 		rte_tel_data_add_dict_u64(row, "pid", (uint64_t)c->pid);
 		rte_tel_data_add_dict_string(row, "since", time_text(c->since_s, time));
 		rte_tel_data_add_dict_string(row, "until", time_text(c->until_s, time));
-		add_row(data, i, row);
+		telemetry_row_add(data, i, row);
 	}
 }
 
@@ -312,14 +289,14 @@ void telemetry_ports_allow(const struct telemetry_ports_sources *from, uint32_t 
 
 		if (is_covered(c, cursor))
 			continue;
-		row = start_row();
+		row = telemetry_row_start();
 		if (row == NULL)
 			break;
 		rte_tel_data_add_dict_string(row, "prefix",
 					     text_value_of_prefix(&c->allow[cursor], text));
-		add_row(data, count++, row);
+		telemetry_row_add(data, count++, row);
 	}
-	add_cursor(data, cursor < c->allow_count ? cursor : CURSOR_END);
+	telemetry_cursor_add(data, cursor < c->allow_count ? cursor : TELEMETRY_CURSOR_END);
 }
 
 /* ---- settings ---- */

@@ -363,7 +363,7 @@ static void warn_of_prefixes(const struct choice *c)
 		const struct config_outgoing *outgoing = &c->config->outgoing[i];
 		char text[TEXT_ADDRESS_BYTES];
 
-		if (outgoing->interface_idx != c->idx || outgoing->prefix_bits >= 8 * ADDRESS_BYTES)
+		if (outgoing->interface_idx != c->idx || outgoing->prefix_bits >= ADDRESS_BITS)
 			continue;
 		log_write(
 			CONFIG_LOG_WARNING, "xdp",
