@@ -155,13 +155,6 @@ bool kernel_socket_meets(const struct kernel_socket *socket, const struct prefix
 	return prefix_contains(network, &socket->bound.address);
 }
 
-bool kernel_socket_covers(const struct kernel_socket *socket, const struct address *address)
-{
-	const struct prefix one = {.address = *address, .bits = ADDRESS_BITS};
-
-	return kernel_socket_meets(socket, &one);
-}
-
 /* ---- whose socket ---- */
 
 /* What a walk of /proc looks for. */

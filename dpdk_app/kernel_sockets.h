@@ -27,9 +27,7 @@ typedef void kernel_socket_visit(const struct kernel_socket *socket, void *conte
 MUST_USE bool kernel_sockets_each(kernel_socket_visit *visit, void *context);
 
 bool kernel_socket_is_wildcard(const struct kernel_socket *socket);
-/* Is a socket bound so for packets to this address, if they come to its interface? */
-bool kernel_socket_covers(const struct kernel_socket *socket, const struct address *address);
-/* Or to any address of this network? */
+/* Is a socket bound so for packets to an address of this network, if they come to its interface? */
 bool kernel_socket_meets(const struct kernel_socket *socket, const struct prefix *network);
 
 /* The sockets of any kind that this process has open (/proc/self/fd). Returns how many, `most` at most. */
