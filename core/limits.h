@@ -11,12 +11,17 @@
 #define INTERFACE_ADDRESSES_MAX 32 /* of both families, an interface */
 #define INTERFACE_GATEWAYS_MAX 2   /* one a family */
 #define LISTEN_MAX 64              /* endpoints that questions are taken on */
-#define ALLOW_PREFIXES_MAX 1024    /* client networks; scanned in order, so few hundreds at most */
+#define ALLOW_PREFIXES_MAX 1024    /* client networks; compiled: ten steps at most (acl.h) */
 #define OUTGOING_MAX 16            /* outgoing addresses, of both families */
 #define ZONES_MAX 1024             /* forward and stub zones */
 #define SERVERS_MAX 1024           /* distinct upstream endpoints over all zones */
-#define ZONE_SERVERS_MAX 16        /* servers of one zone: what one question may try */
-#define WORKERS_MAX 128            /* owner is 7 bits in an in-flight word */
+/* Places of a snapshot: what a reload has taken out keeps its place for a while, so that all may be others at once. */
+#define OUTGOING_SLOTS_MAX 32 /* a bit each of engine.sources_empty */
+#define ZONE_SLOTS_MAX 2048
+#define SERVER_SLOTS_MAX 2048
+#define NEIGHBOUR_SLOTS_MAX 4096 /* gateways and on-link servers, by interface */
+#define ZONE_SERVERS_MAX 16      /* servers of one zone: what one question may try */
+#define WORKERS_MAX 128          /* owner is 7 bits in an in-flight word */
 
 #define UNDER_WAY_MAX 65536 /* slots a worker: the slot field of an in-flight word has 16 bits */
 
@@ -54,6 +59,9 @@
 
 static_assert(UNDER_WAY_MAX <= 65536, "the slot field of an in-flight word has 16 bits");
 static_assert(EDNS_UDP_BYTES <= ANSWER_BUFFER_BYTES, "an answer fits its buffer");
-static_assert(INTERFACES_MAX <= 255 && OUTGOING_MAX <= 255, "indices are bytes");
+static_assert(OUTGOING_SLOTS_MAX >= 2 * OUTGOING_MAX && ZONE_SLOTS_MAX >= 2 * ZONES_MAX &&
+		      SERVER_SLOTS_MAX >= 2 * SERVERS_MAX,
+	      "a whole configuration and the one before it have their places");
+static_assert(INTERFACES_MAX <= 255 && OUTGOING_SLOTS_MAX <= 32, "indices are bytes");
 
 #endif
