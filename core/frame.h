@@ -123,6 +123,15 @@ static inline unsigned frame_udp_header_bytes(const struct address *dst, uint16_
 unsigned frame_build_udp(uint8_t *frame, const struct frame_udp_params *params,
 			 unsigned payload_bytes);
 
+/* The same for the answer to a question, in place: its headers become the answer's, byte for byte those that
+ * frame_build_udp would write from view's dst to its src, ours to its src_mac, with the interface's VLAN and
+ * the question's priority. view is frame_parse's of that very frame (kind FRAME_UDP, headers untouched since), and the
+ * answer's payload stands where the question's stood. Returns the frame's length; 0, and nothing is
+ * written, where the NIC took the question's tag off: then headers and payload belong 4 bytes further on, and
+ * frame_build_udp builds the answer. */
+MUST_USE unsigned frame_reflect_udp(const struct frame_interface *interface, uint8_t *frame,
+				    const struct frame_view *view, unsigned payload_bytes);
+
 /* The answer to an ARP request, NS or echo request, over the frame that asked (in place, it has
  * capacity_bytes): returns the length, 0 if it does not fit. view is frame_parse's of that
  * frame. */

@@ -116,39 +116,114 @@ static uint8_t *put_headers(uint8_t *at, const struct envelope *e, size_t payloa
 	return put_ipv6(put_ethernet(at, e, FRAME_WIRE_TYPE_IPV6), e, payload_bytes);
 }
 
+/* ---- UDP ---- */
+
+/* A header field as it lies in memory, `at` bytes into a word. */
+static inline uint64_t field_u16(unsigned value, unsigned at)
+{
+	return (uint64_t)frame_wire_word(value) << 8 * at;
+}
+
+static inline uint64_t field_u8(unsigned value, unsigned at)
+{
+	return (uint64_t)value << 8 * at;
+}
+
+/* put_ipv4, written by words; address_sum: of both addresses. */
+static inline uint8_t *put_udp_ipv4(uint8_t *at, const struct frame_udp_params *p, size_t udp_bytes,
+				    uint64_t addresses_sum_v4)
+{
+	unsigned length = (unsigned)(FRAME_WIRE_IPV4_BYTES + udp_bytes);
+	uint64_t first = field_u8(FRAME_WIRE_IPV4_VERSION_IHL, 0) |
+			 field_u16(length, FRAME_WIRE_IPV4_LENGTH) |
+			 field_u16(FRAME_WIRE_IPV4_DF, FRAME_WIRE_IPV4_FRAGMENT);
+	uint32_t second = (uint32_t)field_u16(FRAME_WIRE_HOP_LIMIT << 8 | FRAME_WIRE_UDP, 0);
+	uint16_t checksum = (uint16_t)~frame_wire_fold(
+		addresses_sum_v4 + frame_wire_word(FRAME_WIRE_IPV4_VERSION_IHL << 8) +
+		frame_wire_word(length) + frame_wire_word(FRAME_WIRE_IPV4_DF) + second);
+
+	second |= (uint32_t)checksum << 16;
+	memcpy(at, &first, sizeof(first));
+	memcpy(at + FRAME_WIRE_IPV4_TTL, &second, sizeof(second));
+	memcpy(at + FRAME_WIRE_IPV4_SRC, p->src.bytes + ADDRESS_V4_OFFSET,
+	       FRAME_WIRE_IPV4_ADDRESS_BYTES);
+	memcpy(at + FRAME_WIRE_IPV4_DST, p->dst.bytes + ADDRESS_V4_OFFSET,
+	       FRAME_WIRE_IPV4_ADDRESS_BYTES);
+	return at + FRAME_WIRE_IPV4_BYTES;
+}
+
+static inline uint8_t *put_udp_ipv6(uint8_t *at, const struct frame_udp_params *p, size_t udp_bytes)
+{
+	uint64_t first = field_u8(FRAME_WIRE_IPV6_VERSION, 0) |
+			 field_u16((unsigned)udp_bytes, FRAME_WIRE_IPV6_LENGTH) |
+			 field_u8(FRAME_WIRE_UDP, FRAME_WIRE_IPV6_NEXT) |
+			 field_u8(FRAME_WIRE_HOP_LIMIT, FRAME_WIRE_IPV6_HOP_LIMIT);
+
+	memcpy(at, &first, sizeof(first));
+	memcpy(at + FRAME_WIRE_IPV6_SRC, p->src.bytes, ADDRESS_BYTES);
+	memcpy(at + FRAME_WIRE_IPV6_DST, p->dst.bytes, ADDRESS_BYTES);
+	return at + FRAME_WIRE_IPV6_BYTES;
+}
+
+static inline uint8_t *put_udp_ethernet(uint8_t *at, const struct frame_udp_params *p, bool is_v4)
+{
+	memcpy(at, p->dst_mac.bytes, FRAME_WIRE_MAC_BYTES);
+	memcpy(at + FRAME_WIRE_ETHERNET_SRC, p->src_mac.bytes, FRAME_WIRE_MAC_BYTES);
+	at += FRAME_WIRE_ETHERNET_TYPE;
+	if (UNLIKELY(p->vlan != FRAME_VLAN_NONE)) {
+		wire_put_u16(at, FRAME_WIRE_TYPE_VLAN);
+		wire_put_u16(at + 2, (uint16_t)((unsigned)p->vlan_pcp << FRAME_WIRE_PCP_SHIFT |
+						(p->vlan & FRAME_WIRE_VID_MASK)));
+		at += FRAME_WIRE_VLAN_BYTES;
+	}
+	wire_put_u16(at, is_v4 ? FRAME_WIRE_TYPE_IPV4 : FRAME_WIRE_TYPE_IPV6);
+	return at + 2;
+}
+
+static inline uint64_t halves_sum(uint64_t sum, const struct address *a)
+{
+	uint64_t halves[2];
+
+	memcpy(halves, a->bytes, sizeof(halves));
+	return frame_wire_add(frame_wire_add(sum, halves[0]), halves[1]);
+}
+
+static inline uint32_t load_v4(const struct address *a)
+{
+	uint32_t word;
+
+	memcpy(&word, a->bytes + ADDRESS_V4_OFFSET, sizeof(word));
+	return word;
+}
+
 unsigned frame_build_udp(uint8_t *frame, const struct frame_udp_params *params,
 			 unsigned payload_bytes)
 {
-	const struct envelope e = {
-		.src_mac = params->src_mac,
-		.dst_mac = params->dst_mac,
-		.vlan = params->vlan,
-		.pcp = params->vlan_pcp,
-		.hop_limit = FRAME_WIRE_HOP_LIMIT,
-		.protocol = FRAME_WIRE_UDP,
-		.src = params->src,
-		.dst = params->dst,
-	};
+	bool is_v4 = address_is_v4(&params->dst);
 	unsigned udp_bytes = FRAME_WIRE_UDP_BYTES + payload_bytes;
-	uint8_t *udp;
-	uint64_t sum;
+	uint8_t *udp = put_udp_ethernet(frame, params, is_v4);
+	uint64_t sum, header;
 	uint16_t checksum;
 
 	CHECK(udp_bytes <= FRAME_WIRE_IP_BYTES_MAX - FRAME_WIRE_IPV6_BYTES);
-	CHECK(address_is_v4(&params->src) == address_is_v4(&params->dst));
-	udp = put_headers(frame, &e, udp_bytes);
-	wire_put_u16(udp, params->src_port);
-	wire_put_u16(udp + FRAME_WIRE_UDP_DST, params->dst_port);
-	wire_put_u16(udp + FRAME_WIRE_UDP_LENGTH, (uint16_t)udp_bytes);
-	sum = frame_wire_add(addresses_sum(&e), frame_wire_pseudo(FRAME_WIRE_UDP, udp_bytes));
-	sum = frame_wire_add(sum, frame_wire_word(params->src_port));
-	sum = frame_wire_add(sum, frame_wire_word(params->dst_port));
-	sum = frame_wire_add(sum, frame_wire_word(udp_bytes));
+	CHECK(address_is_v4(&params->src) == is_v4);
+	if (LIKELY(is_v4)) {
+		sum = (uint64_t)load_v4(&params->src) + load_v4(&params->dst);
+		udp = put_udp_ipv4(udp, params, udp_bytes, sum);
+	} else {
+		sum = halves_sum(halves_sum(0, &params->src), &params->dst);
+		udp = put_udp_ipv6(udp, params, udp_bytes);
+	}
+	header = field_u16(params->src_port, 0) | field_u16(params->dst_port, FRAME_WIRE_UDP_DST) |
+		 field_u16(udp_bytes, FRAME_WIRE_UDP_LENGTH);
+	sum = frame_wire_add(sum, header);
+	sum = frame_wire_add(sum, frame_wire_pseudo(FRAME_WIRE_UDP, udp_bytes));
 	sum = frame_wire_sum(sum, udp + FRAME_WIRE_UDP_BYTES, payload_bytes);
 	checksum = (uint16_t)~frame_wire_fold(sum);
 	if (checksum == 0) /* which would say: not computed (RFC 768) */
 		checksum = UINT16_MAX;
-	memcpy(udp + FRAME_WIRE_UDP_CHECKSUM, &checksum, sizeof(checksum));
+	header |= (uint64_t)checksum << 8 * FRAME_WIRE_UDP_CHECKSUM;
+	memcpy(udp, &header, sizeof(header));
 	return (unsigned)(udp - frame) + udp_bytes;
 }
 

@@ -1,5 +1,5 @@
-/* The numbers and small tools of the layers below DNS, shared by frame.c (which parses) and
- * frame_build.c. Nobody else needs them.
+/* The numbers and small tools of the layers below DNS, shared by frame.c and frame_udp.c (which
+ * parse) and frame_build.c. Nobody else needs them.
  *
  * RFCs: 768, 791, 792, 826, 1071, 4443, 4861, 8200; IEEE 802.3, 802.1Q.
  */
@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "address.h"
+#include "frame.h"
 #include "wire_cursor.h"
 
 /* IEEE 802.3, 802.1Q */
@@ -113,6 +114,10 @@
 #define FRAME_WIRE_ND_OPTION_MAC 2 /* where the address stands in a link-layer address option */
 #define FRAME_WIRE_ND_OPTION_SOURCE 1
 #define FRAME_WIRE_ND_OPTION_TARGET 2
+
+/* frame_parse's first try, for plain UDP datagrams (frame_udp.c). False: not one of them; *out is untouched. */
+MUST_USE bool frame_udp_parse(const struct frame_interface *interface, struct span frame,
+			      uint16_t stripped_vlan, struct frame_view *out);
 
 static const struct mac frame_wire_broadcast = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
 /* Before the last 24 bits of an address: its solicited-node group (RFC 4291 section 2.7.1). */

@@ -205,7 +205,9 @@ static enum msg_query_result query_additional(struct span message, size_t offset
 	return record_count > ALLOWED ? MSG_QUERY_COUNTS : result;
 }
 
-enum msg_query_result msg_parse_query(struct span message, struct msg_query *out)
+/* Any query: the reading that the header describes. */
+__attribute__((noinline)) static enum msg_query_result query_any(struct span message,
+								 struct msg_query *out)
 {
 	size_t offset = DNS_HEADER_BYTES;
 
@@ -239,6 +241,58 @@ enum msg_query_result msg_parse_query(struct span message, struct msg_query *out
 	if ((out->flags & DNS_FLAG_TC) != 0)
 		return MSG_QUERY_TRUNCATED_FLAG;
 	return question_count == 0 ? MSG_QUERY_COOKIE_ONLY : MSG_QUERY_OK;
+}
+
+static_assert(DNS_OPCODE_QUERY == 0, "a good query's opcode bits are all zero");
+
+/* The way of nearly every query: a question, and no more than an OPT of our version without options. True: that it is and
+ * *out is what query_any makes of it; else *out is undefined. */
+static inline bool query_plain(struct span message, struct msg_query *out)
+{
+	/* Of the header's first eight bytes: the flags and opcode that a good query has not, and two counts. */
+	const uint64_t head_mask =
+		(uint64_t)(DNS_FLAG_QR | DNS_OPCODE_MASK | DNS_FLAG_TC) << 32 | UINT32_MAX;
+	const uint64_t head_wanted = UINT64_C(1) << 16; /* one question, no answer */
+	size_t at = DNS_HEADER_BYTES;
+	size_t name_bytes;
+	uint64_t head;
+	uint32_t counts;
+	const uint8_t *opt;
+
+	if (message.length_bytes < DNS_HEADER_BYTES)
+		return false; /* too long is none: what is looked at ends long before */
+	head = (uint64_t)wire_get_u32(message.data) << 32 | wire_get_u32(message.data + 4);
+	counts = wire_get_u32(message.data + 8); /* authority, additional */
+	if ((head & head_mask) != head_wanted || counts > 1)
+		return false;
+	name_bytes = name_plain_bytes(message, at);
+	if (name_bytes == 0 || message.length_bytes - at - name_bytes < QUESTION_FIXED_BYTES)
+		return false;
+	name_copy_plain(&out->qname, message, at, name_bytes);
+	at += name_bytes;
+	out->id = (uint16_t)(head >> 48);
+	out->flags = (uint16_t)(head >> 32);
+	out->qtype = wire_get_u16(message.data + at);
+	out->qclass = wire_get_u16(message.data + at + 2);
+	at += QUESTION_FIXED_BYTES;
+	out->question_present = true;
+	out->question_end = (uint16_t)at;
+	out->edns = (struct msg_edns){0};
+	if (counts == 0)
+		return true;
+	opt = message.data + at;
+	if (message.length_bytes - at < 1 + RECORD_FIXED_BYTES || opt[0] != 0 ||
+	    wire_get_u16(opt + 1) != DNS_TYPE_OPT || wire_get_u16(opt + 9) != 0)
+		return false;
+	edns_fixed(opt + 1, &out->edns);
+	return out->edns.version == DNS_EDNS_VERSION;
+}
+
+enum msg_query_result msg_parse_query(struct span message, struct msg_query *out)
+{
+	if (LIKELY(query_plain(message, out)))
+		return MSG_QUERY_OK;
+	return query_any(message, out);
 }
 
 /* ---- records ---- */
@@ -482,7 +536,7 @@ static enum msg_response_result response_records(struct response_parse *p)
 	return result;
 }
 
-enum msg_response_result msg_parse_response(struct span message, struct msg_response *out)
+enum msg_response_result msg_parse_response_any(struct span message, struct msg_response *out)
 {
 	struct msg_response r;
 	struct response_parse p = {&r, DNS_HEADER_BYTES, false};
@@ -517,4 +571,89 @@ enum msg_response_result msg_parse_response(struct span message, struct msg_resp
 	if (result == MSG_RESPONSE_OK)
 		*out = r;
 	return result;
+}
+
+#define OWNER_AND_TYPE(type) ((uint32_t)POINTER_TO_QUESTION << 16 | (type))
+
+/* Past records of the question's name that are all A or AAAA of class IN, and whole; 0: they are not. *ttls: all of them, one
+ * over the other. */
+static inline size_t addresses_end(struct span message, size_t at, unsigned record_count,
+				   uint32_t *ttls)
+{
+	enum { OWNER_BYTES = 2, LEAST = OWNER_BYTES + RECORD_FIXED_BYTES + 4 };
+
+	for (; record_count > 0; record_count--) {
+		const uint8_t *p = message.data + at;
+		uint32_t owner_and_type;
+		size_t rdata_bytes;
+
+		if (message.length_bytes - at < LEAST)
+			return 0;
+		owner_and_type = wire_get_u32(p);
+		rdata_bytes = owner_and_type == OWNER_AND_TYPE(DNS_TYPE_A) ? 4 : 16;
+		if ((owner_and_type != OWNER_AND_TYPE(DNS_TYPE_A) &&
+		     owner_and_type != OWNER_AND_TYPE(DNS_TYPE_AAAA)) ||
+		    wire_get_u16(p + 4) != DNS_CLASS_IN || wire_get_u16(p + 10) != rdata_bytes)
+			return 0;
+		*ttls |= wire_get_u32(p + 6);
+		at += OWNER_BYTES + RECORD_FIXED_BYTES + rdata_bytes;
+		if (at > message.length_bytes)
+			return 0;
+	}
+	return at;
+}
+
+/* The way of most answers: whole, of addresses only, with no more than an OPT without options behind them. True: that it is
+ * and *out is what msg_parse_response_any makes of it; else nothing is written. */
+static inline bool response_plain(struct span message, struct msg_response *out)
+{
+	const uint64_t head_mask = (uint64_t)(DNS_FLAG_QR | DNS_OPCODE_MASK | DNS_FLAG_TC) << 32 |
+				   UINT32_C(0xffff0000);
+	const uint64_t head_wanted = (uint64_t)DNS_FLAG_QR << 32 | UINT32_C(1) << 16;
+	const uint8_t *data = message.data;
+	size_t name_bytes, records, end;
+	uint32_t counts, ttls = 0;
+	uint64_t head;
+
+	if (message.length_bytes < DNS_HEADER_BYTES || message.length_bytes > DNS_MESSAGE_BYTES_MAX)
+		return false;
+	head = (uint64_t)wire_get_u32(data) << 32 | wire_get_u32(data + 4);
+	counts = wire_get_u32(data + 8); /* authority, additional */
+	if ((head & head_mask) != head_wanted || counts > 1)
+		return false;
+	name_bytes = name_plain_bytes(message, DNS_HEADER_BYTES);
+	records = DNS_HEADER_BYTES + name_bytes + QUESTION_FIXED_BYTES;
+	if (name_bytes == 0 || records > message.length_bytes)
+		return false;
+	end = addresses_end(message, records, (uint16_t)head, &ttls);
+	if (end == 0 || message.length_bytes - end != counts * DNS_OPT_BYTES_MIN)
+		return false;
+	if (counts != 0 && (data[end] != 0 || wire_get_u16(data + end + 1) != DNS_TYPE_OPT ||
+			    wire_get_u16(data + end + 9) != 0))
+		return false;
+	out->message = message;
+	out->id = (uint16_t)(head >> 48);
+	out->flags = (uint16_t)(head >> 32);
+	out->qtype = wire_get_u16(data + records - QUESTION_FIXED_BYTES);
+	out->qclass = wire_get_u16(data + records - 2);
+	name_copy_plain(&out->qname, message, DNS_HEADER_BYTES, name_bytes);
+	out->records_offset = (uint16_t)records;
+	out->answer_count = (uint16_t)head;
+	out->authority_count = 0;
+	out->additional_count = (uint16_t)counts;
+	out->opt_is_last = true;
+	out->opt_offset = (uint16_t)end;
+	out->has_dnssec_records = false;
+	out->has_ttl_over_max = (ttls & TTL_TOP_BIT) != 0;
+	out->edns = (struct msg_edns){0};
+	if (counts != 0)
+		edns_fixed(data + end + 1, &out->edns);
+	return true;
+}
+
+enum msg_response_result msg_parse_response(struct span message, struct msg_response *out)
+{
+	if (LIKELY(response_plain(message, out)))
+		return MSG_RESPONSE_OK;
+	return msg_parse_response_any(message, out);
 }

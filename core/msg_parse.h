@@ -117,6 +117,9 @@ extern const char *const msg_query_result_text[MSG_QUERY_RESULT_COUNT];
  * is whole (RFC 2181 section 9: it is not used anyway). The question's name must be uncompressed.
  * A COOKIE option of bad length counts as none. */
 MUST_USE enum msg_response_result msg_parse_response(struct span message, struct msg_response *out);
+/* The same without its short way for plain answers: for the test that both are the same. */
+MUST_USE enum msg_response_result msg_parse_response_any(struct span message,
+							 struct msg_response *out);
 
 /* The ID without parsing; the message has at least DNS_HEADER_BYTES. */
 static inline uint16_t msg_id(struct span message)

@@ -1,5 +1,7 @@
+/* immintrin.h: SSE 4.1, which every CPU that we are built for has. */
 #include "name.h"
 
+#include <immintrin.h>
 #include <string.h>
 
 #include "limits.h"
@@ -79,9 +81,10 @@ enum name_result name_skip(struct span message, size_t *offset)
 	return walk(message, offset, NULL, &length);
 }
 
-enum name_result name_parse_plain(struct span message, size_t *offset, struct name *out)
+/* What is wrong with the uncompressed name at `at`, which name_plain_bytes does not take: the first thing that is. */
+static enum name_result plain_fault(struct span message, size_t at)
 {
-	size_t at = *offset;
+	size_t begun = at;
 	size_t label;
 
 	do {
@@ -93,37 +96,45 @@ enum name_result name_parse_plain(struct span message, size_t *offset, struct na
 		if (label >= message.length_bytes - at)
 			return NAME_TRUNCATED;
 		at += 1 + label;
-		if (at - *offset > DNS_NAME_BYTES_MAX)
+		if (at - begun > DNS_NAME_BYTES_MAX)
 			return NAME_TOO_LONG;
 	} while (label != 0);
-	out->length_bytes = (uint8_t)(at - *offset);
-	memcpy(out->bytes, message.data + *offset, at - *offset);
-	*offset = at;
+	return NAME_OK;
+}
+
+enum name_result name_parse_plain(struct span message, size_t *offset, struct name *out)
+{
+	size_t length_bytes = name_plain_bytes(message, *offset);
+
+	if (UNLIKELY(length_bytes == 0))
+		return plain_fault(message, *offset);
+	name_copy_plain(out, message, *offset, length_bytes);
+	*offset += length_bytes;
 	return NAME_OK;
 }
 
 /* ---- letter case ---- */
 
 #define EVERY_BYTE UINT64_C(0x0101010101010101)
+#define PIECE sizeof(__m128i)
 
-/* 0x80 in every byte that is an ASCII upper-case letter. Lengths of labels are below 'A', so that
- * whole names can be treated as if they were text. */
-static inline uint64_t upper_mask(uint64_t word)
+/* 0xff in every byte that is an ASCII letter of the case that a is of. Lengths of labels are below 'A', so that whole names can
+ * be treated as if they were text. */
+static inline __m128i letters_from(__m128i bytes, char a)
 {
-	uint64_t low7 = word & (0x7f * EVERY_BYTE);
-	uint64_t from_a = low7 + (0x80 - 'A') * EVERY_BYTE;
-	uint64_t past_z = low7 + (0x80 - 'Z' - 1) * EVERY_BYTE;
+	__m128i from_a = _mm_sub_epi8(bytes, _mm_set1_epi8(a));
 
-	return from_a & ~past_z & ~word & (0x80 * EVERY_BYTE);
+	return _mm_cmpeq_epi8(_mm_min_epu8(from_a, _mm_set1_epi8('z' - 'a')), from_a);
 }
 
-static inline uint64_t load_lower(const uint8_t *p)
+static inline __m128i load_piece(const uint8_t *p)
 {
-	uint64_t word;
+	return _mm_loadu_si128((const void *)p);
+}
 
-	memcpy(&word, p, sizeof(word));
-	return word |
-	       upper_mask(word) >> 2; /* 0x80 >> 2 is the bit that makes a letter lower case */
+static inline __m128i lower_piece(__m128i bytes)
+{
+	return _mm_or_si128(bytes, _mm_and_si128(letters_from(bytes, 'A'), _mm_set1_epi8(0x20)));
 }
 
 static inline uint8_t lower_byte(uint8_t c)
@@ -136,45 +147,20 @@ static inline bool is_letter(uint8_t c)
 	return lower_byte(c) >= 'a' && lower_byte(c) <= 'z';
 }
 
-#define BYTE_DIAGONAL UINT64_C(0x8040201008040201)
-
-/* Eight bytes at p, little-endian as on every machine that DPDK's x86 build runs on; of fewer, zeroes follow. */
-static inline uint64_t load_part(const uint8_t *p, size_t left_bytes)
-{
-	uint64_t word = 0;
-
-	if (left_bytes >= sizeof(word)) {
-		memcpy(&word, p, sizeof(word));
-		return word;
-	}
-	for (size_t i = 0; i < left_bytes; i++)
-		word |= (uint64_t)p[i] << (8 * i);
-	return word;
-}
-
-static inline void store_part(uint8_t *p, uint64_t word, size_t left_bytes)
-{
-	for (size_t i = 0; i < left_bytes; i++)
-		p[i] = (uint8_t)(word >> (8 * i));
-}
-
-/* 0x20 in every byte that is an ASCII letter of either case. */
-static inline uint64_t letters_of(uint64_t word)
-{
-	return upper_mask(word & ~(0x20 * EVERY_BYTE)) >> 2;
-}
-
 static bool equal_without_case(const uint8_t *a, const uint8_t *b, size_t length_bytes)
 {
 	size_t i = 0;
 
-	if (length_bytes >= sizeof(uint64_t)) {
-		size_t last = length_bytes - sizeof(uint64_t);
+	if (length_bytes >= PIECE) {
+		size_t last = length_bytes - PIECE;
+		__m128i differs = _mm_xor_si128(lower_piece(load_piece(a + last)),
+						lower_piece(load_piece(b + last)));
 
-		for (; i < last; i += sizeof(uint64_t))
-			if (load_lower(a + i) != load_lower(b + i))
-				return false;
-		return load_lower(a + last) == load_lower(b + last);
+		for (; i < last; i += PIECE)
+			differs = _mm_or_si128(differs,
+					       _mm_xor_si128(lower_piece(load_piece(a + i)),
+							     lower_piece(load_piece(b + i))));
+		return _mm_testz_si128(differs, differs) != 0;
 	}
 	for (; i < length_bytes; i++)
 		if (lower_byte(a[i]) != lower_byte(b[i]))
@@ -191,31 +177,28 @@ bool name_equal(const struct name *a, const struct name *b)
 bool name_equal_exact(const struct name *a, const struct name *b)
 {
 	return a->length_bytes == b->length_bytes &&
-	       memcmp(a->bytes, b->bytes, a->length_bytes) == 0;
-}
-
-static inline void lower_word(const uint8_t *from, uint8_t *to)
-{
-	uint64_t word = load_lower(from);
-
-	memcpy(to, &word, sizeof(word));
+	       name_bytes_equal(a->bytes, b->bytes, a->length_bytes);
 }
 
 void name_lower(const struct name *n, struct name *out)
 {
 	size_t length = n->length_bytes;
 	size_t i = 0;
+	__m128i piece;
 
 	out->length_bytes = n->length_bytes;
-	if (length < sizeof(uint64_t)) {
+	if (length < PIECE) {
 		for (; i < length; i++)
 			out->bytes[i] = lower_byte(n->bytes[i]);
 		return;
 	}
-	/* The last word overlaps the one before it: lowering twice does no harm. */
-	for (; i + sizeof(uint64_t) < length; i += sizeof(uint64_t))
-		lower_word(n->bytes + i, out->bytes + i);
-	lower_word(n->bytes + length - sizeof(uint64_t), out->bytes + length - sizeof(uint64_t));
+	/* The last piece overlaps the one before it: lowering twice does no harm. */
+	for (; i + PIECE < length; i += PIECE) {
+		piece = lower_piece(load_piece(n->bytes + i));
+		memcpy(out->bytes + i, &piece, PIECE);
+	}
+	piece = lower_piece(load_piece(n->bytes + length - PIECE));
+	memcpy(out->bytes + length - PIECE, &piece, PIECE);
 }
 
 uint64_t name_hash(const struct hash_key *key, const struct name *n)
@@ -228,33 +211,88 @@ uint64_t name_hash(const struct hash_key *key, const struct name *n)
 
 void name_case_take(const struct name *n, struct name_case *out)
 {
-	memset(out, 0, sizeof(*out));
-	for (size_t i = 0; i < n->length_bytes; i += sizeof(uint64_t)) {
-		uint64_t word = load_part(n->bytes + i, n->length_bytes - i);
-		uint64_t upper = upper_mask(word);
+	size_t i = 0;
 
-		/* Bit 7 of each byte, gathered into one byte: the products do not meet. */
-		out->bits[i / 8] = (uint8_t)((upper >> 7) * UINT64_C(0x0102040810204080) >> 56);
+	memset(out, 0, sizeof(*out));
+	/* A piece may end behind the name, but not behind the 255 bytes that it has room for: those are put off to the loop
+	 * below. */
+	for (; i < n->length_bytes && i + PIECE <= DNS_NAME_BYTES_MAX; i += PIECE) {
+		unsigned upper =
+			(unsigned)_mm_movemask_epi8(letters_from(load_piece(n->bytes + i), 'A'));
+		size_t left = n->length_bytes - i;
+
+		if (left < PIECE)
+			upper &= (1u << left) - 1;
+		out->bits[i / 8] = (uint8_t)upper;
+		out->bits[i / 8 + 1] = (uint8_t)(upper >> 8);
 	}
+	for (; i < n->length_bytes; i++)
+		out->bits[i / 8] |= (uint8_t)((n->bytes[i] >= 'A' && n->bytes[i] <= 'Z') << i % 8);
+}
+
+/* Letters get the case that the 16 lower bits of `upper` say. */
+static inline __m128i case_piece(__m128i bytes, unsigned upper)
+{
+	const __m128i each = _mm_set1_epi64x((long long)UINT64_C(0x8040201008040201));
+	const __m128i halves = _mm_set_epi64x((long long)EVERY_BYTE, 0);
+	__m128i spread = _mm_shuffle_epi8(_mm_cvtsi32_si128((int)upper), halves);
+	__m128i is_upper = _mm_cmpeq_epi8(_mm_and_si128(spread, each), each);
+	__m128i is_letter_of_any = letters_from(_mm_or_si128(bytes, _mm_set1_epi8(0x20)), 'a');
+	__m128i bit = _mm_and_si128(is_letter_of_any, _mm_set1_epi8(0x20));
+
+	return _mm_or_si128(_mm_andnot_si128(bit, bytes), _mm_andnot_si128(is_upper, bit));
+}
+
+/* The 16 bits from the nth one on. */
+static inline unsigned case_bits(const struct name_case *letter_case, size_t nth)
+{
+	const uint8_t *at = letter_case->bits + nth / 8;
+	unsigned bits = at[0] | (unsigned)at[1] << 8;
+
+	if (nth % 8 == 0)
+		return bits;
+	return (bits | (unsigned)at[2] << 16) >> nth % 8;
 }
 
 void name_case_apply(const struct name_case *letter_case, uint8_t *wire, size_t length_bytes)
 {
-	DCHECK(length_bytes <= DNS_NAME_BYTES_MAX);
-	for (size_t i = 0; i < length_bytes; i += sizeof(uint64_t)) {
-		size_t part =
-			length_bytes - i < sizeof(uint64_t) ? length_bytes - i : sizeof(uint64_t);
-		uint64_t word = load_part(wire + i, part);
-		uint64_t letters = letters_of(word);
-		/* Each of the eight bits to its byte, there to bit 5. */
-		uint64_t spread = (letter_case->bits[i / 8] * EVERY_BYTE) & BYTE_DIAGONAL;
-		uint64_t upper = ((spread + 0x7f * EVERY_BYTE) | spread) >> 2;
+	size_t i = 0;
+	__m128i piece;
 
-		word = (word | letters) & ~(upper & letters);
-		if (part == sizeof(uint64_t))
-			memcpy(wire + i, &word, sizeof(uint64_t));
-		else
-			store_part(wire + i, word, part);
+	DCHECK(length_bytes <= DNS_NAME_BYTES_MAX);
+	if (length_bytes < PIECE) {
+		for (; i < length_bytes; i++)
+			if (is_letter(wire[i]))
+				wire[i] = (letter_case->bits[i / 8] >> i % 8 & 1) != 0
+						  ? (uint8_t)(wire[i] & ~0x20)
+						  : (uint8_t)(wire[i] | 0x20);
+		return;
+	}
+	for (; i + PIECE < length_bytes; i += PIECE) {
+		piece = case_piece(load_piece(wire + i), case_bits(letter_case, i));
+		memcpy(wire + i, &piece, PIECE);
+	}
+	/* The last piece overlaps the one before it: the same case once more. */
+	i = length_bytes - PIECE;
+	piece = case_piece(load_piece(wire + i), case_bits(letter_case, i));
+	memcpy(wire + i, &piece, PIECE);
+}
+
+void name_case_copy(const struct name_case *letter_case, const struct name *from, struct name *to)
+{
+	size_t i = 0;
+	__m128i piece;
+
+	to->length_bytes = from->length_bytes;
+	do {
+		piece = case_piece(load_piece(from->bytes + i), case_bits(letter_case, i));
+		memcpy(to->bytes + i, &piece, PIECE);
+		i += PIECE;
+	} while (i < from->length_bytes && i + PIECE <= DNS_NAME_BYTES_MAX);
+	if (UNLIKELY(i < from->length_bytes)) {
+		i = DNS_NAME_BYTES_MAX - PIECE;
+		piece = case_piece(load_piece(from->bytes + i), case_bits(letter_case, i));
+		memcpy(to->bytes + i, &piece, PIECE);
 	}
 }
 

@@ -294,6 +294,68 @@ static void name_case__carries_over_to_another_spelling(void)
 }
 
 /* Random bits, as 0x20 draws them, must change nothing but letters. */
+static bool is_letter(uint8_t c)
+{
+	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
+
+static uint8_t with_case(uint8_t c, const struct name_case *letter_case, unsigned i)
+{
+	bool upper = (letter_case->bits[i / 8] >> i % 8 & 1) != 0;
+
+	if (!is_letter(c))
+		return c;
+	return (uint8_t)(upper ? c & ~0x20 : c | 0x20);
+}
+
+/* Byte by byte, of names of any bytes: the pieces by which it is done meet
+ * everywhere. */
+static void name_case__is_right_at_every_length(void)
+{
+	static const uint8_t near[] = {'a', 'Z', '@', '[', '`', '{', 0xc1, 0xfa};
+	unsigned long long random = unit_seed();
+
+	for (unsigned length = 1; length <= DNS_NAME_BYTES_MAX; length++)
+		for (unsigned round = 0; round < 20; round++) {
+			struct name n = {.length_bytes = (uint8_t)length}, copy, lower;
+			uint8_t wire[DNS_NAME_BYTES_MAX + 1];
+			struct name_case drawn, taken;
+			unsigned wrong = 0, at = (unsigned)unit_random(&random) % length;
+
+			for (unsigned i = 0; i < sizeof(n.bytes); i++)
+				n.bytes[i] = round % 2 ? (uint8_t)unit_random(&random)
+						       : near[unit_random(&random) % sizeof(near)];
+			for (unsigned i = 0; i < sizeof(drawn.bits); i++)
+				drawn.bits[i] = (uint8_t)unit_random(&random);
+			memcpy(wire, n.bytes, length);
+			wire[length] = 'x';
+			name_case_apply(&drawn, wire, length);
+			wrong += wire[length] != 'x';
+			name_case_copy(&drawn, &n, &copy);
+			wrong += copy.length_bytes != length;
+			name_case_take(&n, &taken);
+			name_lower(&n, &lower);
+			for (unsigned i = 0; i < length; i++) {
+				uint8_t c = n.bytes[i];
+				bool upper = c >= 'A' && c <= 'Z';
+
+				wrong += wire[i] != with_case(c, &drawn, i);
+				wrong += copy.bytes[i] != wire[i];
+				wrong += (taken.bits[i / 8] >> i % 8 & 1) != upper;
+				wrong += lower.bytes[i] != (upper ? c + 0x20 : c);
+			}
+			for (unsigned i = length; i < 8 * sizeof(taken.bits); i++)
+				wrong += taken.bits[i / 8] >> i % 8 & 1;
+			wrong += !name_equal(&n, &lower) || !name_equal(&n, &copy);
+			name_copy(&copy, &n);
+			wrong += !name_equal_exact(&n, &copy);
+			copy.bytes[at] ^= 0x20;
+			wrong += name_equal_exact(&n, &copy);
+			wrong += name_equal(&n, &copy) != is_letter(n.bytes[at]);
+			CU_ASSERT_EQUAL(wrong, 0);
+		}
+}
+
 static void name_case_apply__touches_letters_only(void)
 {
 	struct name_case all;
@@ -405,6 +467,7 @@ static const struct unit_test tests[] = {
 	UNIT_TEST(name_is_below__respects_label_boundaries),
 	UNIT_TEST(name_case__carries_over_to_another_spelling),
 	UNIT_TEST(name_case_apply__touches_letters_only),
+	UNIT_TEST(name_case__is_right_at_every_length),
 	UNIT_TEST(name_from_text__accepts_names_and_nothing_else),
 	UNIT_TEST(name_from_text__knows_the_bounds_of_labels_and_names),
 	UNIT_TEST(name__survives_round_trips),
