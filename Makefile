@@ -88,7 +88,8 @@ FUZZ   := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_SHARED := $(filter-out $(FUZZ),$(wildcard tests/fuzz/*.c))
 BENCH  := $(wildcard bench/bench_*.c)
 LOAD   := $(wildcard bench/load/*.c)
-STRESS := $(wildcard tests/stress/*.c) core/inflight_words.c core/hash.c
+STRESS_inflight := tests/stress/stress_inflight.c tests/stress/stress_quiet.c core/inflight_words.c core/hash.c
+STRESS_cache    := tests/stress/stress_cache.c core/cache.c core/cache_index.c core/cache_flush.c core/cache_log.c
 SIM    := $(wildcard tests/sim/*.c)
 MAN    := $(wildcard dpdk_app/man/*.[158])
 EXAMPLES := $(wildcard config/*.yaml config/examples/*.yaml)
@@ -103,8 +104,9 @@ programs = $(if $(wildcard dpdk_app/main.c),$(bin_$(1))/portico) $(if $(CTL),$(b
 harnesses := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(FUZZ))
 benches := $(patsubst bench/%.c,build/bench/%,$(BENCH))
 load := $(if $(LOAD),build/bench/load)
-stress := build/stress/stress_inflight build/stress/stress_inflight_tsan
-STRESS_ENV := STRESS_RELEASE=build/stress/stress_inflight STRESS_TSAN=build/stress/stress_inflight_tsan
+stress := $(foreach s,inflight cache,build/stress/stress_$(s) build/stress/stress_$(s)_tsan)
+STRESS_ENV := STRESS_RELEASE=build/stress/stress_inflight STRESS_TSAN=build/stress/stress_inflight_tsan \
+	STRESS_CACHE_RELEASE=build/stress/stress_cache STRESS_CACHE_TSAN=build/stress/stress_cache_tsan
 
 # The sets of packages that the targets asked for need; only what is missing is installed.
 comma := ,
@@ -126,7 +128,7 @@ unit: $(bin_$(BUILD))/unit ## only the unit tests, of BUILD
 smoke: all $(load) build/xdp_steer_run ## only the smoke tests; SMOKE=name runs one, SMOKE="name workers=4 device=af_xdp" one variant
 	$(Q)tests/lab/suite.sh smoke
 
-stress: $(stress) ## in-flight words: threads, ThreadSanitizer, mutants (SEED= STRESS_S=)
+stress: $(stress) ## in-flight words and cache: threads, ThreadSanitizer, mutants (SEED= STRESS_S=)
 	$(Q)$(STRESS_ENV) tests/lab/suite.sh stress
 
 unit-bin: build/unit build/san/unit
@@ -255,16 +257,20 @@ build/fuzz/fuzz_%: build/fuzz/tests/fuzz/fuzz_%.o $(call objects,fuzz,$(FUZZ_SHA
 	$(call say,LD)mkdir -p $(@D)
 	$(Q)$(CC_fuzz) $(LINK_fuzz) -o $@ $^ -Wl,--as-needed -lldns -lcrypto $(FYAML_LIBS) -lm -pthread
 
-STRESS_LINK = $(CC_release) $(TEST_FLAGS) $(1) -MMD -MP -MF $@.d -o $@ $(STRESS) -pthread
 MODE_tsan := -O1 -g -fPIE -pie -fsanitize=thread
 
-build/stress/stress_inflight: $(STRESS) Makefile | deps-needed
-	$(call say,CC)mkdir -p $(@D)
-	$(Q)$(call STRESS_LINK,$(MODE_release) $(LINK_release))
+# $(call stress_of,SUBJECT)
+define stress_of
+build/stress/stress_$(1): $$(STRESS_$(1)) Makefile | deps-needed
+	$$(call say,CC)mkdir -p $$(@D)
+	$$(Q)$$(CC_release) $$(TEST_FLAGS) $$(MODE_release) $$(LINK_release) -MMD -MP -MF $$@.d -o $$@ $$(STRESS_$(1)) -pthread
 
-build/stress/stress_inflight_tsan: $(STRESS) Makefile | deps-needed
-	$(call say,CC)mkdir -p $(@D)
-	$(Q)$(call STRESS_LINK,$(MODE_tsan))
+build/stress/stress_$(1)_tsan: $$(STRESS_$(1)) Makefile | deps-needed
+	$$(call say,CC)mkdir -p $$(@D)
+	$$(Q)$$(CC_release) $$(TEST_FLAGS) $$(MODE_tsan) -MMD -MP -MF $$@.d -o $$@ $$(STRESS_$(1)) -pthread
+endef
+
+$(foreach s,inflight cache,$(eval $(call stress_of,$s)))
 
 -include $(wildcard build/stress/*.d)
 

@@ -1,9 +1,10 @@
 #!/bin/bash
-# Shows that the stress finds mistakes: each mutant is core/inflight_words.c, inflight_word.h or inflight.h with one mistake
+# Shows that the stress finds mistakes: each mutant is a file of the in-flight words or of the cache in core/ with one mistake
 # in it, and the stress must fail on it within a few seconds, or ThreadSanitizer must where only it can. A line
 # each; ends with `N passed, N failed`. MUTANT=name tries one. A mistake that no longer applies to the text fails.
 # What no test on x86 can see: sequentially consistent loads after the CAS that are only acquire loads (the same
-# instruction; the CAS is a full barrier).
+# instruction; the CAS is a full barrier); words of a cache's entry that are stored or loaded relaxed alone, or a CAS that
+# is, as either orders what ThreadSanitizer watches (so those mutants are both at once).
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -28,12 +29,12 @@ verdict() {
 	fi
 }
 
-# caught VARIANT THREADS SEED: run it; sets `how` if it fails. A signal (a CHECK that traps) counts, a hang does not.
+# caught VARIANT CREW SEED: run it; sets `how` if it fails. A signal (a CHECK that traps) counts, a hang does not.
 caught() {
 	local status
-	stress_run "$1" "$work/stress_$1" "$2" "$seconds" "$3" >"$work/output" 2>&1
+	stress_run $subject "$1" "$work/stress_$1" "$2" "$seconds" "$3" >"$work/output" 2>&1
 	status=$?
-	how=$(grep -aoE -m 1 'FAIL stress_inflight: [^(]*|ThreadSanitizer: data race' "$work/output" |
+	how=$(grep -aoE -m 1 'FAIL stress_[a-z]*: [^(]*|ThreadSanitizer: data race' "$work/output" |
 		sed 's/.*: //; s/ *$//')
 	case $status in
 	0) return 1 ;;
@@ -43,31 +44,33 @@ caught() {
 	how="$1, $2 threads: $how"
 }
 
-# mutant NAME VARIANTS FILE OLD NEW: OLD must be in core/FILE exactly once.
+# mutant NAME VARIANTS FILE OLD NEW [FILE OLD NEW]...: OLD must be in core/FILE exactly once.
 mutant() {
-	local name=$1 variants=$2 file=$3 variant threads seed how=
+	local name=$1 variants=$2 variant crew seed how=
 	[ -z "${MUTANT:-}" ] || [ "$MUTANT" = "$name" ] || return 0
-	cp "$root/core/inflight.h" "$root/core/inflight_word.h" "$root/core/inflight_words.c" "$work/core/"
-	if ! /usr/bin/python3 - "$work/core/$file" "$4" "$5" <<-'PYTHON'; then
+	shift 2
+	rm -rf "$work/core" && cp -r "$root/core" "$work/core"
+	if ! /usr/bin/python3 - "$work/core" "$@" <<-'PYTHON'; then
 		import sys
-		path, old, new = sys.argv[1:]
-		text = open(path).read()
-		if old == new or text.count(old) != 1:
-		    sys.exit(1)
-		open(path, "w").write(text.replace(old, new))
+		core, *edits = sys.argv[1:]
+		for path, old, new in zip(edits[0::3], edits[1::3], edits[2::3]):
+		    text = open(f"{core}/{path}").read()
+		    if old == new or text.count(old) != 1:
+		        sys.exit(1)
+		    open(f"{core}/{path}", "w").write(text.replace(old, new))
 	PYTHON
-		verdict FAIL "$name: its text is not in core/$file just once; adapt it"
+		verdict FAIL "$name: its text is not in core/$1 just once; adapt it"
 		return
 	fi
 	for variant in $variants; do
-		if ! STRESS_FLAGS=-w stress_build "$variant" "$work" "$work/stress_$variant" >"$work/output" 2>&1; then
+		if ! STRESS_FLAGS=-w stress_build $subject "$variant" "$work" "$work/stress_$variant" >"$work/output" 2>&1; then
 			verdict FAIL "$name does not build: $(grep -m 1 error "$work/output")"
 			return
 		fi
 		# Again with other seeds, as a busy machine may have run one thread after the other.
 		seed=${SEED:-1}
-		for threads in 2 4 2 4; do
-			if caught "$variant" "$threads" "$seed"; then
+		for crew in $crews; do
+			if caught "$variant" "$crew" "$seed"; then
 				verdict ok "$name: caught by $how"
 				return
 			fi
@@ -77,7 +80,8 @@ mutant() {
 	verdict FAIL "$name: not caught"
 }
 
-cp -r "$root/core" "$work/core"
+subject=inflight
+crews='2 4 2 4'
 words=inflight_words.c
 word=inflight_word.h
 header=inflight.h
@@ -209,6 +213,79 @@ mutant late_is_relaxed tsan $words \
 	'word | WORD_LATE, memory_order_release' 'word | WORD_LATE, memory_order_relaxed'
 mutant remove_is_relaxed tsan $header \
 	'&w->words[position], 0, memory_order_release' '&w->words[position], 0, memory_order_relaxed'
+
+# ---- the cache ----
+subject=cache
+crews='1+1 1+2 2+1 2+2 1+1 1+2 2+2'
+index_c=cache_index.c
+index_h=cache_index.h
+layout=cache_layout.h
+log=cache_log.c
+
+# ---- its readers ----
+mutant read_does_not_validate_after_the_copy release $index_h \
+	'if (UNLIKELY(!cache_is_intact(c, word, before)))' \
+	'if (UNLIKELY(!cache_is_before(before, word)))'
+mutant read_ignores_the_lap release $layout \
+	'return ((reserve - word - 1) & CACHE_POSITION_MASK) <= UINT32_MAX;' \
+	'return (uint32_t)word < (uint32_t)reserve || (word & UINT32_MAX) >= (reserve & UINT32_MAX);'
+mutant read_knows_no_lap_but_the_last release $layout \
+	'return ((reserve - word - 1) & CACHE_POSITION_MASK) <= UINT32_MAX;' \
+	'return (uint32_t)word >= (uint32_t)reserve || ((reserve - word) & CACHE_POSITION_MASK) >> 32 == 0;'
+mutant read_does_not_compare_the_self_address release $index_h \
+	'(first & CACHE_ENTRY_IDENTITY_MASK) == cache_identity(word, hash_upper) &&' ''
+mutant read_copies_what_is_too_long release $index_h 'count <= most_words &&' ''
+mutant read_does_not_compare_the_key release $index_h 'return differs == 0;' 'return true;'
+mutant read_compares_but_the_last_bytes release $index_h \
+	'differs |= (copy[whole] ^ image) << (64 - 8 * rest);' ';'
+mutant read_compares_bytes_behind_the_key release $index_h \
+	'(copy[whole] ^ image) << (64 - 8 * rest)' '(copy[whole] ^ image)'
+
+# ---- its writers ----
+mutant reserve_is_published_late release $log \
+	'	set_reserve(w);
+	words[0] =' '	words[0] =' $log \
+	'	/* A late reader may' '	set_reserve(w);
+	/* A late reader may'
+mutant reserve_keeps_its_lap release $log '(uint64_t)w->lap << 32 | w->next,' 'w->next,'
+mutant word_is_published_before_the_entry release $log \
+	'	word = cache_tag(key->hash) << CACHE_WORD_TAG_SHIFT |
+	       append(w, words, word_count, cache_hash_upper(key->hash));' \
+	'	word = cache_tag(key->hash) << CACHE_WORD_TAG_SHIFT | position_of(w, w->lap, w->next);' $log \
+	'	switch (cache_index_enter(w->cache, key, word)) {' \
+	'	enum cache_index_enter entered = cache_index_enter(w->cache, key, word);
+	(void)append(w, words, word_count, cache_hash_upper(key->hash));
+	switch (entered) {'
+mutant put_does_not_replace release $index_c \
+	'if (words[i] == 0 || !is_of_key(c, words[i], key))' 'if (true)'
+mutant entries_straddle_the_end release $log \
+	': log_size;' ': log_size + word_count / 2;'
+mutant words_of_the_overwritten_stay release $log \
+	'if (cache_index_swap(place, word, 0) && !is_dead) {' 'if (!is_dead) {'
+mutant the_superseded_is_appended_again release $index_c \
+	'(*word ^ position) << (64 - CACHE_WORD_TAG_SHIFT) == 0)' \
+	'(*word ^ position) << (64 - CACHE_WORD_TAG_SHIFT) >> (64 - CACHE_WORD_TAG_SHIFT + CACHE_WORD_LOG_SHIFT) == 0)'
+mutant what_is_appended_again_keeps_its_place release $log \
+	'tag | append(w, w->scratch, word_count, hash_upper)))' \
+	'(append(w, w->scratch, word_count, hash_upper), word)))'
+mutant what_is_appended_again_is_cut release $log \
+	'copy_words = marked || reach->flush != NULL ? word_count : CACHE_HEAD_WORDS;' \
+	'copy_words = CACHE_HEAD_WORDS;'
+
+# ---- its orders: only ThreadSanitizer sees them ----
+mutant entry_and_word_are_stored_relaxed tsan $log \
+	'atomic_store_explicit(&to[i], words[i], memory_order_release);' \
+	'atomic_store_explicit(&to[i], words[i], memory_order_relaxed);' $index_h \
+	'memory_order_release, memory_order_relaxed);' 'memory_order_relaxed, memory_order_relaxed);'
+mutant entry_and_word_are_loaded_relaxed tsan $index_h \
+	'return atomic_load_explicit(&words[at], memory_order_acquire);' \
+	'return atomic_load_explicit(&words[at], memory_order_relaxed);' $index_h \
+	'uint64_t first = atomic_load_explicit(&entry[0], memory_order_acquire);' \
+	'uint64_t first = atomic_load_explicit(&entry[0], memory_order_relaxed);' cache.c \
+	'uint64_t word = atomic_load_explicit(&bucket[i], memory_order_acquire);' \
+	'uint64_t word = atomic_load_explicit(&bucket[i], memory_order_relaxed);' cache.c \
+	'uint64_t word = atomic_load_explicit(&c->index[at], memory_order_acquire);' \
+	'uint64_t word = atomic_load_explicit(&c->index[at], memory_order_relaxed);'
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
