@@ -64,6 +64,11 @@ struct msg_reply_params {
  * client.udp_size_bytes is not looked at: what has no records fits everywhere. */
 MUST_USE size_t msg_build_reply(struct buffer output, const struct msg_reply_params *params);
 
+/* The OPT of an answer (RFC 6891 section 6.1.2): our receive size, the rcode's upper bits, DO as the client's, its cookie,
+ * an extended error unless DNS_EDE_NONE. Without EDNS none: 0 bytes. Written to p, which has room; returns the end. */
+size_t msg_build_opt_bytes(const struct msg_client *client, uint16_t ede);
+uint8_t *msg_build_opt(uint8_t *p, const struct msg_client *client, uint16_t rcode, uint16_t ede);
+
 enum msg_answer_result {
 	MSG_ANSWER_OK,
 	MSG_ANSWER_TRUNCATED, /* did not fit (or was TC already): header, question, OPT, TC=1; or
@@ -88,5 +93,13 @@ MUST_USE enum msg_answer_result msg_build_answer(struct buffer output,
 						 const struct msg_response *response,
 						 const struct msg_reply_params *params,
 						 size_t *length_bytes);
+
+/* The same over the response itself, for one client whose question had that letter case: byte for byte what
+ * msg_build_answer makes of it with recursion_available and nothing else. 0, and nothing is written: records would have to
+ * go, or it does not fit. message: the response's, and the room behind it. */
+MUST_USE size_t msg_build_answer_in_place(struct buffer message,
+					  const struct msg_response *response,
+					  const struct msg_client *client,
+					  const struct name_case *letter_case);
 
 #endif
