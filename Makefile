@@ -57,7 +57,7 @@ FYAML_LIBS   = $(call ask,FYAML_LIBS,--libs libfyaml)
 DPDK_CFLAGS_RAW = $(call ask,DPDK_CFLAGS_RAW,--cflags libdpdk)
 DPDK_CFLAGS = $(patsubst -I%,-isystem %,$(filter-out -march=%,$(DPDK_CFLAGS_RAW)))
 DPDK_LIBS   = $(call ask,DPDK_LIBS,--libs libdpdk)
-APP_LIBS    = $(call ask,APP_LIBS,--libs libfyaml openssl libsystemd libpcap libbpf libmnl)
+APP_LIBS    = $(call ask,APP_LIBS,--libs libfyaml openssl libsystemd libpcap libbpf libmnl libmicrohttpd)
 # AddressSanitizer brings its own allocator.
 JEMALLOC_LIBS = $(call ask,JEMALLOC_LIBS,--libs jemalloc)
 ALLOCATOR_release = $(JEMALLOC_LIBS)
@@ -83,7 +83,8 @@ CTL    := $(CTL_ALONE) $(CTL_SHARED)
 APP    := $(filter-out $(CTL_ALONE) %.bpf.c,$(wildcard dpdk_app/*.c))
 UNIT   := $(wildcard tests/unit/*.c)
 # Parts of the programs that need no DPDK are unit-tested too.
-UNIT_APP := $(patsubst %,dpdk_app/%.c,entropy_meter port_firewall port_picture ports_audit_verdict kernel_ports port_floor log)
+UNIT_APP := $(patsubst %,dpdk_app/%.c,entropy_meter port_firewall port_picture ports_audit_verdict kernel_ports port_floor log cache_file \
+	cache_flushed cache_lane)
 FUZZ   := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_SHARED := $(filter-out $(FUZZ),$(wildcard tests/fuzz/*.c))
 BENCH  := $(wildcard bench/bench_*.c)
@@ -144,10 +145,8 @@ lint: all ## format, layers, lone headers, words, sizes, symbols
 	$(Q)LINT_CORE_FLAGS='$(CORE_FLAGS)' LINT_CONFIG_FLAGS='$(CONFIG_FLAGS)' LINT_APP_FLAGS='$(subst ','\'',$(APP_FLAGS))' \
 		tests/lint/run.sh
 
-bench: $(benches) $(load) ## the micro-benchmarks; as root also rig C: forwarded misses over memif
-	$(Q)set -e; for b in $(benches); do $$b; done
-	$(Q)if [ "$$(id -u)" -eq 0 ]; then $(MAKE) -s all && bench/rig_c.sh; else echo 'bench: rig C needs root'; fi
-	$(if $(benches),,@echo 'bench: nothing to measure yet')
+bench: all $(benches) $(load) ## every measurement that this machine can make, as root; report in build/bench/report (BENCH_ARGS=--quick)
+	$(Q)PORTICO=$(bin_$(BUILD))/portico PORTICOCTL=$(bin_$(BUILD))/porticoctl LOAD=$(load) BENCHES='$(benches)' bench/run.sh $(BENCH_ARGS)
 
 run: all ## Portico in a small internet of network namespaces, as root; CONFIG=FILE runs on yours; RUN_SECONDS=
 	$(Q)PORTICO=$(bin_$(BUILD))/portico PORTICOCTL=$(bin_$(BUILD))/porticoctl \
@@ -177,7 +176,7 @@ clean: ## remove build/
 
 help: ## this
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
-	@echo 'Variables: BUILD=release|debug|san V=1 SEED= FUZZ_S= STRESS_S= SMOKE= DEPS= CONFIG= RUN_SECONDS= PREFIX= DESTDIR='
+	@echo 'Variables: BUILD=release|debug|san V=1 SEED= FUZZ_S= STRESS_S= SMOKE= DEPS= BENCH_ARGS= CONFIG= RUN_SECONDS= PREFIX= DESTDIR='
 
 # --- rules, once for each tree -----------------------------------------------------------------
 
@@ -230,7 +229,7 @@ $$(bin_$(1))/portico: $$(call objects,$(1),$$(APP)) build/$(1)/libconfig.a build
 
 $$(bin_$(1))/porticoctl: $$(call objects,$(1),$$(CTL)) build/$(1)/libconfig.a build/$(1)/libcore.a
 	$$(call say,LD)mkdir -p $$(@D)
-	$$(Q)$$(CC_$(1)) $$(LINK_$(1)) -o $$@ $$^ -Wl,--as-needed $$(FYAML_LIBS) -lm
+	$$(Q)$$(CC_$(1)) $$(LINK_$(1)) -o $$@ $$^ -Wl,--as-needed -lldns $$(FYAML_LIBS) -lm
 
 $$(bin_$(1))/unit: $$(call objects,$(1),$$(UNIT) $$(UNIT_APP)) build/$(1)/libconfig.a build/$(1)/libcore.a
 	$$(call say,LD)mkdir -p $$(@D)
@@ -256,6 +255,9 @@ build/xdp_steer_run: tests/smoke/xdp_steer_run.c $(BPF_OBJECT) Makefile | deps-n
 build/fuzz/fuzz_%: build/fuzz/tests/fuzz/fuzz_%.o $(call objects,fuzz,$(FUZZ_SHARED)) build/fuzz/libconfig.a build/fuzz/libcore.a
 	$(call say,LD)mkdir -p $(@D)
 	$(Q)$(CC_fuzz) $(LINK_fuzz) -o $@ $^ -Wl,--as-needed -lldns -lcrypto $(FYAML_LIBS) -lm -pthread
+
+# This one is about a part of the program.
+build/fuzz/fuzz_cache_file: build/fuzz/dpdk_app/cache_file.o
 
 MODE_tsan := -O1 -g -fPIE -pie -fsanitize=thread
 

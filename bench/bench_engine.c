@@ -4,10 +4,12 @@
  * comes to either of them by chance, and goes to its owner through a ring. Beside it, two engines that share nothing,
  * on the same two CPUs: what they lose is the machine's doing.
  *
- *   bench_engine [ROUNDS] [--workers N]
+ *   bench_engine [ROUNDS] [--workers N] [--cache] [--no-bounce]
  *       ROUNDS       of each row (320), by visits of ROUNDS_A_VISIT, and no more visits after
  *                    LONGEST_S; rows take turns
  *       --workers N  only one worker, or only two that share; else all rows, and how they compare
+ *       --cache      with a cache, as Portico has one: each question is looked up, each answer is kept
+ *       --no-bounce  no thread beside those of the rows (for callgrind, which runs one at a time)
  *
  * Timed (TSC cycles): engine_rx() in bursts of at most 32, and for what passes between workers also the rings and what is
  * read from and written to the packet's own line. Not timed: clients and servers, which each thread plays for
@@ -137,17 +139,30 @@ static unsigned choose_crews(struct crew *crews[], unsigned workers_wanted, cons
 	return count;
 }
 
-static bool arguments(int argc, char **argv, unsigned *round_count, unsigned *workers)
+struct wishes {
+	unsigned round_count, workers;
+	bool cache, no_bounce;
+};
+
+static bool arguments(int argc, char **argv, struct wishes *out)
 {
 	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--cache") == 0) {
+			out->cache = true;
+			continue;
+		}
+		if (strcmp(argv[i], "--no-bounce") == 0) {
+			out->no_bounce = true;
+			continue;
+		}
 		if (strcmp(argv[i], "--workers") == 0 && i + 1 < argc) {
-			*workers = bench_round_count(argv[++i]);
-			if (*workers < 1 || *workers > WORKERS_MOST)
+			out->workers = bench_round_count(argv[++i]);
+			if (out->workers < 1 || out->workers > WORKERS_MOST)
 				return false;
 			continue;
 		}
-		*round_count = bench_round_count(argv[i]);
-		if (*round_count == 0)
+		out->round_count = bench_round_count(argv[i]);
+		if (out->round_count == 0)
 			return false;
 	}
 	return true;
@@ -174,39 +189,45 @@ int main(int argc, char **argv)
 	static cpu_set_t cpus;
 	struct crew *crews[ROWS_MOST / 2];
 	double bounced = 0;
-	unsigned round_count = 320, workers = 0, crew_count;
+	struct wishes wishes = {.round_count = 320};
+	unsigned crew_count;
+	bool bounces;
 
 	CHECK(sched_getaffinity(0, sizeof(cpus), &cpus) == 0);
-	if (!arguments(argc, argv, &round_count, &workers)) {
-		fprintf(stderr, "usage: bench_engine [ROUNDS, 1 to %d] [--workers 1|2]\n",
+	if (!arguments(argc, argv, &wishes)) {
+		fprintf(stderr,
+			"usage: bench_engine [ROUNDS, 1 to %d] [--workers 1|2] [--cache] "
+			"[--no-bounce]\n",
 			BENCH_ROUNDS_MAX);
 		return 2;
 	}
-	crew_count = choose_crews(crews, workers, &cpus);
+	bounces = CPU_COUNT(&cpus) >= WORKERS_MOST && !wishes.no_bounce;
+	crew_count = choose_crews(crews, wishes.workers, &cpus);
 	if (crew_count == 0) {
 		fprintf(stderr, "bench_engine: two workers want two CPUs\n");
 		return 2;
 	}
-	if (CPU_COUNT(&cpus) >= WORKERS_MOST)
+	if (bounces)
 		bounced = bounce_cycles(&cpus);
 	bench_yardsticks();
 	for (unsigned i = 0; i < crew_count; i++) {
+		crews[i]->caching = wishes.cache;
 		crew_make(crews[i], &cpus);
 		rows[i].crew = rows[crew_count + i].crew = crews[i];
 		rows[i].quota = SMALL_UNDER_WAY / crews[i]->worker_count;
 		rows[crew_count + i].quota = LARGE_UNDER_WAY;
 	}
-	if (!measure(rows, 2 * crew_count, round_count))
+	if (!measure(rows, 2 * crew_count, wishes.round_count))
 		return 1;
 	print_rows(rows, 2 * crew_count);
-	for (unsigned i = 0; workers == 0 && i < crew_count * 2; i++) {
+	for (unsigned i = 0; wishes.workers == 0 && i < crew_count * 2; i++) {
 		if (i == 0)
 			printf("\n| they do so many times the work of one | under way | by medians | by "
 			       "quiet rounds | by the best |\n|---|---|---|---|---|\n");
 		if (i % crew_count > 0)
 			print_ratio(&rows[i / crew_count * crew_count], &rows[i]);
 	}
-	if (CPU_COUNT(&cpus) >= WORKERS_MOST)
+	if (bounces)
 		printf("\nA cache line from one CPU to the other and back: %.0f cycles before, %.0f "
 		       "after.\n",
 		       bounced, bounce_cycles(&cpus));

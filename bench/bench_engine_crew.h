@@ -24,6 +24,8 @@
 #define ROUND_TURNS 16
 #define ROUNDS_A_VISIT 32
 #define WARM_TURNS 64
+#define CACHE_BYTES                                                                                \
+	(UINT64_C(64) << 20) /* of a Portico; it is full after half a million questions */
 #define STEP_NS (20 * NS_PER_US)
 #define AWAY UINT32_MAX /* at home: a worker in trouble */
 #define DISTURBED 1e18  /* the yardstick of a round whose thread was switched from */
@@ -82,6 +84,7 @@ struct crew {
 	const char *what;
 	unsigned worker_count;
 	bool sharing; /* one Portico; else each worker is one of its own */
+	bool caching; /* with a cache each */
 	const cpu_set_t *cpus;
 	struct worker *workers[WORKERS_MOST];
 	alignas(RING_LINE_BYTES) _Atomic uint32_t arrived;
@@ -429,6 +432,8 @@ static inline void crew_make(struct crew *c, const cpu_set_t *cpus)
 
 		if (p == NULL || !c->sharing)
 			p = world_portico(c->sharing ? (uint8_t)c->worker_count : 1, NS_PER_S);
+		if (c->caching && p->params.cache == NULL)
+			world_cache(p, CACHE_BYTES);
 		w->crew = c;
 		w->idx = i;
 		w->now = NS_PER_S;

@@ -10,7 +10,9 @@
 #include <stdalign.h>
 
 #include "bench/bench_timing.h"
+#include "core/acl.h"
 #include "core/engine.h"
+#include "core/engine_plan.h"
 #include "core/msg_build.h"
 #include "core/wire_cursor.h"
 
@@ -41,6 +43,7 @@ struct portico {
 	struct inflight_words words;
 	struct server_shared_table servers;
 	struct neighbour_shared neighbours;
+	struct name_fold_key fold_key;
 	struct engine_params params;
 };
 
@@ -73,8 +76,10 @@ static inline void world_configure(struct portico *p)
 	c->listen[0] = (struct engine_listen){{world_v4(53), DNS_PORT}, 0};
 	c->allow_count = 1;
 	c->allow[0] = (struct prefix){world_v4(0), 120};
+	c->acl = acl_init(bench_memory(acl_memory_bytes(), BENCH_PAGES_HUGE), c->allow,
+			  c->allow_count);
 	c->outgoing_count = 1;
-	c->outgoing[0] = (struct engine_outgoing){world_v4(53), 128, 0, &p->source_now};
+	c->outgoing[0] = (struct engine_outgoing){world_v4(53), 128, 0, false, &p->source_now};
 	c->source_generation = &p->source_generation;
 	c->server_count = 1;
 	c->server_endpoints[0] = (struct endpoint){world_v4(20), DNS_PORT};
@@ -89,6 +94,23 @@ static inline void world_configure(struct portico *p)
 	c->edns_udp_size_bytes = EDNS_UDP_BYTES;
 	c->case_randomization = true;
 	c->late_ms = 3000;
+	c->cache = (struct engine_cache_config){.max_ttl_s = 86400,
+						.negative_max_ttl_s = 3600,
+						.failure_ttl_s = 5,
+						.serve_stale = true,
+						.prefetch = true,
+						.round_robin = true,
+						.max_stale_s = 86400,
+						.client_timeout_ms = 1800};
+}
+
+/* The best that this CPU has. */
+static inline enum name_fold_variant world_fold(void)
+{
+	if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+	    __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"))
+		return NAME_FOLD_AVX512;
+	return __builtin_cpu_supports("avx2") ? NAME_FOLD_AVX2 : NAME_FOLD_SCALAR;
 }
 
 static inline struct portico *world_portico(uint8_t worker_count, mono_ns now)
@@ -96,23 +118,23 @@ static inline struct portico *world_portico(uint8_t worker_count, mono_ns now)
 	struct portico *p = bench_memory(sizeof(*p), BENCH_PAGES_HUGE);
 	uint32_t slot_count = worker_count * (uint32_t)UNDER_WAY_MAX;
 	struct hash_key keys[3];
-	uint16_t neighbours;
 
 	world_configure(p);
 	atomic_init(&p->config_pointer, &p->config);
 	bench_random(keys, sizeof(keys));
-	neighbours = engine_neighbour_count_max(&p->config);
+	name_fold_key_init(&p->fold_key, &keys[1]);
 	neighbour_shared_init(&p->neighbours,
-			      bench_memory(neighbours * sizeof(struct neighbour_word),
+			      bench_memory(NEIGHBOUR_SLOTS_MAX * sizeof(struct neighbour_word),
 					   BENCH_PAGES_HUGE),
-			      neighbours);
+			      NEIGHBOUR_SLOTS_MAX);
 	inflight_words_init(&p->words,
 			    bench_memory(inflight_words_memory_bytes(slot_count), BENCH_PAGES_HUGE),
 			    slot_count, &keys[0]);
-	server_shared_init(
-		&p->servers,
-		bench_memory(server_shared_memory_bytes(p->config.server_count), BENCH_PAGES_HUGE),
-		p->config.server_endpoints, p->config.server_health, p->config.server_count);
+	server_shared_init(&p->servers,
+			   bench_memory(server_shared_memory_bytes(p->config.server_count),
+					BENCH_PAGES_HUGE),
+			   p->config.server_count);
+	engine_plan_first(&p->config, &p->words);
 	p->params = (struct engine_params){
 		.config = &p->config_pointer,
 		.words = &p->words,
@@ -124,11 +146,21 @@ static inline struct portico *world_portico(uint8_t worker_count, mono_ns now)
 		.worker_count = worker_count,
 		.receiver_count = worker_count,
 		.entropy_block_bytes = ENTROPY_BYTES,
-		.question_key = keys[1],
+		.fold_key = &p->fold_key,
+		.fold = world_fold(),
 		.cookie_key = keys[2],
 		.now = now,
 	};
 	return p;
+}
+
+/* Before the engines are made: what they are to keep answers in. Pages come as they are touched. */
+static inline void world_cache(struct portico *p, size_t bytes)
+{
+	struct cache_params params = {bytes, p->params.worker_count};
+
+	p->params.cache =
+		cache_init(bench_memory(cache_memory_bytes(&params), BENCH_PAGES_HUGE), &params);
 }
 
 static inline struct engine *world_engine(const struct portico *p, uint8_t worker_idx)

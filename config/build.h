@@ -31,6 +31,11 @@ void build_service(struct build *b);    /* listen, allow */
 void build_outgoing(struct build *b);   /* outgoing: addresses and limits */
 void build_ports(struct build *b);      /* outgoing: source ports */
 void build_zones(struct build *b);      /* forward, stub */
+void build_cache(struct build *b);      /* cache */
+
+/* The keys of a file without errors, for config_change.h. */
+void build_keys(struct build *b);
+void build_keys_free(struct config *c);
 
 /* The interface that has the address, or -1. */
 int build_interface_of(const struct config *c, const struct address *a);

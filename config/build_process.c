@@ -60,10 +60,26 @@ static void build_dpdk(struct build *b)
 	struct config *c = b->config;
 
 	c->memory_mb = (unsigned)settings_integer(top, "dpdk.memory_mb");
+	c->extra_mbuf_count = (unsigned)settings_integer(top, "dpdk.extra_mbufs");
 	c->hugepages = (enum config_hugepages)settings_word(top, "dpdk.hugepages");
 	c->file_prefix = build_text_copy(settings_item(top, "dpdk.file_prefix")->as.text);
 	for (unsigned i = 0; i < eal->item_count; i++)
 		c->eal_args[c->eal_arg_count++] = build_text_copy(eal->items[i].as.text);
+}
+
+static void build_metrics(struct build *b)
+{
+	const struct group *top = &b->settings->top;
+	const struct setting *listen = settings_find(top, "metrics.listen");
+	const struct item *item = settings_item(top, "metrics.listen");
+
+	if (item == NULL || item->word >= 0)
+		return;
+	/* Without a port it is the one that DNS would have. */
+	if (item->as.endpoint.port == OPTIONS_DNS_PORT)
+		settings_error(b->problems, top, listen, item,
+			       "is DNS's port: write the one for metrics, as in 127.0.0.1@9153");
+	b->config->metrics_listen = item->as.endpoint;
 }
 
 void build_process(struct build *b)
@@ -74,6 +90,7 @@ void build_process(struct build *b)
 	build_workers(b);
 	build_control_cpu(b);
 	build_dpdk(b);
+	build_metrics(b);
 	c->poll = (enum config_poll)settings_word(top, "poll");
 	c->log_level = (enum config_log_level)settings_word(top, "log.level");
 	c->log_format = (enum config_log_format)settings_word(top, "log.format");

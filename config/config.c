@@ -28,6 +28,7 @@ static void build_all(struct build *b)
 	build_outgoing(b);
 	build_ports(b);
 	build_zones(b);
+	build_cache(b);
 }
 
 /* text NULL: it could not be read, which has been reported. */
@@ -48,8 +49,10 @@ static struct config *load(const char *text, size_t length_bytes, const char *fi
 	settings_read(&settings, root, scratch, problems);
 	if (root->kind == YAML_MAP)
 		build_all(&b);
-	if (problems->error_count == 0)
+	if (problems->error_count == 0) {
+		build_keys(&b);
 		return b.config;
+	}
 	config_free(b.config);
 	return NULL;
 }
@@ -155,6 +158,8 @@ void config_free(struct config *c)
 		free(c->interfaces[i].device);
 	}
 	free(c->forwards);
+	build_keys_free(c);
+	free(c->cache.file);
 	free(c);
 }
 
@@ -282,4 +287,6 @@ void config_check(const struct config *c)
 	CHECK(c->max_under_way >= 1 && c->max_under_way <= UNDER_WAY_MAX);
 	CHECK(c->edns_udp_size_bytes >= 512 && c->edns_udp_size_bytes <= EDNS_UDP_BYTES);
 	check_zones(c);
+	CHECK(c->cache.min_ttl_s <= c->cache.max_ttl_s && c->cache.failure_ttl_s >= 1);
+	CHECK(c->cache.file == NULL || c->cache.file[0] != '\0');
 }

@@ -22,6 +22,7 @@
 
 enum config_poll { CONFIG_POLL_ADAPTIVE, CONFIG_POLL_BUSY };
 enum config_hugepages { CONFIG_HUGEPAGES_AUTO, CONFIG_HUGEPAGES_REQUIRED, CONFIG_HUGEPAGES_NEVER };
+enum config_rrset_order { CONFIG_RRSET_ROUND_ROBIN, CONFIG_RRSET_FIXED };
 enum config_log_level { CONFIG_LOG_ERROR, CONFIG_LOG_WARNING, CONFIG_LOG_INFO, CONFIG_LOG_DEBUG };
 enum config_log_format { CONFIG_LOG_TEXT, CONFIG_LOG_JSON };
 
@@ -58,6 +59,7 @@ struct config_outgoing {
 	struct address address; /* or a prefix, host bits cleared */
 	uint8_t prefix_bits;    /* over 16 bytes: 128: one address; 64 to 120: a prefix (IPv6) */
 	uint8_t interface_idx;
+	bool retired; /* a reload has taken it out; its place is not free yet (config_change.h) */
 };
 
 /* Which source ports queries leave from. */
@@ -89,8 +91,28 @@ struct config_forward {
 	struct name health_name;
 };
 
+/* Answers that are kept. */
+struct config_cache {
+	uint32_t size_mb; /* 0: none */
+	uint32_t min_ttl_s;
+	uint32_t max_ttl_s;
+	uint32_t negative_max_ttl_s;
+	uint32_t failure_ttl_s;
+	bool serve_stale;
+	bool prefetch;
+	enum config_rrset_order rrset_order;
+	uint32_t max_stale_s; /* beyond the TTL */
+	uint32_t client_timeout_ms;
+	char *file; /* where it is kept over a restart; NULL: nowhere */
+};
+
+struct config_key;
+
 struct config {
 	char *file; /* for messages */
+	/* Every key of the file with its value, by path: for comparing two (config_change.h). */
+	unsigned key_count;
+	struct config_key *keys;
 	unsigned worker_count;
 	unsigned worker_cpu_count; /* 0: chosen by Portico, else == worker_count */
 	unsigned worker_cpus[CONFIG_CPUS_MAX];
@@ -98,6 +120,7 @@ struct config {
 	enum config_poll poll;
 
 	unsigned memory_mb;
+	unsigned extra_mbuf_count;
 	enum config_hugepages hugepages;
 	char *file_prefix;
 	unsigned eal_arg_count;
@@ -111,7 +134,8 @@ struct config {
 	struct prefix allow[ALLOW_PREFIXES_MAX]; /* host bits cleared */
 
 	unsigned outgoing_count;
-	struct config_outgoing outgoing[OUTGOING_MAX];
+	struct config_outgoing
+		outgoing[OUTGOING_SLOTS_MAX]; /* OUTGOING_MAX, and the retired ones */
 	struct config_ports ports;
 	uint32_t late_ms;
 	uint32_t max_under_way; /* a worker */
@@ -120,6 +144,10 @@ struct config {
 
 	unsigned forward_count;
 	struct config_forward *forwards; /* most labels first, then by name */
+
+	struct config_cache cache;
+
+	struct endpoint metrics_listen; /* port 0: nowhere */
 
 	enum config_log_level log_level;
 	enum config_log_format log_format;

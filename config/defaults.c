@@ -37,6 +37,8 @@ static void print_comment(FILE *out, const struct option *o)
 	fprintf(out, "%*s# %s\n", indent, "", o->help);
 	if (o->type == OPTION_SECTION || o->type == OPTION_SECTIONS)
 		return;
+	if (o->restart)
+		fprintf(out, "%*s# needs a restart\n", indent, "");
 	if (o->only != NULL && o->only[0] == '\0')
 		fprintf(out, "%*s# not available yet\n", indent, "");
 	else

@@ -51,6 +51,8 @@ struct option {
 	const char *only;
 	unsigned items_max; /* 0: a single value, else a list, which one scalar may stand for */
 	bool required;
+	/* It cannot change while Portico runs: a reload that wants it to is refused. */
+	bool restart;
 	const char *help;
 };
 

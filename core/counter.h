@@ -14,6 +14,7 @@
 /* X(symbol, name shown to users, help) */
 #define COUNTER_OUTCOMES(X)                                                                        \
 	X(QUESTION_NEW, "questions_new", "questions that began a resolution")                      \
+	X(CACHE_HIT, "cache_hits", "questions answered from the cache")                            \
 	X(COALESCED, "coalesced", "questions that joined an identical one under way")              \
 	X(QUESTION_REPLIED, "questions_replied",                                                   \
 	  "questions answered at once: errors, refusals, ANY")                                     \
@@ -99,6 +100,12 @@
 	X(ANSWERS_REFUSED, "answers_refused", "answers with REFUSED")                              \
 	X(ANSWERS_OTHER, "answers_other", "answers with any other rcode")                          \
 	X(ANSWERS_TRUNCATED, "answers_truncated", "answers with TC=1")                             \
+	X(CACHE_MISSES, "cache_misses", "questions that the cache had no answer to")               \
+	X(CACHE_STALE, "cache_stale", "answers that were expired (RFC 8767)")                      \
+	X(CACHE_PREFETCHES, "cache_prefetches",                                                    \
+	  "popular answers asked for again before they expire")                                    \
+	X(CACHE_FAILURES, "cache_failures", "failures kept (RFC 9520)")                            \
+	X(CACHE_OVERTAKEN, "cache_overtaken", "look-ups whose entry was overwritten meanwhile")    \
 	X(UPSTREAM_QUERIES, "upstream_queries", "queries sent to upstream servers")                \
 	X(UPSTREAM_TIMEOUTS, "upstream_timeouts", "queries that no reply came to in time")         \
 	X(UPSTREAM_RETRIES, "upstream_retries",                                                    \
@@ -120,6 +127,13 @@
 	  "frames sent through the queue of another worker, for want of an own one")               \
 	X(WAKES, "wakes", "naps of other workers ended because something was passed to them")      \
 	X(BUSY_CYCLES, "busy_cycles", "TSC cycles spent on non-empty bursts")                      \
+	X(IDLE_CYCLES, "idle_cycles", "TSC cycles spent on turns in which nothing was to be done") \
+	X(SAMPLED_PACKETS, "sampled_packets",                                                      \
+	  "packets of the bursts whose stages were measured, one burst in 64")                     \
+	X(CYCLES_PARSE, "cycles_parse",                                                            \
+	  "TSC cycles of sampled bursts: frames and messages parsed, look-ups begun")              \
+	X(CYCLES_REACH, "cycles_reach", "TSC cycles of sampled bursts: index and tables reached")  \
+	X(CYCLES_ACT, "cycles_act", "TSC cycles of sampled bursts: answered, asked, matched")      \
 	X(NAPS, "naps", "times the worker slept because there was nothing to do")
 
 enum counter {

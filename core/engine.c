@@ -4,12 +4,6 @@
 
 /* ---- memory ---- */
 
-uint16_t engine_neighbour_count_max(const struct engine_config *config)
-{
-	/* Every neighbour is a gateway or an on-link server as seen from one interface. */
-	return (uint16_t)(config->gateway_count + config->server_count * config->interface_count);
-}
-
 /* A client's prefix may reach us through any of the workers that receive: each has its share of the rate. */
 static uint32_t error_replies_per_s(const struct engine_params *p)
 {
@@ -22,8 +16,7 @@ static uint32_t error_replies_per_s(const struct engine_params *p)
 static struct engine *carve(struct arena *a, const struct engine_params *p)
 {
 	const struct engine_config *config = atomic_load_explicit(p->config, memory_order_acquire);
-	uint16_t server_count = config->server_count;
-	uint16_t neighbour_count = engine_neighbour_count_max(config);
+	const uint16_t server_count = p->servers->server_count;
 	struct engine *e = arena_take(a, 1, sizeof(*e));
 	void *resolutions = arena_take(a, 1, resolution_table_memory_bytes(p->under_way_max));
 	void *waiters = arena_take(a, p->waiter_count_max, sizeof(struct waiter));
@@ -32,24 +25,24 @@ static struct engine *carve(struct arena *a, const struct engine_params *p)
 	void *answers = arena_take(a, p->answer_buffer_count, sizeof(struct engine_answer));
 	void *answers_free = arena_take(a, 1, pool_memory_bytes(p->answer_buffer_count));
 	void *slots = arena_take(a, 1, inflight_memory_bytes(p->under_way_max));
-	void *timers = arena_take(a, 1, timer_wheel_memory_bytes(2 * p->under_way_max));
+	void *timers = arena_take(a, 1, timer_wheel_memory_bytes(TIMER_KINDS * p->under_way_max));
 	void *servers = arena_take(a, server_count, sizeof(struct server));
-	void *routes = arena_take(a, server_count, sizeof(struct engine_route));
-	void *cursors = arena_take(a, config->zone_count, sizeof(uint32_t));
+	void *cursors = arena_take(a, ZONE_SLOTS_MAX, sizeof(uint32_t));
 	void *entropy = arena_take(a, 2, p->entropy_block_bytes);
-	void *meters = arena_take(a, config->outgoing_count, sizeof(struct source_meter));
-	void *neighbours = arena_take(a, neighbour_count, sizeof(struct neighbour));
+	void *meters = arena_take(a, OUTGOING_SLOTS_MAX, sizeof(struct source_meter));
+	void *neighbours = arena_take(a, NEIGHBOUR_SLOTS_MAX, sizeof(struct neighbour));
 	void *errors = arena_take(a, 1, rate_limit_memory_bytes(RATE_BUCKETS));
 	void *links = arena_take(a, 1, rate_limit_memory_bytes(1));
 	void *link_answers = arena_take(a, 1, rate_limit_memory_bytes(1));
 	void *link_confirms = arena_take(a, 1, rate_limit_memory_bytes(1));
 	void *echoes = arena_take(a, 1, rate_limit_memory_bytes(1));
+	void *latencies = arena_take(a, server_count, sizeof(struct latency));
+	void *cache_writer = arena_take(a, p->cache != NULL, sizeof(struct cache_writer));
 
 	if (a->memory == NULL)
 		return NULL;
 	memset(e, 0, sizeof(*e));
 	e->config = config;
-	e->indexed_config = config;
 	resolution_table_init(&e->resolutions, resolutions, p->under_way_max);
 	e->waiters.waiters = waiters;
 	pool_init(&e->waiters.free, waiters_free, p->waiter_count_max);
@@ -59,17 +52,16 @@ static struct engine *carve(struct arena *a, const struct engine_params *p)
 	e->answers = answers;
 	pool_init(&e->answers_free, answers_free, p->answer_buffer_count);
 	inflight_init(&e->inflight, slots, p->under_way_max, p->worker_idx, p->words);
-	timer_wheel_init(&e->timers, timers, 2 * p->under_way_max, p->now);
+	timer_wheel_init(&e->timers, timers, TIMER_KINDS * p->under_way_max, p->now);
 	server_table_init(&e->servers, servers, p->servers,
-			  (struct server_worker){p->worker_idx, p->worker_count});
-	memset(routes, 0, server_count * sizeof(struct engine_route));
-	e->routes = routes;
-	memset(cursors, 0, config->zone_count * sizeof(uint32_t));
+			  (struct server_worker){p->worker_idx, p->worker_count},
+			  &(struct server_list){0});
+	memset(cursors, 0, ZONE_SLOTS_MAX * sizeof(uint32_t));
 	e->zone_cursors = cursors;
 	entropy_init(&e->entropy, entropy, p->entropy_block_bytes);
-	memset(meters, 0, config->outgoing_count * sizeof(struct source_meter));
+	memset(meters, 0, OUTGOING_SLOTS_MAX * sizeof(struct source_meter));
 	e->meters = meters;
-	neighbour_init(&e->neighbours, neighbours, neighbour_count, p->neighbours,
+	neighbour_init(&e->neighbours, neighbours, NEIGHBOUR_SLOTS_MAX, p->neighbours,
 		       p->worker_idx == LINK_WORKER ? NEIGHBOUR_KEEPER : NEIGHBOUR_READER);
 	rate_limit_init(&e->error_limit, errors, RATE_BUCKETS, error_replies_per_s(p),
 			&p->table_key, p->now);
@@ -79,6 +71,13 @@ static struct engine *carve(struct arena *a, const struct engine_params *p)
 	rate_limit_init(&e->link_confirm_limit, link_confirms, 1, LINK_ANSWERS_PER_S, &p->table_key,
 			p->now);
 	rate_limit_init(&e->echo_limit, echoes, 1, ECHO_REPLIES_PER_S, &p->table_key, p->now);
+	memset(latencies, 0, server_count * sizeof(struct latency));
+	e->server_latencies = latencies;
+	if (p->cache != NULL) {
+		cache_writer_init(cache_writer, p->cache, p->worker_idx);
+		e->cache = p->cache;
+		e->cache_writer = cache_writer;
+	}
 	return e;
 }
 
@@ -99,7 +98,7 @@ struct engine *engine_init(void *memory, const struct engine_params *params)
 	CHECK(params->under_way_max >= 1 && params->under_way_max <= UNDER_WAY_MAX);
 	CHECK(params->worker_idx < params->worker_count && params->worker_count <= WORKERS_MAX);
 	CHECK(params->receiver_count >= 1 && params->receiver_count <= params->worker_count);
-	CHECK(params->servers->server_count ==
+	CHECK(params->servers->server_count >=
 	      atomic_load_explicit(params->config, memory_order_acquire)->server_count);
 	arena_init(&a, memory, engine_memory_bytes(params));
 	e = carve(&a, params);
@@ -111,13 +110,15 @@ struct engine *engine_init(void *memory, const struct engine_params *params)
 	e->worker_idx = params->worker_idx;
 	e->worker_count = params->worker_count;
 	e->under_way_max = params->under_way_max;
-	e->question_key = params->question_key;
+	e->fold_key = params->fold_key;
+	e->fold = name_fold_choose(params->fold);
+	e->read_cycles = params->read_cycles;
 	e->cookie_key = params->cookie_key;
 	e->send_queue = (struct engine_queue){POOL_NONE, POOL_NONE, 0};
 	e->answer_queue = (struct engine_queue){POOL_NONE, POOL_NONE, 0};
-	engine_sources_init(e);
-	engine_link_init(e);
-	engine_upstream_init(e);
+	e->stale_queue = (struct engine_queue){POOL_NONE, POOL_NONE, 0};
+	engine_reload(e);
+	engine_sources_load(e);
 	return e;
 }
 
@@ -204,10 +205,21 @@ void engine_step(struct engine *e, uint32_t resolution_idx, enum resolution_step
 			counter_add(&e->counters, COUNTER_SHED_BUDGET, 1);
 		break;
 	}
+	engine_stale_on_end(e, resolution_idx);
+	if (step == RESOLUTION_STEP_FAIL && e->cache != NULL)
+		engine_cache_store_failure(e, r);
 	if (r->waiter_count > 0)
 		engine_queue_push(e, &e->answer_queue, resolution_idx);
 	else
 		resolution_put(&e->resolutions, resolution_idx);
+}
+
+static void resolution_resume(struct engine *e, uint32_t resolution_idx)
+{
+	struct resolution_env env = engine_env(e);
+
+	engine_step(e, resolution_idx, resolution_on_resume(&e->resolutions, resolution_idx, &env),
+		    NULL);
 }
 
 static void run_timers(struct engine *e)
@@ -216,16 +228,12 @@ static void run_timers(struct engine *e)
 
 	timer_wheel_advance(&e->timers, e->now);
 	while ((idx = timer_next_expired(&e->timers)) != UINT32_MAX) {
-		if (idx < e->under_way_max) {
+		if (idx < e->under_way_max)
 			engine_slot_timeout(e, idx);
-		} else {
-			struct resolution_env env = engine_env(e);
-			uint32_t resolution_idx = idx - e->under_way_max;
-
-			engine_step(e, resolution_idx,
-				    resolution_on_resume(&e->resolutions, resolution_idx, &env),
-				    NULL);
-		}
+		else if (idx < 2 * e->under_way_max)
+			resolution_resume(e, idx - e->under_way_max);
+		else
+			engine_stale_on_timer(e, idx - 2 * e->under_way_max);
 	}
 	inflight_expire_late(&e->inflight, e->now, LATE_EXPIRED_PER_TURN);
 	engine_sources_scan(e);
@@ -235,10 +243,13 @@ static void begin_turn(struct engine *e, mono_ns now)
 {
 	DCHECK(now >= e->now);
 	e->now = now;
+	e->now_s = (uint32_t)(now / NS_PER_S);
+	if (e->cache != NULL)
+		e->flush = cache_flush_now(e->cache);
 	/* acquire: the snapshot's contents are read after its pointer */
 	e->config = atomic_load_explicit(e->config_source, memory_order_acquire);
-	/* Routes, servers and what is under way hold indices into it: a reload has to translate them first. */
-	DCHECK(e->config == e->indexed_config);
+	if (UNLIKELY(e->config != e->followed_config))
+		engine_reload(e);
 	engine_sources_load(e);
 	server_refresh(&e->servers, now);
 }
@@ -280,6 +291,9 @@ unsigned engine_tx_wanted(struct engine *e, unsigned most, mono_ns now)
 	for (uint32_t i = e->answer_queue.head, n = e->answer_queue.count; n > 0 && wanted < most;
 	     n--, i = e->resolutions.resolutions[i].queue_next)
 		wanted += e->resolutions.resolutions[i].waiter_count;
+	for (uint32_t i = e->stale_queue.head; i != POOL_NONE && wanted < most;
+	     i = e->resolutions.resolutions[i].stale_next)
+		wanted += e->resolutions.resolutions[i].waiter_count;
 	if (neighbour_next_at(&e->neighbours, now) <= now)
 		wanted += e->neighbours.entry_count;
 	if (e->servers.next_probe_at <= now)
@@ -308,7 +322,8 @@ mono_ns engine_next_deadline(const struct engine *e)
 	mono_ns late = inflight_next_late(&e->inflight);
 	mono_ns neighbours = neighbour_next_at(&e->neighbours, e->now);
 
-	if (e->send_queue.count > 0 || e->answer_queue.count > 0 || engine_sources_due(e))
+	if (e->send_queue.count > 0 || e->answer_queue.count > 0 || e->stale_queue.count > 0 ||
+	    engine_sources_due(e))
 		return e->now;
 	if (late < next)
 		next = late;
@@ -337,7 +352,8 @@ bool engine_ready(const struct engine *e, mono_ns now)
 	for (uint16_t i = 0; i < e->neighbours.entry_count; i++) {
 		struct mac mac;
 
-		if (neighbour_mac(&e->neighbours, i, &mac) != NEIGHBOUR_KNOWN)
+		if (!e->neighbours.entries[i].is_retired &&
+		    neighbour_mac(&e->neighbours, i, &mac) != NEIGHBOUR_KNOWN)
 			return false;
 	}
 	return true;
@@ -350,7 +366,7 @@ void engine_stop_taking(struct engine *e)
 
 bool engine_idle(const struct engine *e)
 {
-	return pool_used_count(&e->resolutions.free) == 0;
+	return pool_used_count(e->stopping ? &e->waiters.free : &e->resolutions.free) == 0;
 }
 
 struct entropy *engine_entropy(struct engine *e)
@@ -366,6 +382,16 @@ const struct counters *engine_counters(const struct engine *e)
 struct counters *engine_counters_mut(struct engine *e)
 {
 	return &e->counters;
+}
+
+const struct engine_latencies *engine_latencies(const struct engine *e)
+{
+	return &e->latencies;
+}
+
+const struct latency *engine_server_latency(const struct engine *e, uint16_t server_idx)
+{
+	return server_idx < e->servers.server_count ? &e->server_latencies[server_idx] : NULL;
 }
 
 void engine_gauges(const struct engine *e, struct engine_gauges *out)
@@ -395,10 +421,12 @@ void engine_check(const struct engine *e)
 	neighbour_check(&e->neighbours);
 	server_check(&e->servers);
 	engine_ask_check(e);
+	engine_stale_check(e);
 	for (uint32_t i = 0; i < e->resolutions.free.fresh; i++) {
 		const struct resolution *r = &e->resolutions.resolutions[i];
 
 		waiters += r->waiter_count;
+		CHECK(r->state != RESOLUTION_DONE || r->waiter_count > 0);
 		if (r->state == RESOLUTION_WAIT) {
 			const struct inflight_slot *s = &e->inflight.slots[r->slot_idx];
 

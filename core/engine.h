@@ -21,24 +21,35 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cache.h"
 #include "check.h"
 #include "counter.h"
 #include "engine_config.h"
 #include "entropy.h"
 #include "hash.h"
 #include "inflight.h"
+#include "latency.h"
 #include "mono.h"
+#include "name_fold.h"
 #include "neighbour.h"
 #include "source_meter.h"
 
 struct engine;
 
 struct engine_params {
-	/* The snapshot: a worker loads the pointer (acquire) once a burst. */
+	/* The snapshot: a worker loads the pointer (acquire) once a turn. The one before may be freed when every worker has
+	 * begun two more turns. */
 	const struct engine_config *_Atomic *config;
-	struct inflight_words *words;        /* shared by all workers */
-	struct server_shared_table *servers; /* likewise; those of the configuration */
-	struct neighbour_shared *neighbours; /* likewise; engine_neighbour_count_max() of them */
+	struct inflight_words *words; /* shared by all workers */
+	struct server_shared_table
+		*servers; /* likewise; of SERVER_SLOTS_MAX, or as many as there will ever be */
+	struct neighbour_shared *neighbours; /* likewise; NEIGHBOUR_SLOTS_MAX of them */
+	struct cache *cache; /* likewise, with a log for each worker; NULL: nothing is kept */
+	const struct name_fold_key *
+		fold_key; /* the same in all workers: with it a question is hashed, which decides who owns it */
+	enum name_fold_variant fold; /* what the CPU can */
+	/* TSC, for the stages of one burst in 64; NULL: not measured. */
+	uint64_t (*read_cycles)(void);
 	uint32_t under_way_max; /* queries and resolutions of this worker; <= UNDER_WAY_MAX */
 	uint32_t waiter_count_max;
 	uint32_t answer_buffer_count;
@@ -46,20 +57,12 @@ struct engine_params {
 	uint8_t worker_count;
 	uint8_t receiver_count; /* workers that receive from a device: they share the rate of error replies */
 	size_t entropy_block_bytes;
-	struct hash_key question_key; /* the same in all workers: it decides who owns a question */
-	struct hash_key table_key;    /* of this worker's own tables */
-	struct hash_key cookie_key;   /* the same in all workers (RFC 9018) */
+	struct hash_key table_key;  /* of this worker's own tables */
+	struct hash_key cookie_key; /* the same in all workers (RFC 9018) */
 	mono_ns now;
 	uint32_t wall_s; /* wall-clock seconds at `now` */
 };
 
-/* How many neighbours the configuration can name. */
-uint16_t engine_neighbour_count_max(const struct engine_config *config);
-/* Those that it names, the same in all workers; constant after engine_init, any thread. False: idx is not below the
- * count. */
-uint16_t engine_neighbour_count(const struct engine *e);
-MUST_USE bool engine_neighbour_at(const struct engine *e, uint16_t idx, uint8_t *interface_idx,
-				  struct address *address);
 size_t engine_memory_bytes(const struct engine_params *params);
 /* memory: aligned to a cache line. It need not be cleared: pages of tables are touched lazily where they can. */
 struct engine *engine_init(void *memory, const struct engine_params *params);
@@ -114,22 +117,48 @@ unsigned engine_tx_wanted(struct engine *e, unsigned most, mono_ns now);
 /* When engine_tx has something to do even if nothing is received; MONO_NEVER: nothing. */
 mono_ns engine_next_deadline(const struct engine *e);
 
+/* The answers of the last engine_rx have been given to their devices at `now`: for the latency of those from the cache. */
+void engine_burst_sent(struct engine *e, mono_ns now);
+
 /* So many packets of this kind (RX_PASSED_*) with the verdict RX_WORKER found no place in the ring towards their worker and
  * were freed: counted as drops_handoff_full instead of handed off. */
 void engine_not_passed(struct engine *e, enum rx_kind kind, unsigned count);
 
 /* ---- beside the packet path ---- */
 
+/* What the answer to a question (of class IN) is kept and found under, and which worker owns it, by the key's hash. The same
+ * in all engines; any thread. */
+void engine_key_make(const struct engine *e, const struct name *qname, uint16_t qtype,
+		     bool checking_disabled, struct cache_key *out);
+uint8_t engine_owner(const struct engine *e, uint64_t question_hash);
+
 /* Every gateway and on-link server has been resolved or asked for 1 s in vain: ready to serve. */
 bool engine_ready(const struct engine *e, mono_ns now);
 /* Take no more questions (drops_stopping); those under way are finished. */
 void engine_stop_taking(struct engine *e);
-/* Nothing under way, nothing to send. What other workers have passed is the driver's to know. */
+/* Nothing under way, nothing to send; when no more questions are taken: nothing that anybody waits for. What other workers have passed is the driver's to know. */
 bool engine_idle(const struct engine *e);
 
 struct entropy *engine_entropy(struct engine *e);
 const struct counters *engine_counters(const struct engine *e);
 struct counters *engine_counters_mut(struct engine *e); /* the driver counts tx, cycles, naps */
+
+/* Readers: any thread, relaxed. */
+struct engine_latencies {
+	struct latency hit; /* from a burst's reception to its answers from the cache */
+	struct latency
+		miss; /* from a question's arrival to its answer, if it had to be asked for */
+};
+const struct engine_latencies *engine_latencies(const struct engine *e);
+/* Round trips of the answers of a server of the configuration; NULL: no such server. Readers as above. */
+const struct latency *engine_server_latency(const struct engine *e, uint16_t server_idx);
+/* What this worker has put into the cache; NULL: there is none. Readers as above. */
+const struct cache_writer_stats *engine_cache_stats(const struct engine *e);
+
+/* Put an entry of a file into the cache, if we own its question; it was checked by cache_entry_check. False: it is not
+ * ours. The worker's thread. */
+bool engine_cache_restore(struct engine *e, struct cache_key *key, uint64_t words[],
+			  unsigned word_count, mono_ns now);
 
 struct engine_gauges {
 	uint64_t resolutions_active;
@@ -165,7 +194,8 @@ void engine_upstream_row_add(struct engine_upstream_row *sum,
 struct engine_inflight_row {
 	struct name qname;
 	uint16_t qtype;
-	uint32_t waiters;
+	uint32_t
+		waiters; /* 0: asked for the cache's sake; who has asked for it, if anybody, has an old answer */
 	uint32_t age_ms;
 	uint32_t packets;  /* sent so far */
 	const char *state; /* what it waits for */

@@ -45,6 +45,7 @@ enum engine_ask engine_ask(struct engine *e, const struct name *qname, uint16_t 
 		.arrived_at = now,
 		.ask_handle = e->asks.last_handle + 1,
 	};
+	struct cache_key hashed;
 	enum counter outcome;
 	uint32_t begun_idx;
 
@@ -52,9 +53,11 @@ enum engine_ask engine_ask(struct engine *e, const struct name *qname, uint16_t 
 	e->now = now;
 	name_lower(qname, &key.qname);
 	key.zone_idx = engine_zone_for(e->config, &key.qname);
-	if (key.zone_idx == ZONES_MAX)
+	if (key.zone_idx == ENGINE_ZONE_NONE)
 		return ENGINE_ASK_NO_ZONE;
-	key.hash = engine_question_hash(e, &key.qname, key.qtype, key.qclass, 0);
+	key.zone_generation = e->config->zones[key.zone_idx].generation;
+	engine_key_make(e, &key.qname, key.qtype, false, &hashed);
+	key.hash = hashed.hash;
 	if (engine_owner(e, key.hash) != e->worker_idx) {
 		*owner = engine_owner(e, key.hash);
 		return ENGINE_ASK_NOT_OURS;

@@ -7,34 +7,17 @@
 
 /* ---- counting ---- */
 
-static enum counter answer_counter(uint16_t rcode)
-{
-	switch (rcode) {
-	case DNS_RCODE_NOERROR:
-		return COUNTER_ANSWERS_NOERROR;
-	case DNS_RCODE_FORMERR:
-		return COUNTER_ANSWERS_FORMERR;
-	case DNS_RCODE_SERVFAIL:
-		return COUNTER_ANSWERS_SERVFAIL;
-	case DNS_RCODE_NXDOMAIN:
-		return COUNTER_ANSWERS_NXDOMAIN;
-	case DNS_RCODE_NOTIMP:
-		return COUNTER_ANSWERS_NOTIMP;
-	case DNS_RCODE_REFUSED:
-		return COUNTER_ANSWERS_REFUSED;
-	default:
-		return COUNTER_ANSWERS_OTHER;
-	}
-}
+const uint8_t engine_rcode_counter[ENGINE_RCODES_COUNTED] = {
+	[DNS_RCODE_NOERROR] = COUNTER_ANSWERS_NOERROR,
+	[DNS_RCODE_FORMERR] = COUNTER_ANSWERS_FORMERR,
+	[DNS_RCODE_SERVFAIL] = COUNTER_ANSWERS_SERVFAIL,
+	[DNS_RCODE_NXDOMAIN] = COUNTER_ANSWERS_NXDOMAIN,
+	[DNS_RCODE_NOTIMP] = COUNTER_ANSWERS_NOTIMP,
+	[DNS_RCODE_REFUSED] = COUNTER_ANSWERS_REFUSED,
+};
+static_assert(COUNTER_COUNT <= UINT8_MAX, "a byte each");
 
 /* ---- what a waiter is owed ---- */
-
-static uint16_t udp_size_for(const struct msg_edns *edns, uint16_t most)
-{
-	if (!edns->present || edns->udp_size_bytes < DNS_UDP_BYTES_MIN)
-		return DNS_UDP_BYTES_MIN;
-	return edns->udp_size_bytes < most ? edns->udp_size_bytes : most;
-}
 
 static void waiter_from_query(struct engine *e, const struct rx_slot *slot,
 			      const struct frame_view *view, const struct msg_query *query,
@@ -53,7 +36,7 @@ static void waiter_from_query(struct engine *e, const struct rx_slot *slot,
 	udp->client_port = view->src_port;
 	udp->local_port = view->dst_port;
 	udp->id = query->id;
-	udp->udp_size_bytes = udp_size_for(
+	udp->udp_size_bytes = engine_udp_size_for(
 		&query->edns,
 		engine_udp_bytes_max(&e->config->interfaces[slot->interface_idx], &view->src));
 	udp->interface_idx = slot->interface_idx;
@@ -71,10 +54,15 @@ static void waiter_from_query(struct engine *e, const struct rx_slot *slot,
 		name_case_take(&query->qname, &udp->letter_case);
 }
 
-#define COOKIE_BYTES (DNS_COOKIE_CLIENT_BYTES + COOKIE_SERVER_BYTES)
+void engine_cookie_make(const struct engine *e, const uint8_t *client_cookie,
+			const struct address *client, uint8_t cookie[COOKIE_BYTES])
+{
+	memcpy(cookie, client_cookie, DNS_COOKIE_CLIENT_BYTES);
+	cookie_make(&e->cookie_key, cookie, client, engine_wall_s(e),
+		    cookie + DNS_COOKIE_CLIENT_BYTES);
+}
 
-/* The client's side of a reply. cookie: COOKIE_BYTES to build its option in. */
-static struct msg_client client_of(const struct engine *e, const struct waiter *w,
+struct msg_client engine_client_of(const struct engine *e, const struct waiter *w,
 				   uint8_t cookie[COOKIE_BYTES])
 {
 	const struct waiter_udp_client *udp = &w->udp;
@@ -88,17 +76,14 @@ static struct msg_client client_of(const struct engine *e, const struct waiter *
 	};
 
 	if ((udp->flags & WAITER_COOKIE) != 0) {
-		memcpy(cookie, udp->client_cookie, DNS_COOKIE_CLIENT_BYTES);
-		cookie_make(&e->cookie_key, udp->client_cookie, &udp->client, engine_wall_s(e),
-			    cookie + DNS_COOKIE_CLIENT_BYTES);
+		engine_cookie_make(e, udp->client_cookie, &udp->client, cookie);
 		client.cookie = cookie;
 		client.cookie_length_bytes = COOKIE_BYTES;
 	}
 	return client;
 }
 
-/* Headers around a payload of payload_bytes that stands behind their place; returns the frame's length. */
-static unsigned frame_for(struct engine *e, const struct waiter *w, uint8_t *frame,
+unsigned engine_frame_for(const struct engine *e, const struct waiter *w, uint8_t *frame,
 			  size_t payload_bytes, uint8_t *interface_idx)
 {
 	const struct waiter_udp_client *udp = &w->udp;
@@ -118,8 +103,7 @@ static unsigned frame_for(struct engine *e, const struct waiter *w, uint8_t *fra
 	return frame_build_udp(frame, &params, (unsigned)payload_bytes);
 }
 
-/* Where the DNS message goes in this waiter's frame. */
-static struct buffer payload_of(const struct engine *e, const struct waiter *w, struct buffer frame)
+struct buffer engine_payload_of(const struct engine *e, const struct waiter *w, struct buffer frame)
 {
 	unsigned header_bytes = frame_udp_header_bytes(
 		&w->udp.client, e->config->interfaces[w->udp.interface_idx].vlan);
@@ -129,15 +113,22 @@ static struct buffer payload_of(const struct engine *e, const struct waiter *w, 
 	return (struct buffer){frame.data + header_bytes, frame.capacity_bytes - header_bytes};
 }
 
+void engine_count_wait(struct engine *e, const struct waiter *waiter)
+{
+	/* Workers' clocks may differ a little. */
+	latency_add(&e->latencies.miss,
+		    e->now > waiter->arrived_at ? e->now - waiter->arrived_at : 0, 1);
+}
+
 unsigned engine_answer_waiter(struct engine *e, const struct resolution *r,
 			      const struct waiter *waiter, const struct msg_response *response,
 			      struct buffer frame, uint8_t *interface_idx)
 {
 	uint8_t cookie[COOKIE_BYTES];
-	struct buffer payload = payload_of(e, waiter, frame);
+	struct buffer payload = engine_payload_of(e, waiter, frame);
 	struct name qname;
 	struct msg_reply_params params = {
-		.client = client_of(e, waiter, cookie),
+		.client = engine_client_of(e, waiter, cookie),
 		.rcode = r->rcode,
 		.recursion_available = true,
 		.qname = &qname,
@@ -151,6 +142,12 @@ unsigned engine_answer_waiter(struct engine *e, const struct resolution *r,
 		engine_ask_on_answer(e, waiter->ask_handle, r, response);
 		return 0;
 	}
+	if (UNLIKELY(r->from_cache)) {
+		length_bytes = engine_stale_answer(e, &r->key, waiter, frame, interface_idx);
+		if (length_bytes > 0) /* else it has gone since the resolution ended */
+			return (unsigned)length_bytes;
+	}
+	engine_count_wait(e, waiter);
 	name_copy(&qname, &r->key.qname);
 	name_case_apply(&waiter->udp.letter_case, qname.bytes, qname.length_bytes);
 	if (response == NULL) {
@@ -162,8 +159,8 @@ unsigned engine_answer_waiter(struct engine *e, const struct resolution *r,
 	}
 	if (length_bytes == 0)
 		return 0;
-	counter_add(&e->counters, answer_counter(r->rcode), 1);
-	return frame_for(e, waiter, frame.data, length_bytes, interface_idx);
+	engine_count_answer(e, r->rcode);
+	return engine_frame_for(e, waiter, frame.data, length_bytes, interface_idx);
 }
 
 /* ---- replies made at once, over the query's own packet ---- */
@@ -178,9 +175,9 @@ static void reply_now(struct engine *e, struct rx_slot *slot, const struct engin
 	size_t length_bytes;
 
 	waiter_from_query(e, slot, &work->view, query, &w);
-	payload = payload_of(e, &w, frame);
+	payload = engine_payload_of(e, &w, frame);
 	struct msg_reply_params params = {
-		.client = client_of(e, &w, cookie),
+		.client = engine_client_of(e, &w, cookie),
 		.rcode = verdict.rcode,
 		.recursion_available = true,
 		.qname = verdict.question_echoed ? &query->qname : NULL,
@@ -209,55 +206,13 @@ static void reply_now(struct engine *e, struct rx_slot *slot, const struct engin
 	}
 	/* RFC 1035 section 4.1.1: the opcode is copied, even of one that we do not know. */
 	payload.data[2] |= (uint8_t)((query->flags & DNS_OPCODE_MASK) >> 8);
-	slot->length_bytes = frame_for(e, &w, frame.data, length_bytes, &slot->interface_idx);
-	counter_add(&e->counters, answer_counter(verdict.rcode), 1);
+	slot->length_bytes =
+		engine_frame_for(e, &w, frame.data, length_bytes, &slot->interface_idx);
+	engine_count_answer(e, verdict.rcode);
 	engine_end(e, slot, COUNTER_QUESTION_REPLIED, RX_SEND);
 }
 
-static bool is_allowed(const struct engine_config *c, const struct address *client)
-{
-	for (unsigned i = 0; i < c->allow_count; i++)
-		/* ::/0 is every IPv6 address, not the mapped IPv4 ones within it. */
-		if (address_is_v4(&c->allow[i].address) == address_is_v4(client) &&
-		    prefix_contains(&c->allow[i], client))
-			return true;
-	return false;
-}
-
-uint16_t engine_zone_for(const struct engine_config *c, const struct name *qname)
-{
-	for (uint16_t i = 0; i < c->zone_count; i++)
-		if (name_is_below(qname, &c->zones[i].name))
-			return i;
-	return ZONES_MAX;
-}
-
-uint64_t engine_question_hash(const struct engine *e, const struct name *qname, uint16_t qtype,
-			      uint16_t qclass, uint16_t flag_cd)
-{
-	return hash_combine(name_hash(&e->question_key, qname),
-			    ((uint64_t)qtype << 32) | ((uint64_t)qclass << 16) | flag_cd);
-}
-
-/* ---- a question, stage 1 and 2 ---- */
-
-void engine_question_look(struct engine *e, struct rx_slot *slot, unsigned i)
-{
-	struct engine_rx_work *work = &e->work[i];
-	struct msg_query *query = &e->queries[i];
-
-	if (query_policy_port_is_loop(work->view.src_port)) {
-		engine_end(e, slot, COUNTER_DROP_UDP_SRC_PORT, RX_FREE);
-		return;
-	}
-	work->stage = ENGINE_RX_QUESTION;
-	e->query_results[i] = msg_parse_query(work->view.payload, query);
-	if (e->query_results[i] != MSG_QUERY_OK)
-		return;
-	work->hash = engine_question_hash(e, &query->qname, query->qtype, query->qclass,
-					  query->flags & DNS_FLAG_CD);
-	resolution_prefetch(&e->resolutions, work->hash);
-}
+/* ---- a question, stage 3 ---- */
 
 /* Did this client come back with a server cookie of ours (RFC 7873 section 5.4)? */
 static uint16_t cookie_rcode(const struct engine *e, const struct frame_view *view,
@@ -286,7 +241,9 @@ static void reply_error(struct engine *e, struct rx_slot *slot, unsigned i,
 	reply_now(e, slot, &e->work[i], &e->queries[i], verdict, ede);
 }
 
-static void resolve(struct engine *e, struct rx_slot *slot, unsigned i)
+/* It goes to its owner, or waits for its answer here. stale: an expired entry that answers it if it can do neither; or NULL. */
+__attribute__((noinline)) static void resolve(struct engine *e, struct rx_slot *slot, unsigned i,
+					      const uint64_t *stale)
 {
 	const struct msg_query *query = &e->queries[i];
 	struct resolution_key key = {
@@ -297,22 +254,44 @@ static void resolve(struct engine *e, struct rx_slot *slot, unsigned i)
 	};
 	struct waiter waiter;
 
-	name_lower(&query->qname, &key.qname);
+	engine_key_name(&e->keys[i], &key.qname);
 	key.zone_idx = engine_zone_for(e->config, &key.qname);
-	if (key.zone_idx == ZONES_MAX) {
+	if (key.zone_idx == ENGINE_ZONE_NONE) {
 		reply_error(e, slot, i,
 			    (struct query_verdict){QUERY_REPLY, DNS_RCODE_REFUSED, true},
 			    DNS_EDE_NOT_AUTHORITATIVE);
 		return;
 	}
+	key.zone_generation = e->config->zones[key.zone_idx].generation;
 	waiter_from_query(e, slot, &e->work[i].view, query, &waiter);
-	if (engine_owner(e, key.hash) != e->worker_idx)
-		engine_question_pass(e, slot, &key, &waiter);
-	else
-		engine_resolve(e, slot, &key, &waiter);
+	if (engine_owner(e, key.hash) == e->worker_idx) {
+		engine_resolve(e, slot, &key, &waiter, stale);
+		return;
+	}
+	if (UNLIKELY(stale != NULL) && engine_ways_full(e) &&
+	    engine_hit_stale(e, slot, &key, &waiter, stale))
+		return;
+	engine_question_pass(e, slot, &key, &waiter);
 }
 
-void engine_question(struct engine *e, struct rx_slot *slot, unsigned i)
+/* From the cache, if it is there; else on. */
+static inline void answer(struct engine *e, struct rx_slot *slot, unsigned i)
+{
+	switch (engine_hit(e, slot, i)) {
+	case ENGINE_HIT_ANSWERED:
+		return;
+	case ENGINE_HIT_NONE:
+	case ENGINE_HIT_FOR_OWNER:
+		resolve(e, slot, i, NULL);
+		return;
+	case ENGINE_HIT_STALE:
+		resolve(e, slot, i, e->entry);
+		return;
+	}
+}
+
+/* What is not to be resolved, or not yet known to be. */
+__attribute__((noinline)) static void judge(struct engine *e, struct rx_slot *slot, unsigned i)
 {
 	const struct msg_query *query = &e->queries[i];
 	struct query_verdict verdict = query_policy_judge(e->query_results[i], query);
@@ -330,7 +309,7 @@ void engine_question(struct engine *e, struct rx_slot *slot, unsigned i)
 		return;
 	}
 	counter_add(&e->counters, COUNTER_QUERIES, 1);
-	if (!is_allowed(e->config, &e->work[i].view.src)) {
+	if (!acl_contains(e->config->acl, &e->work[i].view.src)) {
 		reply_error(e, slot, i,
 			    (struct query_verdict){QUERY_REPLY, DNS_RCODE_REFUSED,
 						   verdict.question_echoed},
@@ -339,7 +318,7 @@ void engine_question(struct engine *e, struct rx_slot *slot, unsigned i)
 	}
 	switch (verdict.action) {
 	case QUERY_RESOLVE:
-		resolve(e, slot, i);
+		answer(e, slot, i);
 		return;
 	case QUERY_REPLY_COOKIE:
 		verdict.rcode = cookie_rcode(e, &e->work[i].view, query);
@@ -354,6 +333,19 @@ void engine_question(struct engine *e, struct rx_slot *slot, unsigned i)
 		break;
 	}
 	reply_error(e, slot, i, verdict, DNS_EDE_NONE);
+}
+
+void engine_question(struct engine *e, struct rx_slot *slot, unsigned i)
+{
+	const struct msg_query *query = &e->queries[i];
+
+	if (UNLIKELY(e->stopping || !query_policy_is_ordinary(e->query_results[i], query) ||
+		     !acl_contains(e->config->acl, &e->work[i].view.src))) {
+		judge(e, slot, i);
+		return;
+	}
+	counter_add(&e->counters, COUNTER_QUERIES, 1);
+	answer(e, slot, i);
 }
 
 /* ---- waiting ---- */
@@ -371,9 +363,8 @@ static uint32_t client_waiters_max(const struct engine *e)
 
 static uint16_t client_place(const struct engine *e, const struct waiter *waiter)
 {
-	struct span address = {waiter->udp.client.bytes, ADDRESS_BYTES};
-
-	return (uint16_t)(hash_table(&e->waiters.client_key, address) % CLIENT_PLACES);
+	return (uint16_t)(hash_address(&e->waiters.client_key, waiter->udp.client.bytes, 0) %
+			  CLIENT_PLACES);
 }
 
 void engine_waiter_end(struct engine *e, uint32_t waiter_idx)
@@ -383,6 +374,31 @@ void engine_waiter_end(struct engine *e, uint32_t waiter_idx)
 	CHECK(*count > 0);
 	(*count)--;
 	pool_put(&e->waiters.free, waiter_idx);
+}
+
+static inline void prefetch_to_write(const void *memory, unsigned line_count)
+{
+	enum { LINE_BYTES = 64 };
+
+	for (unsigned i = 0; i < line_count; i++)
+		__builtin_prefetch((const uint8_t *)memory + (size_t)i * LINE_BYTES, 1);
+}
+
+/* What questions after this one will take, if they are new too; as far as names of ordinary length go. */
+static inline void prefetch_ahead(const struct engine *e)
+{
+	uint32_t resolution = pool_peek(&e->resolutions.free, ENGINE_MISSES_AHEAD);
+	uint32_t slot = pool_peek(&e->inflight.free, ENGINE_MISSES_AHEAD);
+	uint32_t waiter = pool_peek(&e->waiters.free, ENGINE_MISSES_AHEAD);
+
+	if (LIKELY(resolution != POOL_NONE))
+		prefetch_to_write(&e->resolutions.resolutions[resolution], 3);
+	if (LIKELY(waiter != POOL_NONE))
+		prefetch_to_write(&e->waiters.waiters[waiter], 2);
+	if (LIKELY(slot != POOL_NONE)) {
+		prefetch_to_write(&e->inflight.slots[slot], 2);
+		timer_prefetch(&e->timers, slot);
+	}
 }
 
 enum counter engine_wait(struct engine *e, const struct resolution_key *key,
@@ -402,8 +418,10 @@ enum counter engine_wait(struct engine *e, const struct resolution_key *key,
 	waiter_idx = pool_take(&e->waiters.free);
 	if (waiter_idx == POOL_NONE)
 		return COUNTER_DROP_WAITERS_FULL;
-	if (is_new)
+	if (is_new) {
+		prefetch_ahead(e);
 		idx = resolution_take(&e->resolutions, key, e->now);
+	}
 	if (idx == POOL_NONE) {
 		pool_put(&e->waiters.free, waiter_idx);
 		counter_add(&e->counters, COUNTER_SHED_UNDER_WAY, 1);
@@ -419,23 +437,41 @@ enum counter engine_wait(struct engine *e, const struct resolution_key *key,
 		e->waiters.waiters[r->waiter_tail].next = waiter_idx;
 	r->waiter_tail = waiter_idx;
 	r->waiter_count++;
+	/* The first client, or one that has joined what we ask ourselves. */
+	if ((r->waiter_count == 1 || e->waiters.waiters[r->waiter_head].kind == WAITER_OWN) &&
+	    e->cache != NULL && waiter->kind != WAITER_OWN)
+		engine_stale_on_wait(e, idx);
 	if (is_new) {
 		struct resolution_env env = engine_env(e);
 		enum resolution_step step = resolution_on_start(&e->resolutions, idx, &env);
 
-		CHECK(step == RESOLUTION_STEP_SEND);
-		*resolution_idx = idx;
+		/* A question that was passed may be of a zone that a reload has just taken away. */
+		if (LIKELY(step == RESOLUTION_STEP_SEND))
+			*resolution_idx = idx;
+		else
+			engine_step(e, idx, step, NULL);
 	}
 	return is_new ? COUNTER_QUESTION_NEW : COUNTER_COALESCED;
 }
 
+static bool is_waiting(enum counter outcome)
+{
+	return outcome == COUNTER_QUESTION_NEW || outcome == COUNTER_COALESCED;
+}
+
 void engine_resolve(struct engine *e, struct rx_slot *slot, const struct resolution_key *key,
-		    const struct waiter *waiter)
+		    const struct waiter *waiter, const uint64_t *stale)
 {
 	uint32_t resolution_idx = POOL_NONE;
+	enum counter outcome = engine_wait(e, key, waiter, &resolution_idx);
 	unsigned length_bytes;
 
-	engine_end(e, slot, engine_wait(e, key, waiter, &resolution_idx), RX_FREE);
+	if (UNLIKELY(!is_waiting(outcome)) && stale != NULL &&
+	    engine_hit_stale(e, slot, key, waiter, stale))
+		return;
+	if (e->cache != NULL)
+		counter_add(&e->counters, COUNTER_CACHE_MISSES, 1);
+	engine_end(e, slot, outcome, RX_FREE);
 	if (resolution_idx == POOL_NONE)
 		return;
 	if (!slot->in_place) {
@@ -480,6 +516,10 @@ bool engine_answer_fill(struct engine *e, struct tx_slot *slot)
 {
 	struct buffer frame = {slot->data, slot->capacity_bytes};
 
+	/* By turns, so that neither keeps the other waiting. */
+	e->stale_turn = !e->stale_turn;
+	if (e->stale_turn && engine_stale_fill(e, slot))
+		return true;
 	while (e->answer_queue.count > 0) {
 		struct resolution *r = &e->resolutions.resolutions[e->answer_queue.head];
 		struct engine_answer *answer =
@@ -497,5 +537,5 @@ bool engine_answer_fill(struct engine *e, struct tx_slot *slot)
 		if (slot->length_bytes > 0)
 			return true;
 	}
-	return false;
+	return engine_stale_fill(e, slot);
 }

@@ -1,7 +1,13 @@
 /* The configuration as workers see it: an immutable snapshot, replaced whole (RCU: a worker takes the
- * pointer once a burst). Interfaces, outgoing addresses, zones and servers are indices everywhere.
+ * pointer once a turn). Interfaces, outgoing addresses, zones, servers and neighbours are indices everywhere.
  *
- * Memory: built and owned by the control thread. Threads: read by all, written by none.
+ * An index stays what it is over reloads: what is still there keeps its place, what is new takes a free one, and what is
+ * gone leaves its own behind, marked, until nothing under way can refer to it (engine_plan.h). So what is under way needs
+ * no translation, and replies of a server that is gone are still known. Counts are of places, gone ones included; they
+ * never go down.
+ *
+ * Memory: built and owned by who reloads; freed when every worker has begun two turns with the next. Threads: read by all,
+ * written by none.
  */
 #ifndef PORTICO_ENGINE_CONFIG_H
 #define PORTICO_ENGINE_CONFIG_H
@@ -9,10 +15,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "acl.h"
 #include "address.h"
 #include "frame.h"
 #include "limits.h"
 #include "name.h"
+#include "neighbour.h"
 #include "server.h"
 #include "source_set.h"
 
@@ -25,6 +33,8 @@ struct engine_outgoing {
 	struct address address; /* or a prefix: then queries leave from its live identifiers */
 	uint8_t prefix_bits;    /* 128: one address; 64 to 120: a prefix (IPv6) */
 	uint8_t interface_idx;
+	/* Nothing leaves from it any more, nor is taken on it: what is under way is asked again from elsewhere. */
+	bool retired;
 	/* What its queries leave from now. keeper: stores (release), adds to source_generation, then waits for two turns of
 	 * every worker before it reuses the old set; worker: loads (acquire) in the first turn that sees the new
 	 * generation. Never NULL. */
@@ -40,12 +50,38 @@ struct engine_gateway {
 /* A forward zone: names at or below it go to these servers. */
 struct engine_zone {
 	struct name name; /* lower case */
-	uint8_t policy;   /* enum server_policy */
-	uint8_t server_count;
+	/* Another one as soon as another zone has the place, or its servers are others: what was noted by their position in
+	 * the list holds no more. */
+	uint32_t generation;
+	uint8_t policy;         /* enum server_policy */
+	uint8_t server_count;   /* 0: the zone is gone */
 	bool recursion_desired; /* false: a stub zone */
 	uint16_t servers[ZONE_SERVERS_MAX];
 	uint32_t timeout_ms;
 	uint32_t tries;
+};
+
+/* How a server is reached: the outgoing addresses of its family, each with the neighbour that its packets go to. */
+struct engine_route {
+	uint8_t way_count; /* 0: the server is gone, or no way leads there */
+	struct engine_way {
+		uint8_t outgoing_idx;
+		uint16_t neighbour_idx;
+		uint64_t peer_hash; /* inflight_peer_hash of this address and the server */
+	} ways[OUTGOING_MAX];
+};
+
+/* How answers are kept. */
+struct engine_cache_config {
+	uint32_t min_ttl_s;
+	uint32_t max_ttl_s;
+	uint32_t negative_max_ttl_s;
+	uint32_t failure_ttl_s;
+	bool serve_stale;
+	bool prefetch;
+	bool round_robin;           /* of RRsets with several records */
+	uint32_t max_stale_s;       /* beyond the TTL */
+	uint32_t client_timeout_ms; /* how long a client waits before it gets a stale answer */
 };
 
 struct engine_config {
@@ -60,25 +96,37 @@ struct engine_config {
 
 	uint16_t allow_count;
 	struct prefix allow[ALLOW_PREFIXES_MAX];
+	const struct acl *acl; /* made of them; lives as long as the snapshot */
 
 	uint8_t outgoing_count;
-	struct engine_outgoing outgoing[OUTGOING_MAX];
+	struct engine_outgoing outgoing[OUTGOING_SLOTS_MAX];
 	/* Counts up with every change of what they leave from. keeper: adds (release) after it has stored the pointers; worker:
 	 * loads (acquire) once a turn, and the pointers only if it is another than before. */
 	const _Atomic uint32_t *source_generation;
 
 	uint16_t zone_count;
 	struct engine_zone
-		zones[ZONES_MAX]; /* most labels first: the first that fits is the longest */
+		zones[ZONE_SLOTS_MAX]; /* in no order: engine_zone_for finds the longest */
 
 	uint16_t server_count; /* of the table that zones index */
-	struct endpoint server_endpoints[SERVERS_MAX];
-	struct server_health server_health[SERVERS_MAX];
+	struct endpoint server_endpoints[SERVER_SLOTS_MAX];
+	struct server_health server_health[SERVER_SLOTS_MAX];
+	bool server_retired[SERVER_SLOTS_MAX]; /* asked no more; its replies are still known */
+	struct engine_route routes[SERVER_SLOTS_MAX];
 	struct name health_name; /* asked for SOA in probes */
+
+	uint16_t neighbour_count;
+	struct neighbour_place neighbours[NEIGHBOUR_SLOTS_MAX];
 
 	uint16_t edns_udp_size_bytes; /* in our queries */
 	bool case_randomization;
 	uint32_t late_ms;
+
+	struct engine_cache_config cache;
 };
+
+#define ENGINE_ZONE_NONE UINT16_MAX
+/* The zone with the longest name at or above qname, or ENGINE_ZONE_NONE. */
+uint16_t engine_zone_for(const struct engine_config *c, const struct name *qname);
 
 #endif

@@ -53,6 +53,16 @@ void engine_question_pass(struct engine *e, struct rx_slot *slot, const struct r
 	pass(e, slot, engine_owner(e, key->hash), RX_PASSED_QUESTION, COUNTER_QUESTION_HANDED_OFF);
 }
 
+/* A ring that has been full is so for a while: until the others have caught up nobody's question is worth losing for whom
+ * there is an answer, if an old one. Which of the rings it was is not asked: where one is full the others are, as
+ * questions are spread evenly. */
+#define WAYS_FULL_NS (10 * NS_PER_MS)
+
+bool engine_ways_full(const struct engine *e)
+{
+	return e->now < e->ways_full_until;
+}
+
 void engine_not_passed(struct engine *e, enum rx_kind kind, unsigned count)
 {
 	enum counter counted = kind == RX_PASSED_QUESTION ? COUNTER_QUESTION_HANDED_OFF
@@ -61,26 +71,41 @@ void engine_not_passed(struct engine *e, enum rx_kind kind, unsigned count)
 	CHECK(kind != RX_PACKET && e->counters.value[counted] >= count);
 	e->counters.value[counted] -= count;
 	counter_add(&e->counters, COUNTER_DROP_HANDOFF_FULL, count);
+	if (kind == RX_PASSED_QUESTION)
+		e->ways_full_until = e->now + WAYS_FULL_NS;
 }
 
 void engine_passed_look(struct engine *e, struct rx_slot *slot, unsigned i)
 {
-	struct engine_rx_work *work = &e->work[i];
+	struct resolution_key key;
 
 	/* Written by an engine of ours: no bytes of the network. */
 	CHECK(slot->length_bytes > PASSED_FIXED_BYTES &&
 	      slot->length_bytes <= sizeof(struct passed_question));
-	memcpy(&work->hash, slot->data + offsetof(struct passed_question, key.hash),
-	       sizeof(work->hash));
-	work->stage = ENGINE_RX_PASSED_QUESTION;
-	resolution_prefetch(&e->resolutions, work->hash);
+	memcpy(&key, slot->data + offsetof(struct passed_question, key),
+	       offsetof(struct resolution_key, qname));
+	e->work[i].stage = ENGINE_RX_PASSED_QUESTION;
+	engine_hit_look(e, i, slot->data + PASSED_FIXED_BYTES,
+			(uint8_t)(slot->length_bytes - PASSED_FIXED_BYTES), key.qtype,
+			key.checking_disabled ? DNS_FLAG_CD : 0);
+	CHECK(e->work[i].hash == key.hash);
 }
 
-void engine_passed(struct engine *e, struct rx_slot *slot)
+void engine_passed(struct engine *e, struct rx_slot *slot, unsigned i)
 {
 	struct passed_question question;
 
 	memcpy(&question, slot->data, slot->length_bytes);
 	CHECK(question.key.qname.length_bytes == slot->length_bytes - PASSED_FIXED_BYTES);
-	engine_resolve(e, slot, &question.key, &question.waiter);
+	switch (engine_hit_passed(e, slot, i, &question.key, &question.waiter)) {
+	case ENGINE_HIT_ANSWERED:
+		return;
+	case ENGINE_HIT_NONE:
+	case ENGINE_HIT_FOR_OWNER: /* which we are */
+		engine_resolve(e, slot, &question.key, &question.waiter, NULL);
+		return;
+	case ENGINE_HIT_STALE:
+		engine_resolve(e, slot, &question.key, &question.waiter, e->entry);
+		return;
+	}
 }

@@ -1,66 +1,5 @@
-/* Below DNS, where no kernel does it for us: routes to servers, neighbours, ARP, ND and echo. */
+/* Below DNS, where no kernel does it for us: neighbours, ARP, ND and echo. */
 #include "engine_state.h"
-
-static uint16_t add_neighbour(struct engine *e, uint8_t interface_idx,
-			      const struct address *address)
-{
-	enum neighbour_kept kept = e->config->interfaces[interface_idx].kernel_shares
-					   ? NEIGHBOUR_KEPT_BY_KERNEL
-					   : NEIGHBOUR_KEPT_BY_US;
-
-	return neighbour_add(&e->neighbours, interface_idx, address, kept, e->now);
-}
-
-void engine_link_init(struct engine *e)
-{
-	const struct engine_config *c = e->config;
-
-	for (unsigned i = 0; i < c->gateway_count; i++)
-		CHECK(add_neighbour(e, c->gateways[i].interface_idx, &c->gateways[i].address) !=
-		      UINT16_MAX);
-}
-
-uint16_t engine_neighbour_count(const struct engine *e)
-{
-	return e->neighbours.entry_count;
-}
-
-bool engine_neighbour_at(const struct engine *e, uint16_t idx, uint8_t *interface_idx,
-			 struct address *address)
-{
-	if (idx >= e->neighbours.entry_count)
-		return false;
-	*interface_idx = e->neighbours.entries[idx].interface_idx;
-	*address = e->neighbours.entries[idx].address;
-	return true;
-}
-
-/* Is the address on the interface's own link? */
-static bool is_on_link(const struct frame_interface *interface, const struct address *a)
-{
-	for (unsigned i = 0; i < interface->address_count; i++) {
-		struct prefix network = interface->addresses[i];
-
-		if (address_is_v4(&network.address) == address_is_v4(a) &&
-		    prefix_contains(&network, a))
-			return true;
-	}
-	return false;
-}
-
-uint16_t engine_neighbour_for(struct engine *e, uint8_t interface_idx,
-			      const struct address *destination)
-{
-	const struct engine_config *c = e->config;
-
-	if (is_on_link(&c->interfaces[interface_idx], destination))
-		return add_neighbour(e, interface_idx, destination);
-	for (unsigned i = 0; i < c->gateway_count; i++)
-		if (c->gateways[i].interface_idx == interface_idx &&
-		    address_is_v4(&c->gateways[i].address) == address_is_v4(destination))
-			return add_neighbour(e, interface_idx, &c->gateways[i].address);
-	return ROUTE_NONE;
-}
 
 /* Is the address, which the parser let pass, one that the interface always has? In a source prefix others may live. */
 static bool is_fixed(const struct frame_interface *interface, const struct address *a)
@@ -82,7 +21,8 @@ static bool is_identifier(const struct engine *e, uint8_t interface_idx, const s
 		const struct engine_outgoing *out = &c->outgoing[o];
 		struct prefix prefix = {out->address, out->prefix_bits};
 
-		if (out->interface_idx == interface_idx && prefix_contains(&prefix, a) &&
+		if (!out->retired && out->interface_idx == interface_idx &&
+		    prefix_contains(&prefix, a) &&
 		    source_set_has_identifier(e->sources[o], source_identifier_of(a)))
 			return true;
 	}

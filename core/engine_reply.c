@@ -10,16 +10,33 @@
 #define REACH_RESOLUTION_BYTES (3 * CACHE_LINE_BYTES)
 static_assert(ENGINE_NO_RESOLUTION == POOL_NONE, "no index of either");
 
+/* inflight_peer_hash of whom the packet is from. */
+static inline uint64_t peer_hash(struct engine *e, const struct engine_rx_work *work)
+{
+	struct endpoint peer = {work->view.src, work->view.src_port};
+	uint8_t outgoing_idx = work->outgoing_idx;
+	uint8_t last_byte = peer.address.bytes[ADDRESS_BYTES - 1];
+	struct engine_peer *known = &e->peers[(last_byte ^ outgoing_idx) % ENGINE_PEERS];
+
+	if (UNLIKELY(known->outgoing_idx != outgoing_idx ||
+		     !endpoint_equal(&known->endpoint, &peer))) {
+		known->endpoint = peer;
+		known->outgoing_idx = outgoing_idx;
+		known->hash = inflight_peer_hash(e->inflight.words, outgoing_idx, &peer);
+	}
+	return known->hash;
+}
+
 void engine_reply_look(struct engine *e, struct rx_slot *slot, unsigned i)
 {
 	struct engine_rx_work *work = &e->work[i];
-	struct endpoint peer = {work->view.src, work->view.src_port};
 
+	work->slot_idx = POOL_NONE;
 	if (work->view.payload.length_bytes < DNS_HEADER_BYTES) {
 		engine_end(e, slot, COUNTER_UNMATCHED, RX_FREE);
 		return;
 	}
-	work->peer_hash = inflight_peer_hash(e->inflight.words, work->outgoing_idx, &peer);
+	work->peer_hash = peer_hash(e, work);
 	work->hash = inflight_hash(work->peer_hash, work->view.dst_port);
 	if (UNLIKELY(e->sources[work->outgoing_idx]->is_small))
 		work->hash = inflight_hash_of_few(work->hash, source_identifier_of(&work->view.dst),
@@ -52,6 +69,7 @@ void engine_reply_reach(struct engine *e, unsigned i, unsigned step)
 		    hits[0].owner != e->worker_idx)
 			return;
 		work->reached_idx = hits[0].slot;
+		work->slot_idx = hits[0].slot;
 		prefetch_lines(&e->inflight.slots[hits[0].slot], REACH_SLOT_BYTES);
 		return;
 	case 1: /* the slot is here: the resolution, and its timer */
@@ -68,8 +86,8 @@ void engine_reply_reach(struct engine *e, unsigned i, unsigned step)
 			return;
 		r = &e->resolutions.resolutions[work->reached_idx];
 		resolution_prefetch(&e->resolutions, r->key.hash);
-		if (r->slot_idx != POOL_NONE)
-			timer_prefetch_links(&e->timers, r->slot_idx);
+		if (e->cache != NULL)
+			cache_prefetch(e->cache, r->key.hash);
 		if (r->waiter_head != POOL_NONE)
 			prefetch_lines(&e->waiters.waiters[r->waiter_head], sizeof(struct waiter));
 		return;
@@ -160,6 +178,11 @@ static bool aimed(struct engine *e, const struct engine_rx_work *work, uint32_t 
 	return true;
 }
 
+static void round_trip(struct engine *e, const struct inflight_slot *sent)
+{
+	latency_add(&e->server_latencies[sent->server_idx], e->now - sent->sent_at, 1);
+}
+
 static void probe_reply(struct engine *e, struct rx_slot *slot, uint32_t slot_idx,
 			const struct msg_response *response)
 {
@@ -172,6 +195,7 @@ static void probe_reply(struct engine *e, struct rx_slot *slot, uint32_t slot_id
 	}
 	server_on_answer(&e->servers, sent->server_idx,
 			 (uint32_t)((e->now - sent->sent_at) / NS_PER_US), true, e->now);
+	round_trip(e, sent);
 	engine_slot_end(e, slot_idx, false);
 	engine_end(e, slot, COUNTER_UPSTREAM_RESPONSE, RX_FREE);
 }
@@ -183,10 +207,10 @@ static bool takes_answer(const struct rx_slot *slot)
 	       engine_room(slot).capacity_bytes >= FRAME_HEADER_BYTES_MAX + EDNS_UDP_BYTES;
 }
 
-/* The answer goes to its first waiter in the packet that it came in, if that may be written to; the rest wait in the
- * answer queue. */
+/* The answer goes to its first waiter, if there is one, in the packet that it came in, if that may be written to; the rest
+ * wait in the answer queue. */
 static void answer_first(struct engine *e, struct rx_slot *slot, uint32_t resolution_idx,
-			 struct msg_response *response)
+			 const struct msg_response *response)
 {
 	struct resolution *r = &e->resolutions.resolutions[resolution_idx];
 	const struct waiter *waiter;
@@ -194,12 +218,9 @@ static void answer_first(struct engine *e, struct rx_slot *slot, uint32_t resolu
 	uint32_t waiter_idx;
 	bool is_own;
 
-	memcpy(e->scratch, response->message.data, response->message.length_bytes);
-	response->message.data = e->scratch;
-	if (!takes_answer(slot))
+	if (!takes_answer(slot) || r->waiter_count == 0)
 		return;
 	waiter_idx = engine_waiter_next(e, r);
-	CHECK(waiter_idx != POOL_NONE); /* a resolution that is not DONE has a waiter */
 	waiter = &e->waiters.waiters[waiter_idx];
 	is_own = waiter->kind == WAITER_OWN;
 	length_bytes = engine_answer_waiter(e, r, waiter, response, engine_room(slot),
@@ -210,6 +231,61 @@ static void answer_first(struct engine *e, struct rx_slot *slot, uint32_t resolu
 	CHECK(length_bytes > 0); /* takes_answer made sure of the room */
 	slot->length_bytes = length_bytes;
 	slot->verdict = RX_SEND;
+}
+
+/* The answer goes to the one who waits for it by itself, in its packet, where the message stays: other headers before it,
+ * another OPT behind it. False, and nothing is written: it cannot be so. */
+static bool answer_in_place(struct engine *e, struct rx_slot *slot, struct resolution *r,
+			    const struct msg_response *response, uint8_t *message)
+{
+	const struct waiter *waiter = &e->waiters.waiters[r->waiter_head];
+	const struct waiter_udp_client *udp = &waiter->udp;
+	unsigned header_bytes = frame_udp_header_bytes(
+		&udp->client, e->config->interfaces[udp->interface_idx].vlan);
+	size_t before_bytes = (size_t)(message - slot->data);
+	size_t room_bytes = slot->length_bytes + slot->tailroom_bytes - before_bytes;
+	uint8_t cookie[COOKIE_BYTES];
+	struct msg_client client = engine_client_of(e, waiter, cookie);
+	size_t length_bytes;
+
+	if (header_bytes > before_bytes + slot->headroom_bytes)
+		return false;
+	length_bytes = msg_build_answer_in_place((struct buffer){message, room_bytes}, response,
+						 &client, &udp->letter_case);
+	if (length_bytes == 0)
+		return false;
+	engine_answered(e, waiter, r->rcode);
+	slot->data = message - header_bytes;
+	slot->length_bytes =
+		engine_frame_for(e, waiter, slot->data, length_bytes, &slot->interface_idx);
+	slot->verdict = RX_SEND;
+	engine_waiter_end(e, engine_waiter_next(e, r));
+	return true;
+}
+
+/* It is kept, and goes to who waits for it. */
+static void answer_all(struct engine *e, struct rx_slot *slot, uint32_t resolution_idx,
+		       struct msg_response *response)
+{
+	struct resolution *r = &e->resolutions.resolutions[resolution_idx];
+	bool in_place = takes_answer(slot) && r->waiter_count == 1 &&
+			e->waiters.waiters[r->waiter_head].kind == WAITER_UDP_CLIENT;
+	uint8_t *message =
+		in_place ? slot->data + (response->message.data - slot->data) : e->scratch;
+
+	if (!in_place) {
+		memcpy(message, response->message.data, response->message.length_bytes);
+		response->message.data = message;
+	}
+	if (e->cache != NULL)
+		engine_cache_store(e, r, response, message);
+	if (in_place) {
+		if (LIKELY(answer_in_place(e, slot, r, response, message)))
+			return;
+		memcpy(e->scratch, message, response->message.length_bytes);
+		response->message.data = e->scratch;
+	}
+	answer_first(e, slot, resolution_idx, response);
 }
 
 /* A reply in lower case: the true one may still come, but is waited for less long. */
@@ -224,25 +300,34 @@ static void grace(struct engine *e, uint32_t slot_idx, mono_ns try_until)
 	timer_set(&e->timers, slot_idx, until < try_until ? until : try_until);
 }
 
+/* Of the waiters, those whose answer does not leave in this packet. */
+static uint32_t queued_waiters(const struct resolution *r, const struct rx_slot *slot)
+{
+	return r->waiter_count > 0 && takes_answer(slot) ? r->waiter_count - 1 : r->waiter_count;
+}
+
 static void resolution_reply(struct engine *e, struct rx_slot *slot, uint32_t slot_idx,
 			     struct msg_response *response)
 {
 	struct inflight_slot *sent = &e->inflight.slots[slot_idx];
 	uint32_t idx = sent->resolution_idx;
 	struct resolution *r = &e->resolutions.resolutions[idx];
-	uint32_t queued_waiters = r->waiter_count - (takes_answer(slot) ? 1 : 0);
 	struct resolution_env env = engine_env(e);
 	enum resolution_step step;
 	enum counter outcome;
 
 	CHECK(r->generation == sent->resolution_generation && r->slot_idx == slot_idx);
-	if (queued_waiters > 0 && pool_used_count(&e->answers_free) == e->answers_free.capacity) {
+	if (queued_waiters(r, slot) > 0 &&
+	    pool_used_count(&e->answers_free) == e->answers_free.capacity) {
 		/* As if it were lost on the way: the wait goes on. */
+		resolution_on_hindered(&e->resolutions, idx);
 		engine_end(e, slot, COUNTER_DROP_ANSWERS_FULL, RX_FREE);
 		return;
 	}
 	step = resolution_on_response(&e->resolutions, idx, &env, sent, response, &outcome);
 	engine_end(e, slot, outcome, RX_FREE);
+	if (outcome == COUNTER_UPSTREAM_RESPONSE)
+		round_trip(e, sent);
 	if (step == RESOLUTION_STEP_GRACE)
 		grace(e, slot_idx, r->try_until);
 	if (step == RESOLUTION_STEP_KEEP || step == RESOLUTION_STEP_GRACE)
@@ -253,7 +338,7 @@ static void resolution_reply(struct engine *e, struct rx_slot *slot, uint32_t sl
 		engine_ask_on_match(e, idx, sent);
 	engine_slot_end(e, slot_idx, false);
 	if (step == RESOLUTION_STEP_ANSWER)
-		answer_first(e, slot, idx, response);
+		answer_all(e, slot, idx, response);
 	engine_step(e, idx, step, response);
 }
 
@@ -414,6 +499,11 @@ void engine_reply(struct engine *e, struct rx_slot *slot, unsigned i)
 		reply_among_few(e, slot, work);
 		return;
 	}
+	/* The word that it was found by in stage 2 was only a hint: everything is compared, so it is this query's reply, or it
+	 * is looked for again, as words may have come and gone meanwhile. */
+	if (LIKELY(work->slot_idx != POOL_NONE) &&
+	    match(e, slot, work, work->slot_idx, false, &outcome))
+		return;
 	found = inflight_find(e->inflight.words, work->hash, msg_id(work->view.payload), hits,
 			      &hit_count);
 	if (slot->kind == RX_PASSED_PACKET)

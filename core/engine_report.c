@@ -17,12 +17,14 @@ unsigned engine_report_upstreams(const struct engine *e, struct engine_upstream_
 {
 	unsigned filled = 0;
 
-	for (; filled < count && *cursor < e->servers.server_count; (*cursor)++, filled++) {
+	for (; filled < count && *cursor < e->servers.server_count; (*cursor)++) {
 		uint16_t idx = (uint16_t)*cursor;
 		const struct server *s = &e->servers.servers[idx];
 
-		rows[filled] = (struct engine_upstream_row){
-			.endpoint = e->servers.shared->servers[idx].endpoint,
+		if (e->config->server_retired[idx])
+			continue;
+		rows[filled++] = (struct engine_upstream_row){
+			.endpoint = e->config->server_endpoints[idx],
 			.state = server_state_text[server_state(&e->servers, idx)],
 			.edns = server_edns_on(&e->servers, idx, e->now) ? "on" : "off",
 			.letter_case = server_case_on(&e->servers, idx, e->now) ? "kept" : "lost",
@@ -79,7 +81,7 @@ unsigned engine_report_inflight(const struct engine *e, struct engine_inflight_r
 			.age_ms = (uint32_t)((now - r->started_at) / NS_PER_MS),
 			.packets = r->packets,
 			.state = resolution_state_text[r->state],
-			.server = e->config->server_endpoints[resolution_server(r, e->config)],
+			.server = e->config->server_endpoints[resolution_server(r)],
 		};
 	}
 	*cursor = cursor_after(*cursor, e->resolutions.free.fresh);
@@ -88,7 +90,7 @@ unsigned engine_report_inflight(const struct engine *e, struct engine_inflight_r
 
 const struct source_meter *engine_source_meter(const struct engine *e, unsigned outgoing_idx)
 {
-	CHECK(outgoing_idx < e->config->outgoing_count);
+	CHECK(outgoing_idx < OUTGOING_SLOTS_MAX);
 	return &e->meters[outgoing_idx];
 }
 
@@ -112,9 +114,11 @@ unsigned engine_report_neighbours(const struct engine *e, struct engine_neighbou
 {
 	unsigned filled = 0;
 
-	for (; filled < count && *cursor < e->neighbours.entry_count; (*cursor)++, filled++) {
+	for (; filled < count && *cursor < e->neighbours.entry_count; (*cursor)++) {
 		const struct neighbour *n = &e->neighbours.entries[*cursor];
 
+		if (n->is_retired)
+			continue;
 		rows[filled] = (struct engine_neighbour_row){
 			.address = n->address,
 			.interface_idx = n->interface_idx,
@@ -125,6 +129,7 @@ unsigned engine_report_neighbours(const struct engine *e, struct engine_neighbou
 		if (neighbour_mac(&e->neighbours, (uint16_t)*cursor, &rows[filled].mac) !=
 		    NEIGHBOUR_KNOWN)
 			memset(&rows[filled].mac, 0, sizeof(rows[filled].mac));
+		filled++;
 	}
 	*cursor = cursor_after(*cursor, e->neighbours.entry_count);
 	return filled;

@@ -1,6 +1,8 @@
 /* What queries leave from, which others change while we run, and what becomes of those under way when they do. */
 #include "engine_state.h"
 
+#include <string.h>
+
 /* ---- a turn's sets ---- */
 
 static bool is_empty(const struct engine_outgoing *out, const struct source_set *source)
@@ -24,12 +26,32 @@ static void source_changed(struct engine *e, unsigned outgoing_idx, const struct
 		e->source_scan_left = e->inflight.slot_count;
 }
 
-void engine_sources_init(struct engine *e)
+/* The same address, with the same sets? Then what is under way from it goes on. */
+static bool is_same(const struct engine_outgoing *a, const struct engine_outgoing *b)
 {
-	/* Any that is not the one that is loaded. */
-	e->source_generation =
-		atomic_load_explicit(e->config->source_generation, memory_order_relaxed) - 1;
-	engine_sources_load(e);
+	return a->retired == b->retired && a->interface_idx == b->interface_idx &&
+	       a->prefix_bits == b->prefix_bits && a->source == b->source &&
+	       address_equal(&a->address, &b->address);
+}
+
+void engine_sources_reload(struct engine *e, const struct engine_config *last)
+{
+	const struct engine_config *c = e->config;
+
+	for (unsigned i = 0; i < c->outgoing_count; i++) {
+		if (last != NULL && i < last->outgoing_count &&
+		    is_same(&last->outgoing[i], &c->outgoing[i]))
+			continue;
+		e->sources[i] = NULL;
+		e->sources_empty &= ~(UINT32_C(1) << i);
+		ticket_hand_init(&e->hands[i]);
+		memset(&e->meters[i], 0, sizeof(e->meters[i]));
+	}
+	/* Any that is not the one that is loaded next. */
+	e->source_generation = atomic_load_explicit(c->source_generation, memory_order_relaxed) - 1;
+	/* The look goes on from where it is: all the way round, whatever it had left. */
+	if (last != NULL)
+		e->source_scan_left = e->inflight.slot_count;
 }
 
 void engine_sources_load_all(struct engine *e, uint32_t generation)
@@ -42,7 +64,7 @@ void engine_sources_load_all(struct engine *e, uint32_t generation)
 		const struct source_set *source =
 			atomic_load_explicit(c->outgoing[i].source, memory_order_acquire);
 
-		if (source != e->sources[i])
+		if (!c->outgoing[i].retired && source != e->sources[i])
 			source_changed(e, i, source);
 	}
 }
@@ -66,6 +88,10 @@ static bool is_ours_still(const struct engine *e, const struct inflight_slot *sl
 {
 	const struct source_set *source = e->sources[slot->outgoing_idx];
 
+	/* A server that is gone may answer, but is not probed. */
+	if (source == NULL || (slot->resolution_idx == ENGINE_NO_RESOLUTION &&
+			       e->config->server_retired[slot->server_idx]))
+		return false;
 	return source_set_accepts(source, slot->local_port) &&
 	       (e->config->outgoing[slot->outgoing_idx].prefix_bits == ADDRESS_BITS ||
 		source_set_has_identifier(source, slot->identifier));
@@ -151,7 +177,7 @@ enum counter engine_source_find(const struct engine *e, uint8_t interface_idx,
 	for (uint8_t i = 0; i < c->outgoing_count; i++) {
 		const struct engine_outgoing *out = &c->outgoing[i];
 
-		if (out->interface_idx != interface_idx)
+		if (out->interface_idx != interface_idx || out->retired)
 			continue;
 		if (out->prefix_bits < ADDRESS_BITS) {
 			if (!prefix_contains(&(struct prefix){out->address, out->prefix_bits},

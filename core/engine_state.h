@@ -7,9 +7,12 @@
  *   engine_reply.c    their replies: matching, near misses, answers to waiters
  *   engine_source.c   what queries leave from, and what becomes of them when that changes
  *   engine_aim.c      which words a reply to one of few ports may be for
- *   engine_link.c     routes, neighbours, ARP, ND and echo
+ *   engine_link.c     neighbours, ARP, ND and echo
+ *   engine_reload.c   another snapshot
  *   engine_handoff.c  what goes to other workers and comes from them
  *   engine_ask.c      questions of our own
+ *   engine_hit.c      answers from the cache, in the packet that the question came in
+ *   engine_cache.c    what is kept, what is served stale, what is asked for again before it expires
  *   engine_report.c   rows for porticoctl
  */
 #ifndef PORTICO_ENGINE_STATE_H
@@ -17,7 +20,11 @@
 
 #include <assert.h>
 
+#include "acl.h"
 #include "arena.h"
+#include "cache_entry.h"
+#include "cache_read.h"
+#include "cookie.h"
 #include "engine.h"
 #include "frame.h"
 #include "inflight_aim.h"
@@ -31,6 +38,7 @@
 #include "ticket.h"
 #include "timer_wheel.h"
 #include "waiter.h"
+#include "wire_cursor.h"
 
 #define NO_MAC_PAUSE_MS 10    /* how soon a send that had no MAC is tried again, at first */
 #define NO_ENTROPY_PAUSE_MS 1 /* and one that had no random bytes */
@@ -40,17 +48,8 @@
 #define RATE_BUCKETS 4096
 #define ROUTE_NONE UINT16_MAX
 #define ENGINE_NO_RESOLUTION UINT32_MAX /* inflight_slot.resolution_idx of a health probe */
-
-/* How a server is reached: the outgoing addresses of its family, each with the neighbour that its packets go to.
- * Built once from the configuration. */
-struct engine_route {
-	uint8_t way_count;
-	struct engine_way {
-		uint8_t outgoing_idx;
-		uint16_t neighbour_idx;
-		uint64_t peer_hash; /* inflight_peer_hash of this address and the server */
-	} ways[OUTGOING_MAX];
-};
+#define TIMER_KINDS                                                                                \
+	3 /* as many timers as may be under way, each: slots, resolutions, their stale answers */
 
 /* An upstream answer that several waiters are to get. */
 struct engine_answer {
@@ -74,14 +73,23 @@ enum engine_rx_stage {
 	ENGINE_RX_LINK,
 };
 struct engine_rx_work {
-	uint8_t stage; /* enum engine_rx_stage */
+	/* In whole cache lines, as few as may be: all of a burst has to fit the first cache. */
+	_Alignas(64) uint8_t stage; /* enum engine_rx_stage */
+	bool looks_up; /* a question that has a key; its hash and candidates are valid */
 	uint8_t outgoing_idx;
 	uint32_t
 		reached_idx; /* a reply: index of the slot, then of the resolution that it leads to; POOL_NONE: nowhere */
+	uint32_t slot_idx; /* a reply: the one its word named in stage 2; POOL_NONE: none */
 	uint64_t hash;
 	uint64_t peer_hash; /* a reply */
 	struct frame_view view;
+	struct cache_candidates candidates; /* from step 0 of reaching on, if there is a cache */
 };
+
+/* One burst in so many has its stages measured. */
+#define ENGINE_SAMPLE_BURSTS 64
+/* Names, by hash, that are handed to their owners to be refreshed: each place once a second. */
+#define ENGINE_HANDED_OVER 256
 
 /* A question of our own. */
 enum engine_ask_state {
@@ -107,10 +115,28 @@ struct engine_asks {
 #define ENGINE_FINISHED 1024
 static_assert((ENGINE_FINISHED & (ENGINE_FINISHED - 1)) == 0, "a power of two");
 
+/* Questions asked again lately before their answers expired, one a place, by hash. */
+#define ENGINE_REFRESHES 1024
+static_assert((ENGINE_REFRESHES & (ENGINE_REFRESHES - 1)) == 0, "a power of two");
+struct engine_refresh {
+	uint64_t hash;
+	mono_ns again_at; /* not before this */
+};
+
+/* inflight_peer_hash of the last peers that replies came from, one a place, by address: SipHash is worth avoiding. */
+#define ENGINE_PEERS 64
+static_assert((ENGINE_PEERS & (ENGINE_PEERS - 1)) == 0, "a power of two");
+struct engine_peer {
+	struct endpoint endpoint; /* port 0: none */
+	uint8_t outgoing_idx;
+	uint64_t hash;
+};
+
 struct engine {
 	const struct engine_config *_Atomic *config_source;
-	const struct engine_config *config;         /* this burst's snapshot */
-	const struct engine_config *indexed_config; /* whose indices are kept across bursts */
+	const struct engine_config *config; /* this burst's snapshot */
+	const struct engine_config
+		*followed_config; /* what is kept across turns goes by; else engine_reload is due */
 	mono_ns now;
 	mono_ns started_at;
 	uint32_t wall_s; /* at started_at */
@@ -118,8 +144,22 @@ struct engine {
 	uint8_t worker_count;
 	bool stopping;
 	uint32_t under_way_max;
-	struct hash_key question_key;
+	const struct name_fold_key *fold_key;
+	name_fold_function *fold;
 	struct hash_key cookie_key;
+	uint64_t (*read_cycles)(void);
+
+	struct cache *cache; /* NULL: none */
+	struct cache_writer *cache_writer;
+	const struct cache_flush *flush; /* this turn's */
+	uint32_t now_s;                  /* this turn's, of the cache's clock */
+	struct engine_latencies latencies;
+	uint32_t rotation;                          /* of the next RRset that we give out */
+	uint32_t burst_hits;                        /* of the last engine_rx */
+	uint32_t burst_number;                      /* of the next */
+	mono_ns ways_full_until;                    /* to other workers, as far as we know */
+	uint32_t handed_over_s[ENGINE_HANDED_OVER]; /* when a question was, to be refreshed */
+	struct latency *server_latencies;           /* a server */
 
 	struct resolution_table resolutions;
 	struct waiter_pool waiters;
@@ -127,16 +167,18 @@ struct engine {
 	struct pool answers_free;
 	struct engine_queue send_queue;   /* resolutions in state SEND that are not sent yet */
 	struct engine_queue answer_queue; /* resolutions in state DONE with waiters left */
+	struct engine_queue
+		stale_queue; /* those that go on while their waiters get a stale answer */
+	bool stale_turn;     /* the last answer that was sent was of answer_queue */
 
 	struct inflight inflight;
 	uint32_t probes_out;       /* of the slots that are live, those of health probes */
-	struct timer_wheel timers; /* slots first, then resolutions */
+	struct timer_wheel timers; /* TIMER_KINDS */
 	struct server_table servers;
-	struct engine_route *routes; /* a server */
 	uint32_t *zone_cursors;
-	struct ticket_hand hands[OUTGOING_MAX];
-	const struct source_set *sources[OUTGOING_MAX]; /* this turn's */
-	uint32_t source_generation;                     /* that they are of */
+	struct ticket_hand hands[OUTGOING_SLOTS_MAX];
+	const struct source_set *sources[OUTGOING_SLOTS_MAX]; /* this turn's; NULL: retired */
+	uint32_t source_generation;                           /* that they are of */
 	uint32_t sources_empty;      /* bit i: nothing leaves from outgoing address i now */
 	uint32_t source_scan_left;   /* slots yet to be looked at since a set has changed, */
 	uint32_t source_scan_next;   /* from this one on */
@@ -153,10 +195,15 @@ struct engine {
 	struct counters counters;
 	struct engine_rx_work work[BURST_SLOTS_MAX];
 	struct msg_query queries[BURST_SLOTS_MAX];
+	struct cache_key keys[BURST_SLOTS_MAX];
+	uint64_t entry[CACHE_ENTRY_WORDS_MAX]; /* the last one looked up in stage 3 */
 	enum msg_query_result query_results[BURST_SLOTS_MAX];
 	uint8_t scratch[ANSWER_BUFFER_BYTES];
 	struct engine_asks asks;
+	struct engine_peer peers[ENGINE_PEERS];
 	struct inflight_mark finished[ENGINE_FINISHED];
+	struct engine_refresh refreshes[ENGINE_REFRESHES];
+	_Alignas(64) uint64_t kept[CACHE_ENTRY_WORDS_MAX]; /* engine_cache.c: an entry at hand */
 };
 
 /* The most that a UDP payload between us and the peer may hold in one frame of the interface: never more than
@@ -167,8 +214,36 @@ static inline uint16_t engine_udp_bytes_max(const struct frame_interface *interf
 	unsigned headers = (address_is_v4(peer) ? 20u : 40u) + 8u;
 	unsigned room = interface->mtu_bytes - headers;
 
+	if (LIKELY(interface->mtu_bytes >= 40u + 8u + EDNS_UDP_BYTES))
+		return EDNS_UDP_BYTES;
 	DCHECK(interface->mtu_bytes >= headers + DNS_UDP_BYTES_MIN); /* config refuses less */
 	return (uint16_t)(room < EDNS_UDP_BYTES ? room : EDNS_UDP_BYTES);
+}
+
+/* What a client can take, of at most so much. */
+static inline uint16_t engine_udp_size_for(const struct msg_edns *edns, uint16_t most)
+{
+	if (!edns->present || edns->udp_size_bytes < DNS_UDP_BYTES_MIN)
+		return DNS_UDP_BYTES_MIN;
+	return edns->udp_size_bytes < most ? edns->udp_size_bytes : most;
+}
+
+/* The key of a question whose name stands here, checked, in any letter case. flag_cd: DNS_FLAG_CD or 0. */
+static inline void engine_key_fold(const struct engine *e, const uint8_t *qname,
+				   uint8_t qname_bytes, uint16_t qtype, uint16_t flag_cd,
+				   struct cache_key *out)
+{
+	uint64_t name_hash = e->fold(e->fold_key, qname, qname_bytes, out->image + CACHE_KEY_NAME);
+
+	cache_key_set(out, qtype, 0, flag_cd != 0, qname_bytes);
+	out->hash = hash_combine(name_hash, (uint64_t)qtype << 32 | flag_cd);
+}
+
+/* The key's name: in lower case. */
+static inline void engine_key_name(const struct cache_key *key, struct name *out)
+{
+	out->length_bytes = key->image[CACHE_KEY_NAME - 1];
+	memcpy(out->bytes, key->image + CACHE_KEY_NAME, out->length_bytes);
 }
 
 /* ---- engine.c ---- */
@@ -186,28 +261,64 @@ uint32_t engine_queue_pop(struct engine *e, struct engine_queue *q);
 void engine_rx_burst(struct engine *e, struct rx_slot slots[], unsigned slot_count);
 
 /* The packet ends here, with this outcome. */
-void engine_end(struct engine *e, struct rx_slot *slot, enum counter outcome,
-		enum rx_verdict verdict);
+static inline void engine_end(struct engine *e, struct rx_slot *slot, enum counter outcome,
+			      enum rx_verdict verdict)
+{
+	DCHECK(outcome < COUNTER_OUTCOME_COUNT);
+	slot->outcome = (uint16_t)outcome;
+	slot->verdict = (uint8_t)verdict;
+	counter_add(&e->counters, outcome, 1);
+}
 struct buffer engine_room(const struct rx_slot *slot);
 
 /* ---- engine_client.c ---- */
 
-/* Stage 1: parse, judge; stage 2: act. */
-void engine_question_look(struct engine *e, struct rx_slot *slot, unsigned i);
+/* Stage 3, of what msg_parse_query has made of it. */
 void engine_question(struct engine *e, struct rx_slot *slot, unsigned i);
 /* Have the waiter wait for the question, which we own; its first query leaves in the slot's packet if it may be
- * written to. Ends the packet. */
+ * written to. Where nobody can wait, it has the expired entry stale, if that is not NULL. Ends the packet. */
 void engine_resolve(struct engine *e, struct rx_slot *slot, const struct resolution_key *key,
-		    const struct waiter *waiter);
+		    const struct waiter *waiter, const uint64_t *stale);
+/* So many questions ahead the lines that a new one takes are pulled towards the cache: they come while those before it are
+ * worked on, whatever they are. */
+#define ENGINE_MISSES_AHEAD 4
 /* Join the question's resolution, or begin it. Returns the outcome; *resolution_idx: a new one that wants to send
  * its first query, else POOL_NONE. */
 enum counter engine_wait(struct engine *e, const struct resolution_key *key,
 			 const struct waiter *waiter, uint32_t *resolution_idx);
-/* The zone with the longest name at or above qname; ZONES_MAX: none. */
-uint16_t engine_zone_for(const struct engine_config *c, const struct name *qname);
-/* Decides who owns the question. flag_cd: DNS_FLAG_CD or 0. */
-uint64_t engine_question_hash(const struct engine *e, const struct name *qname, uint16_t qtype,
-			      uint16_t qclass, uint16_t flag_cd);
+/* The client's side of a reply. cookie: what its option is built in. */
+struct msg_client engine_client_of(const struct engine *e, const struct waiter *w,
+				   uint8_t cookie[COOKIE_BYTES]);
+/* Where the DNS message goes in this waiter's frame. */
+struct buffer engine_payload_of(const struct engine *e, const struct waiter *w,
+				struct buffer frame);
+/* Headers around a payload of payload_bytes that stands behind their place; returns the frame's length. */
+unsigned engine_frame_for(const struct engine *e, const struct waiter *w, uint8_t *frame,
+			  size_t payload_bytes, uint8_t *interface_idx);
+/* The cookie that this client is to have (RFC 9018). cookie does not overlap client_cookie. */
+void engine_cookie_make(const struct engine *e, const uint8_t *client_cookie,
+			const struct address *client, uint8_t cookie[COOKIE_BYTES]);
+/* answers_<rcode>, one more. */
+#define ENGINE_RCODES_COUNTED (DNS_RCODE_REFUSED + 1)
+extern const uint8_t engine_rcode_counter[ENGINE_RCODES_COUNTED]; /* enum counter */
+static inline void engine_count_answer(struct engine *e, uint16_t rcode)
+{
+	counter_add(&e->counters,
+		    rcode < ENGINE_RCODES_COUNTED ? (enum counter)engine_rcode_counter[rcode]
+						  : COUNTER_ANSWERS_OTHER,
+		    1);
+}
+/* This waiter has its answer now: how long it took. */
+void engine_count_wait(struct engine *e, const struct waiter *waiter);
+/* A waiter has an answer that was asked for. */
+static inline void engine_answered(struct engine *e, const struct waiter *waiter, uint16_t rcode)
+{
+	/* Workers' clocks may differ a little. */
+	uint64_t waited_ns = e->now > waiter->arrived_at ? e->now - waiter->arrived_at : 0;
+
+	latency_add(&e->latencies.miss, waited_ns, 1);
+	engine_count_answer(e, rcode);
+}
 /* Build the answer for one waiter of a DONE resolution into a frame. response NULL: only an rcode. Returns the length; 0:
  * no room, or the waiter is one of our own, who has it now. */
 unsigned engine_answer_waiter(struct engine *e, const struct resolution *r,
@@ -222,7 +333,6 @@ bool engine_answer_fill(struct engine *e, struct tx_slot *slot);
 
 /* ---- engine_upstream.c ---- */
 
-void engine_upstream_init(struct engine *e);
 /* Send the query that a resolution in state SEND wants, into the frame. Returns the frame's length; 0: nothing was
  * sent, and the resolution has moved on by itself (paused or ended). */
 unsigned engine_query_send(struct engine *e, uint32_t resolution_idx, struct buffer frame,
@@ -242,9 +352,19 @@ void engine_reply_look(struct engine *e, struct rx_slot *slot, unsigned i);
 void engine_reply_reach(struct engine *e, unsigned i, unsigned step);
 void engine_reply(struct engine *e, struct rx_slot *slot, unsigned i);
 
+/* ---- engine_reload.c ---- */
+
+/* e->config is another snapshot than the last one that was followed (NULL: there was none), which is still there: what is
+ * kept across turns goes by it from here on. A few thousand comparisons; no look at what is under way, but for the one that
+ * engine_sources_scan goes on with. */
+void engine_reload(struct engine *e);
+/* The servers of the snapshot. */
+struct server_list engine_server_list(const struct engine_config *c);
+
 /* ---- engine_source.c ---- */
 
-void engine_sources_init(struct engine *e);
+/* After a reload: which addresses are others than in the last snapshot; NULL: all. */
+void engine_sources_reload(struct engine *e, const struct engine_config *last);
 /* Load what queries leave from; where it is another set, its hand is thrown away and a look at all slots begins. */
 void engine_sources_load_all(struct engine *e, uint32_t generation);
 /* At a turn's beginning, if anything has changed.
@@ -309,9 +429,6 @@ bool engine_finished_has(const struct engine *e, const struct inflight_mark *mar
 
 /* ---- engine_link.c ---- */
 
-void engine_link_init(struct engine *e);
-uint16_t engine_neighbour_for(struct engine *e, uint8_t interface_idx,
-			      const struct address *destination);
 void engine_link_rx(struct engine *e, struct rx_slot *slot, unsigned i);
 /* On other workers than LINK_WORKER: pass the packet there, if the rate allows. */
 void engine_link_pass(struct engine *e, struct rx_slot *slot, unsigned i);
@@ -327,13 +444,94 @@ void engine_ask_on_answer(struct engine *e, uint32_t handle, const struct resolu
 			  const struct msg_response *response);
 void engine_ask_check(const struct engine *e);
 
+/* ---- engine_hit.c ---- */
+
+/* Stage 1 of a question: its key, and where that leads. qname, flag_cd: as engine_key_fold has them. */
+static inline void engine_hit_look(struct engine *e, unsigned i, const uint8_t *qname,
+				   uint8_t qname_bytes, uint16_t qtype, uint16_t flag_cd)
+{
+	struct engine_rx_work *work = &e->work[i];
+
+	engine_key_fold(e, qname, qname_bytes, qtype, flag_cd, &e->keys[i]);
+	work->hash = e->keys[i].hash;
+	work->looks_up = true;
+	if (LIKELY(e->cache != NULL))
+		cache_prefetch(e->cache, work->hash);
+	else
+		resolution_prefetch(&e->resolutions, work->hash);
+}
+/* Stage 2, a step further each time; false: there is no further step. */
+static inline bool engine_hit_reach(struct engine *e, unsigned i, unsigned step)
+{
+	struct engine_rx_work *work = &e->work[i];
+
+	if (UNLIKELY(!work->looks_up))
+		return false;
+	if (step == 0 && e->cache != NULL) {
+		cache_candidates_inline(e->cache, work->hash, &work->candidates);
+		if (LIKELY(work->candidates.count > 0))
+			return false;
+		resolution_prefetch(&e->resolutions, work->hash);
+		return true;
+	}
+	if (e->cache == NULL || work->candidates.count == 0)
+		resolution_prefetch_chain(&e->resolutions, work->hash);
+	return false;
+}
+/* Stage 3. */
+enum engine_hit {
+	ENGINE_HIT_ANSWERED, /* the packet has ended */
+	ENGINE_HIT_NONE,
+	ENGINE_HIT_FOR_OWNER, /* it is to go to its owner, who answers it and refreshes the entry */
+	ENGINE_HIT_STALE, /* as NONE, but e->entry has an expired entry, until the cache is asked again */
+};
+enum engine_hit engine_hit(struct engine *e, struct rx_slot *slot, unsigned i);
+/* Of a question that was passed to us, and was taken out of its packet. */
+enum engine_hit engine_hit_passed(struct engine *e, struct rx_slot *slot, unsigned i,
+				  const struct resolution_key *key, const struct waiter *waiter);
+/* Answer with an expired entry, in the packet. False: it may not be written to, or has no room. */
+MUST_USE bool engine_hit_stale(struct engine *e, struct rx_slot *slot,
+			       const struct resolution_key *key, const struct waiter *waiter,
+			       const uint64_t entry[]);
+/* Build the answer for a waiter out of an entry into a frame, and count it. Returns the length; 0: no room, or the waiter is
+ * one of our own. */
+unsigned engine_answer_entry(struct engine *e, const struct resolution_key *key,
+			     const struct waiter *waiter, const uint64_t entry[], bool stale,
+			     struct buffer frame, uint8_t *interface_idx);
+/* An entry of this key, whatever its age, that was not flushed; its words in copy. For what is not the hit path:
+ * it prefetches nothing ahead. */
+MUST_USE bool engine_cache_find(struct engine *e, const struct cache_key *key,
+				uint64_t copy[CACHE_ENTRY_WORDS_MAX], struct cache_found *out);
+
+/* ---- engine_cache.c ---- */
+
+/* The question has its answer: keep it. Its TTLs become what the configuration allows, so that who has waited for it and
+ * who finds it in the cache get the same. message: the response's, to be written to. */
+void engine_cache_store(struct engine *e, const struct resolution *r,
+			const struct msg_response *response, uint8_t *message);
+/* It has failed: keep that, or what has expired for longer. r->from_cache says whether its waiters get that. */
+void engine_cache_store_failure(struct engine *e, struct resolution *r);
+/* A popular entry of a question of ours is about to expire: ask again, for nobody. At most once a while, and not beyond what
+ * may be under way. */
+void engine_cache_refresh(struct engine *e, const struct cache_key *key);
+/* A client waits for a resolution that nobody has waited for: when does it get what has expired, if there is such? */
+void engine_stale_on_wait(struct engine *e, uint32_t resolution_idx);
+void engine_stale_on_timer(struct engine *e, uint32_t resolution_idx);
+/* It ends: those who were to get a stale answer get whatever it ends with. */
+void engine_stale_on_end(struct engine *e, uint32_t resolution_idx);
+/* What the cache has, be it expired, into the frame; 0: it has nothing of use (any more), or no room. */
+unsigned engine_stale_answer(struct engine *e, const struct resolution_key *key,
+			     const struct waiter *waiter, struct buffer frame,
+			     uint8_t *interface_idx);
+/* The next answer of stale_queue; false: nothing (more) to send. */
+bool engine_stale_fill(struct engine *e, struct tx_slot *slot);
+void engine_stale_check(const struct engine *e);
+
 /* ---- engine_handoff.c ---- */
 
 /* The worker that keeps the neighbours, and answers ARP, ND and echo for all. */
 #define LINK_WORKER 0
 
-/* Which worker owns the question. */
-uint8_t engine_owner(const struct engine *e, uint64_t question_hash);
 /* Write the question over its packet, for its owner; ends the packet. */
 void engine_question_pass(struct engine *e, struct rx_slot *slot, const struct resolution_key *key,
 			  const struct waiter *waiter);
@@ -341,6 +539,8 @@ void engine_question_pass(struct engine *e, struct rx_slot *slot, const struct r
 void engine_packet_pass(struct engine *e, struct rx_slot *slot, uint8_t to_worker);
 /* A question that another worker has passed, stage 1 and 2. */
 void engine_passed_look(struct engine *e, struct rx_slot *slot, unsigned i);
-void engine_passed(struct engine *e, struct rx_slot *slot);
+void engine_passed(struct engine *e, struct rx_slot *slot, unsigned i);
+/* Has a question found no place in a ring to another worker lately? */
+bool engine_ways_full(const struct engine *e);
 
 #endif

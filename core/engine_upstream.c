@@ -6,37 +6,10 @@
 /* Random bytes for one send besides the ticket: letter case, the choice of an address and of an identifier. */
 #define SEND_ENTROPY_BYTES (sizeof(struct name_case) + 2 * ENTROPY_UNIFORM_BYTES)
 
-/* ---- routes ---- */
-
-void engine_upstream_init(struct engine *e)
-{
-	const struct engine_config *c = e->config;
-
-	for (uint16_t s = 0; s < c->server_count; s++) {
-		struct engine_route *route = &e->routes[s];
-
-		for (uint8_t o = 0; o < c->outgoing_count; o++) {
-			const struct engine_outgoing *out = &c->outgoing[o];
-			const struct address *peer = &c->server_endpoints[s].address;
-			uint16_t neighbour_idx;
-
-			if (address_is_v4(&out->address) != address_is_v4(peer))
-				continue;
-			neighbour_idx = engine_neighbour_for(e, out->interface_idx, peer);
-			if (neighbour_idx == ROUTE_NONE)
-				continue;
-			route->ways[route->way_count++] = (struct engine_way){
-				o, neighbour_idx,
-				inflight_peer_hash(e->inflight.words, o, &c->server_endpoints[s])};
-		}
-	}
-	for (unsigned o = 0; o < OUTGOING_MAX; o++)
-		ticket_hand_init(&e->hands[o]);
-}
-
+/* ROUTE_NONE: the way is no more. */
 static uint16_t way_neighbour(const struct engine *e, const struct inflight_slot *slot)
 {
-	const struct engine_route *route = &e->routes[slot->server_idx];
+	const struct engine_route *route = &e->config->routes[slot->server_idx];
 
 	for (unsigned i = 0; i < route->way_count; i++)
 		if (route->ways[i].outgoing_idx == slot->outgoing_idx)
@@ -91,13 +64,17 @@ static uint64_t choose_identifier(struct engine *e, uint8_t outgoing_idx)
 	return source->identifiers[entropy_uniform(&e->entropy, source->identifier_count)];
 }
 
-/* 0x20 (Dagon et al. 2008): each letter's case is a random bit. */
-static void randomize_case(struct engine *e, struct name *qname)
+/* 0x20 (Dagon et al. 2008): each letter's case is a random bit. Of two sizes only, so that taking them is no loop. */
+static void randomize_case(struct engine *e, const struct name *qname, struct name *out)
 {
+	enum { FEW_BYTES = 8 };
 	struct name_case bits = {{0}};
 
-	entropy_take(&e->entropy, bits.bits, (qname->length_bytes + 7u) / 8u);
-	name_case_apply(&bits, qname->bytes, qname->length_bytes);
+	if (LIKELY(qname->length_bytes <= 8 * FEW_BYTES))
+		entropy_take(&e->entropy, bits.bits, FEW_BYTES);
+	else
+		entropy_take(&e->entropy, bits.bits, sizeof(bits.bits));
+	name_case_copy(&bits, qname, out);
 }
 
 static inline uint64_t ticket_hash(const struct engine_way *way, uint64_t identifier,
@@ -134,6 +111,21 @@ static void enter_aim(struct engine *e, struct inflight_slot *slot, uint32_t slo
 		slot->aim_position = INFLIGHT_NO_POSITION;
 }
 
+/* The next queries go the same way, as a rule: their buckets come while this one is built. Of a new hand the first few, else
+ * the one that is that far ahead. */
+static inline void prefetch_ahead(const struct engine *e, const struct source_set *source,
+				  const struct ticket_hand *hand, const struct engine_way *way,
+				  uint64_t identifier)
+{
+	bool is_new = hand->left == TICKET_HAND_SIZE - 1;
+	struct ticket ticket;
+
+	for (uint32_t n = is_new ? 0 : ENGINE_MISSES_AHEAD - 1; n < ENGINE_MISSES_AHEAD; n++)
+		if (ticket_ahead(hand, &source->ports, n, &ticket))
+			inflight_prefetch(e->inflight.words,
+					  ticket_hash(way, identifier, ticket, source->is_small));
+}
+
 /* Play tickets until one finds its place. The slot must be filled: others may match it at once. */
 static enum send_result enter(struct engine *e, struct inflight_slot *slot, uint32_t slot_idx,
 			      const struct engine_way *way)
@@ -144,14 +136,11 @@ static enum send_result enter(struct engine *e, struct inflight_slot *slot, uint
 	unsigned draws_max = is_small ? TICKET_DRAWS_SMALL_MAX : TICKET_DRAWS_MAX;
 
 	for (unsigned draws = 0; draws < draws_max; draws++) {
-		struct ticket ticket, next;
+		struct ticket ticket;
 
 		if (!ticket_draw(hand, &source->ports, &e->entropy, &ticket))
 			return SEND_NO_ENTROPY;
-		/* The next query goes the same way, as a rule: its bucket comes while this one is built. */
-		if (ticket_next(hand, &source->ports, &next))
-			inflight_prefetch(e->inflight.words,
-					  ticket_hash(way, slot->identifier, next, is_small));
+		prefetch_ahead(e, source, hand, way, slot->identifier);
 		slot->local_port = ticket.port;
 		slot->id = ticket.id;
 		if (UNLIKELY(source->was_other_kind) &&
@@ -184,10 +173,10 @@ static void fill_slot(struct engine *e, struct inflight_slot *slot, const struct
 	slot->near_misses = 0;
 	slot->sent_at = e->now;
 	slot->identifier = choose_identifier(e, way->outgoing_idx);
-	slot->qname.length_bytes = spec->qname->length_bytes;
-	memcpy(slot->qname.bytes, spec->qname->bytes, spec->qname->length_bytes);
-	if (spec->letter_case)
-		randomize_case(e, &slot->qname);
+	if (LIKELY(spec->letter_case))
+		randomize_case(e, spec->qname, &slot->qname);
+	else
+		name_copy(&slot->qname, spec->qname);
 }
 
 static size_t build_query(struct engine *e, const struct inflight_slot *slot,
@@ -234,7 +223,7 @@ static enum send_result send_query(struct engine *e, const struct query_spec *sp
 				   struct buffer frame, uint32_t *slot_idx, unsigned *length_bytes,
 				   uint8_t *interface_idx)
 {
-	const struct engine_route *route = &e->routes[spec->server_idx];
+	const struct engine_route *route = &e->config->routes[spec->server_idx];
 	const struct engine_way *way;
 	struct mac mac;
 	struct inflight_slot *slot;
@@ -329,7 +318,7 @@ unsigned engine_query_send(struct engine *e, uint32_t resolution_idx, struct buf
 			   uint8_t *interface_idx)
 {
 	struct resolution *r = &e->resolutions.resolutions[resolution_idx];
-	uint16_t server_idx = resolution_server(r, e->config);
+	uint16_t server_idx = resolution_server(r);
 	struct query_spec spec = {
 		.server_idx = server_idx,
 		.resolution_idx = resolution_idx,
@@ -337,7 +326,7 @@ unsigned engine_query_send(struct engine *e, uint32_t resolution_idx, struct buf
 		.qname = &r->key.qname,
 		.qtype = r->key.qtype,
 		.qclass = r->key.qclass,
-		.recursion_desired = e->config->zones[r->key.zone_idx].recursion_desired,
+		.recursion_desired = resolution_wants_recursion(r, e->config),
 		.checking_disabled = r->key.checking_disabled,
 		.edns = !r->edns_retry && server_edns_on(&e->servers, server_idx, e->now),
 		.letter_case = e->config->case_randomization && r->case_losses < CASE_PROOFS &&

@@ -5,7 +5,7 @@
 
 size_t inflight_memory_bytes(uint32_t slot_count)
 {
-	return (size_t)slot_count * sizeof(struct inflight_slot);
+	return (size_t)slot_count * sizeof(struct inflight_slot) + pool_memory_bytes(slot_count);
 }
 
 void inflight_init(struct inflight *f, void *memory, uint32_t slot_count, uint8_t owner,
@@ -21,6 +21,7 @@ void inflight_init(struct inflight *f, void *memory, uint32_t slot_count, uint8_
 		.late_tail = NONE,
 		.owner = owner,
 	};
+	pool_init(&f->free, f->slots + slot_count, slot_count);
 	for (uint32_t i = 0; i < slot_count; i++) {
 		struct inflight_slot *s = &f->slots[i];
 
@@ -30,7 +31,7 @@ void inflight_init(struct inflight *f, void *memory, uint32_t slot_count, uint8_
 		s->aim_position = INFLIGHT_NO_POSITION;
 		s->resolution_idx = NONE;
 		s->resolution_generation = 0;
-		s->next = i + 1 < slot_count ? i + 1 : NONE;
+		s->next = NONE;
 	}
 }
 
@@ -52,8 +53,8 @@ static void slot_free(struct inflight *f, uint32_t slot)
 	s->position = INFLIGHT_NO_POSITION;
 	s->resolution_idx = NONE;
 	s->resolution_generation = 0;
-	s->next = f->free_head;
-	f->free_head = slot;
+	s->next = NONE;
+	pool_put(&f->free, slot);
 }
 
 static struct inflight_slot *slot_live(struct inflight *f, uint32_t slot)
@@ -96,15 +97,13 @@ uint32_t inflight_take(struct inflight *f)
 	uint32_t slot;
 	struct inflight_slot *s;
 
-	if (f->free_head == NONE && f->late_head != NONE)
+	if (UNLIKELY(pool_used_count(&f->free) == f->slot_count) && f->late_head != NONE)
 		late_free_oldest(f);
-	slot = f->free_head;
-	if (slot == NONE)
+	slot = pool_take(&f->free);
+	if (slot == POOL_NONE)
 		return NONE;
 	s = &f->slots[slot];
-	f->free_head = s->next;
 	f->live_count++;
-	s->next = NONE;
 	s->state = INFLIGHT_SLOT_LIVE;
 	s->generation++;
 	return slot;
@@ -165,16 +164,21 @@ mono_ns inflight_next_late(const struct inflight *f)
 	return f->late_head == NONE ? MONO_NEVER : f->slots[f->late_head].late_until;
 }
 
-static void free_list_check(const struct inflight *f, uint32_t free_count)
+static void free_check(const struct inflight *f, uint32_t free_count)
 {
 	uint32_t count = 0;
 
-	for (uint32_t i = f->free_head; i != NONE; i = f->slots[i].next) {
-		CHECK(i < f->slot_count);
-		CHECK(f->slots[i].state == INFLIGHT_SLOT_FREE);
+	CHECK(f->slot_count - pool_used_count(&f->free) == free_count);
+	for (uint32_t i = 0; i < f->free.stack_count; i++) {
+		CHECK(f->free.stack[i] < f->slot_count);
+		CHECK(f->slots[f->free.stack[i]].state == INFLIGHT_SLOT_FREE);
+	}
+	for (uint32_t i = 0; i < f->slot_count; i++) {
+		if (f->slots[i].state != INFLIGHT_SLOT_FREE)
+			continue;
 		CHECK(f->slots[i].position == INFLIGHT_NO_POSITION);
 		CHECK(f->slots[i].aim_position == INFLIGHT_NO_POSITION);
-		CHECK(++count <= free_count);
+		count++;
 	}
 	CHECK(count == free_count);
 }
@@ -211,6 +215,6 @@ void inflight_check(const struct inflight *f)
 	}
 	CHECK(live == f->live_count);
 	CHECK(f->live_count + f->late_count <= f->slot_count);
-	free_list_check(f, f->slot_count - f->live_count - f->late_count);
+	free_check(f, f->slot_count - f->live_count - f->late_count);
 	late_list_check(f);
 }

@@ -35,6 +35,7 @@
 #ifndef PORTICO_INFLIGHT_H
 #define PORTICO_INFLIGHT_H
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -46,6 +47,7 @@
 #include "limits.h"
 #include "mono.h"
 #include "name.h"
+#include "pool.h"
 #include "ticket.h"
 
 #define INFLIGHT_BUCKET_WORDS 8
@@ -172,12 +174,14 @@ struct inflight_slot {
 	uint32_t aim_position;   /* likewise, of the word that its question is found by */
 	uint32_t resolution_idx; /* whose query it is; UINT32_MAX: a health probe's */
 	uint32_t resolution_generation;
-	uint32_t next; /* free list, or the list of late slots in order of age */
+	uint32_t next; /* the list of late slots in order of age */
 	mono_ns sent_at;
 	mono_ns late_until;
 	uint64_t identifier; /* the last 8 bytes of the address that it was sent from */
 	struct name qname;   /* as sent, letter case included */
 };
+static_assert(offsetof(struct inflight_slot, qname) == 64 && sizeof(struct inflight_slot) % 64 == 0,
+	      "one line, then the name");
 #define INFLIGHT_SLOT_EDNS 1u
 #define INFLIGHT_SLOT_CASE 2u  /* 0x20 was on */
 #define INFLIGHT_SLOT_LOWER 4u /* a reply in lower case came; the true one may still come */
@@ -186,7 +190,7 @@ struct inflight {
 	struct inflight_words *words;
 	struct inflight_slot *slots;
 	uint32_t slot_count;
-	uint32_t free_head;
+	struct pool free;
 	uint32_t late_head, late_tail; /* oldest first */
 	uint32_t live_count;
 	uint32_t late_count;

@@ -103,7 +103,7 @@ enum inflight_find inflight_find(const struct inflight_words *w, uint64_t hash, 
 				 unsigned *hit_count)
 {
 	const _Atomic uint64_t *bucket = w->words + word_bucket_start(w, hash);
-	uint64_t tag = word_tag(hash);
+	uint64_t wanted_word = word_tag(hash) << WORD_TAG_SHIFT | (uint64_t)id << WORD_ID_SHIFT;
 	uint64_t words[INFLIGHT_BUCKET_WORDS];
 	uint32_t same_tag = 0, same_id = 0, late = 0, wanted;
 	enum inflight_find found;
@@ -113,11 +113,20 @@ enum inflight_find inflight_find(const struct inflight_words *w, uint64_t hash, 
 		/* Acquire: what the owner wrote before it entered the word, or marked it late, is
 		 * written for whoever finds it so. */
 		words[i] = atomic_load_explicit(&bucket[i], memory_order_acquire);
-		same_tag |= (uint32_t)(words[i] >> WORD_TAG_SHIFT == tag) << i;
-		same_id |= (uint32_t)((uint16_t)(words[i] >> WORD_ID_SHIFT) == id) << i;
+		same_id |= (uint32_t)((words[i] ^ wanted_word) >> WORD_ID_SHIFT == 0) << i;
+	}
+	/* Nearly always there is just one, and it is live. */
+	if (LIKELY(same_id != 0 && (same_id & (same_id - 1)) == 0)) {
+		uint64_t word = words[__builtin_ctz(same_id)];
+
+		hits[0] = inflight_word_hit(word);
+		*hit_count = 1;
+		return (word & WORD_LATE) != 0 ? INFLIGHT_LATE : INFLIGHT_MATCH;
+	}
+	for (unsigned i = 0; i < INFLIGHT_BUCKET_WORDS; i++) {
+		same_tag |= (uint32_t)((words[i] ^ wanted_word) >> WORD_TAG_SHIFT == 0) << i;
 		late |= (uint32_t)((words[i] & WORD_LATE) != 0) << i;
 	}
-	same_id &= same_tag;
 	if ((same_id & ~late) != 0) {
 		found = INFLIGHT_MATCH;
 		wanted = same_id & ~late;

@@ -97,6 +97,13 @@ void neighbour_shared_init(struct neighbour_shared *shared, struct neighbour_wor
 	}
 }
 
+void neighbour_forget(struct neighbour_shared *shared, uint16_t idx)
+{
+	/* Relaxed: who reads it as the new one's has followed a list that was made after this. */
+	atomic_store_explicit(&shared->words[idx].word, 0, memory_order_relaxed);
+	atomic_store_explicit(&shared->words[idx].suspect, 0, memory_order_relaxed);
+}
+
 void neighbour_init(struct neighbour_table *t, struct neighbour *entries, uint16_t capacity,
 		    struct neighbour_shared *shared, enum neighbour_role role)
 {
@@ -117,7 +124,8 @@ static struct neighbour *neighbour_find(const struct neighbour_table *t, uint8_t
 	for (uint16_t i = 0; i < t->entry_count; i++) {
 		struct neighbour *n = &t->entries[i];
 
-		if (n->interface_idx == interface_idx && address_equal(&n->address, address))
+		if (n->interface_idx == interface_idx && address_equal(&n->address, address) &&
+		    !n->is_retired)
 			return n;
 	}
 	return NULL;
@@ -129,32 +137,6 @@ uint16_t neighbour_find_idx(const struct neighbour_table *t, uint8_t interface_i
 	const struct neighbour *n = neighbour_find(t, interface_idx, address);
 
 	return n != NULL ? (uint16_t)(n - t->entries) : UINT16_MAX;
-}
-
-uint16_t neighbour_add(struct neighbour_table *t, uint8_t interface_idx,
-		       const struct address *address, enum neighbour_kept kept, mono_ns now)
-{
-	struct neighbour *n = neighbour_find(t, interface_idx, address);
-	bool is_kernels = kept == NEIGHBOUR_KEPT_BY_KERNEL;
-
-	if (n != NULL) {
-		CHECK((n->state == NEIGHBOUR_KERNEL) == is_kernels);
-		return (uint16_t)(n - t->entries);
-	}
-	if (t->entry_count == t->capacity)
-		return UINT16_MAX;
-	n = &t->entries[t->entry_count++];
-	*n = (struct neighbour){
-		.address = *address,
-		.interface_idx = interface_idx,
-		/* Where every life begins, and that of the kernel's ends. */
-		.state = is_kernels ? NEIGHBOUR_KERNEL : NEIGHBOUR_INCOMPLETE,
-		.next_at = MONO_NEVER,
-		.solicited_at = MONO_NEVER,
-	};
-	if (t->role == NEIGHBOUR_KEEPER && !is_kernels)
-		neighbour_schedule(t, n, now);
-	return (uint16_t)(n - t->entries);
 }
 
 static bool neighbour_asked(const struct neighbour *n, mono_ns now)
@@ -208,11 +190,61 @@ static void neighbour_doubt(struct neighbour_table *t, struct neighbour *n, mono
 {
 	/* In every other state it is being asked already, or it is the kernel's. Asked less than a second ago, it has only
 	 * just been confirmed: that bounds what a storm of hints can make us send. */
-	if (n->state != NEIGHBOUR_REACHABLE || neighbour_asked(n, now))
+	if (n->state != NEIGHBOUR_REACHABLE || n->is_retired || neighbour_asked(n, now))
 		return;
 	neighbour_set_state(n, NEIGHBOUR_PROBE);
 	neighbour_schedule(t, n, now);
 }
+
+/* ---- the places ---- */
+
+static void neighbour_begin(struct neighbour_table *t, struct neighbour *n,
+			    const struct neighbour_place *place, mono_ns now)
+{
+	*n = (struct neighbour){
+		.address = place->address,
+		.interface_idx = place->interface_idx,
+		/* Where every life begins, and that of the kernel's ends. */
+		.state = place->is_kernels ? NEIGHBOUR_KERNEL : NEIGHBOUR_INCOMPLETE,
+		.is_retired = place->retired,
+		.next_at = MONO_NEVER,
+		.solicited_at = MONO_NEVER,
+	};
+	if (t->role == NEIGHBOUR_KEEPER && !place->is_kernels && !place->retired)
+		neighbour_schedule(t, n, now);
+}
+
+/* Gone, or back again; it is where it was in its life. */
+static void neighbour_retire(struct neighbour_table *t, struct neighbour *n,
+			     const struct neighbour_place *place, mono_ns now)
+{
+	CHECK((n->state == NEIGHBOUR_KERNEL) == place->is_kernels);
+	if (n->is_retired == place->retired)
+		return;
+	n->is_retired = place->retired;
+	if (place->retired)
+		n->next_at = MONO_NEVER;
+	else if (t->role == NEIGHBOUR_KEEPER && n->state != NEIGHBOUR_KERNEL)
+		neighbour_schedule(t, n, now);
+}
+
+void neighbour_follow(struct neighbour_table *t, const struct neighbour_place places[],
+		      uint16_t count, mono_ns now)
+{
+	CHECK(count >= t->entry_count && count <= t->capacity);
+	for (uint16_t i = 0; i < count; i++) {
+		struct neighbour *n = &t->entries[i];
+
+		if (i < t->entry_count && n->interface_idx == places[i].interface_idx &&
+		    address_equal(&n->address, &places[i].address))
+			neighbour_retire(t, n, &places[i], now);
+		else
+			neighbour_begin(t, n, &places[i], now);
+	}
+	t->entry_count = count;
+}
+
+/* ---- hints and suspicions ---- */
 
 void neighbour_on_hint(struct neighbour_table *t, uint8_t interface_idx,
 		       const struct address *address, mono_ns now)
@@ -352,6 +384,10 @@ void neighbour_check(const struct neighbour_table *t)
 		const struct neighbour *n = &t->entries[i];
 
 		CHECK(n->state < NEIGHBOUR_STATE_COUNT);
+		if (n->is_retired) {
+			CHECK(n->next_at == MONO_NEVER);
+			continue;
+		}
 		CHECK(neighbour_find(t, n->interface_idx, &n->address) == n);
 		if (n->state == NEIGHBOUR_KERNEL) {
 			CHECK(n->next_at == MONO_NEVER && n->solicited_at == MONO_NEVER);

@@ -1,7 +1,7 @@
 /* The link-layer addresses that upstream queries go to: gateways and on-link servers. Answers to
  * clients go back to the MAC they came from and need no entry here.
  *
- * An entry exists because the configuration names it (a bounded, fixed set: no sweep can fill the
+ * An entry exists because the configuration names it (a bounded set: no sweep can fill the
  * table, RFC 6583). It is learned only from an answer to our own question, kept fresh by unicast
  * probes, and never changed while its old owner still answers (SECURITY.md section 3.3 rows 25
  * and 26).
@@ -12,12 +12,13 @@
  *   LOST        its owner no longer answers probes: asks by broadcast; the old MAC is still used
  *               until an answer comes (then REACHABLE, maybe with a new MAC) or 3 broadcasts went
  *               unanswered (then INCOMPLETE)
- *   KERNEL      the kernel keeps it, on a NIC that it shares with us: from neighbour_add on and for good. Never
+ *   KERNEL      the kernel keeps it, on a NIC that it shares with us: from neighbour_follow on and for good. Never
  *               asked for nor learned; what is known of it comes by neighbour_tell
  *
- * One worker, the keeper, asks, learns and forgets; what it knows stands in words that all workers read. Every
- * worker adds the same neighbours in the same order, so that an index means the same to all. A reader that
- * suspects one raises a flag, which the keeper takes down.
+ * One worker, the keeper, asks, learns and forgets; what it knows stands in words that all workers read. The configuration
+ * says who has which place, so that an index means the same to all. One that it has retired is neither asked for nor
+ * learned, but what is known of it stays, should it come back. A reader that suspects one raises a flag, which the keeper
+ * takes down.
  *
  * Memory: one array a worker, one of shared words for all, sized at init. Threads: a table is one worker's. A word
  * has one writer: the keeper or, of a neighbour that the kernel keeps, the one thread that calls neighbour_tell.
@@ -56,7 +57,8 @@ struct neighbour {
 	struct address address;
 	struct mac mac; /* unless INCOMPLETE (then the last one known, or zero) or KERNEL (zero) */
 	uint8_t interface_idx;
-	uint8_t state;        /* enum neighbour_state; written by neighbour_set_state() only */
+	uint8_t state; /* enum neighbour_state; written by neighbour_set_state() only */
+	bool is_retired;
 	uint8_t tries;        /* solicitations sent in this state */
 	uint16_t moves;       /* how often its MAC has changed: a flap is seen here */
 	mono_ns next_at;      /* when it next has something to send or expire */
@@ -108,21 +110,24 @@ struct neighbour_solicit {
 void neighbour_shared_init(struct neighbour_shared *shared, struct neighbour_word words[],
 			   uint16_t capacity);
 
+/* The place is for another neighbour from now on: nothing is known of him. Whoever makes the lists of places, before the
+ * list with him is followed, when nobody sends to the one before. */
+void neighbour_forget(struct neighbour_shared *shared, uint16_t idx);
+
 /* The caller owns the array; the shared words are at least as many. */
 void neighbour_init(struct neighbour_table *t, struct neighbour *entries, uint16_t capacity,
 		    struct neighbour_shared *shared, enum neighbour_role role);
 
-/* Who asks for a neighbour and learns its MAC. */
-enum neighbour_kept {
-	NEIGHBOUR_KEPT_BY_US,
-	NEIGHBOUR_KEPT_BY_KERNEL,
+/* A place in the configuration. */
+struct neighbour_place {
+	struct address address;
+	uint8_t interface_idx;
+	bool is_kernels; /* the kernel asks for it and learns its MAC; so of all of an interface */
+	bool retired;
 };
-
-/* Find or add; the index stays valid for good. UINT16_MAX: full. Start only. All neighbours of an interface are kept by
- * the same. */
-MUST_USE uint16_t neighbour_add(struct neighbour_table *t, uint8_t interface_idx,
-				const struct address *address, enum neighbour_kept kept,
-				mono_ns now);
+/* From now on these are the places: not fewer than before. Who has the place of another is a new one. */
+void neighbour_follow(struct neighbour_table *t, const struct neighbour_place places[],
+		      uint16_t count, mono_ns now);
 
 enum neighbour_knowledge {
 	NEIGHBOUR_UNKNOWN, /* not answered yet; what all zeroes say */
@@ -145,7 +150,7 @@ MUST_USE static inline enum neighbour_knowledge neighbour_mac(const struct neigh
 }
 
 /* Where the kernel keeps the neighbours of an interface (a shared NIC), its word goes straight into what all workers
- * see: by one thread, of entries that were added with NEIGHBOUR_KEPT_BY_KERNEL only. mac: read if KNOWN. */
+ * see: by one thread, of places that are the kernel's only. mac: read if KNOWN. */
 void neighbour_tell(struct neighbour_shared *shared, uint16_t idx,
 		    enum neighbour_knowledge knowledge, const struct mac *mac);
 /* Has a worker suspected it since the last call? The same thread, the same entries. */

@@ -38,6 +38,16 @@ MUST_USE static inline uint32_t pool_take(struct pool *p)
 	return p->fresh < p->capacity ? p->fresh++ : POOL_NONE;
 }
 
+/* What the nth call of pool_take from now will give if nothing is put back meanwhile, n counted from 0; POOL_NONE: nothing.
+ * To prefetch it by. */
+static inline uint32_t pool_peek(const struct pool *p, uint32_t n)
+{
+	if (n < p->stack_count)
+		return p->stack[p->stack_count - 1 - n];
+	n -= p->stack_count;
+	return n < p->capacity - p->fresh ? p->fresh + n : POOL_NONE;
+}
+
 static inline void pool_put(struct pool *p, uint32_t idx)
 {
 	DCHECK(idx < p->fresh && p->stack_count < p->fresh);

@@ -41,6 +41,8 @@ struct query_verdict query_policy_judge(enum msg_query_result result, const stru
 {
 	bool question = query->question_present;
 
+	if (query_policy_is_ordinary(result, query))
+		return (struct query_verdict){QUERY_RESOLVE, DNS_RCODE_NOERROR, true};
 	switch (result) {
 	case MSG_QUERY_OK:
 		return judge_question(query);
@@ -66,19 +68,4 @@ struct query_verdict query_policy_judge(enum msg_query_result result, const stru
 	}
 	CHECK(false);
 	return reply(DNS_RCODE_FORMERR, false);
-}
-
-bool query_policy_port_is_loop(uint16_t src_port)
-{
-	switch (src_port) {
-	case 0:
-	case 7:
-	case 13:
-	case 17:
-	case 19:
-	case 37:
-		return true;
-	default:
-		return false;
-	}
 }

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "check.h"
+#include "dns_const.h"
 #include "msg_parse.h"
 
 enum query_action {
@@ -27,11 +28,26 @@ struct query_verdict {
 	bool question_echoed;
 };
 
+/* Most are: a well-formed question that is to be resolved, whatever else query_policy_judge would look at. */
+static inline bool query_policy_is_ordinary(enum msg_query_result result,
+					    const struct msg_query *query)
+{
+	return result == MSG_QUERY_OK && query->qclass == DNS_CLASS_IN &&
+	       (query->flags & DNS_FLAG_RD) != 0 && query->qtype != 0 &&
+	       (query->qtype < DNS_TYPE_OPT ||
+		(query->qtype > DNS_TYPE_RRSIG && query->qtype < DNS_TYPE_META_FIRST));
+}
 /* result and query as msg_parse_query gave them. */
 struct query_verdict query_policy_judge(enum msg_query_result result,
 					const struct msg_query *query);
 
 /* Source ports that questions never come from in earnest, but loops do (RFC 862 to 868): 0, 7, 13, 17, 19, 37. */
-bool query_policy_port_is_loop(uint16_t src_port);
+static inline bool query_policy_port_is_loop(uint16_t src_port)
+{
+	const uint64_t loops = UINT64_C(1) << 0 | UINT64_C(1) << 7 | UINT64_C(1) << 13 |
+			       UINT64_C(1) << 17 | UINT64_C(1) << 19 | UINT64_C(1) << 37;
+
+	return src_port < 64 && (loops >> src_port & 1) != 0;
+}
 
 #endif

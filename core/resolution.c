@@ -136,6 +136,9 @@ uint32_t resolution_take(struct resolution_table *t, const struct resolution_key
 	r->hash_check = (uint32_t)(key->hash >> 32);
 	r->chain_next = *head;
 	r->queue_next = POOL_NONE;
+	r->stale_previous = POOL_NONE;
+	r->stale_next = POOL_NONE;
+	r->stale_at = MONO_NEVER;
 	r->started_at = now;
 	r->deadline_at = now + (CLIENT_DEADLINE_MS - DEADLINE_MARGIN_MS) * NS_PER_MS;
 	r->try_until = now;
@@ -150,7 +153,7 @@ void resolution_put(struct resolution_table *t, uint32_t idx)
 {
 	struct resolution *r = &t->resolutions[idx];
 
-	CHECK(r->waiter_count == 0 && r->answer_idx == POOL_NONE);
+	CHECK(r->waiter_count == 0 && r->answer_idx == POOL_NONE && !r->stale_queued);
 	resolution_set_state(t, idx, RESOLUTION_FREE);
 	r->generation++; /* handles to it end here */
 	pool_put(&t->free, idx);
@@ -158,17 +161,63 @@ void resolution_put(struct resolution_table *t, uint32_t idx)
 
 /* ---- steps ---- */
 
-static const struct engine_zone *zone_of(const struct resolution *r,
-					 const struct engine_config *config)
+uint16_t resolution_server(const struct resolution *r)
 {
-	DCHECK(r->key.zone_idx < config->zone_count);
-	return &config->zones[r->key.zone_idx];
+	DCHECK(r->state != RESOLUTION_FREE);
+	return r->server_idx;
 }
 
-uint16_t resolution_server(const struct resolution *r, const struct engine_config *config)
+static bool has_zone(const struct resolution *r, const struct engine_config *config)
 {
-	DCHECK(r->server_pos >= 0);
-	return zone_of(r, config)->servers[r->server_pos];
+	return r->key.zone_idx < config->zone_count &&
+	       config->zones[r->key.zone_idx].generation == r->key.zone_generation &&
+	       config->zones[r->key.zone_idx].server_count > 0;
+}
+
+bool resolution_wants_recursion(const struct resolution *r, const struct engine_config *config)
+{
+	/* Of one that is just gone it does not matter any more: its server is not asked. */
+	return r->key.zone_idx < config->zone_count &&
+	       config->zones[r->key.zone_idx].recursion_desired;
+}
+
+static int16_t position_of(const struct engine_zone *zone, uint16_t server_idx)
+{
+	for (int16_t i = 0; i < zone->server_count; i++)
+		if (zone->servers[i] == server_idx)
+			return i;
+	return -1;
+}
+
+/* The zone has gone or its servers are others: go on with the one that has the name now. */
+static const struct engine_zone *zone_anew(struct resolution *r, const struct engine_config *config)
+{
+	uint16_t idx = engine_zone_for(config, &r->key.qname);
+	const struct engine_zone *zone;
+
+	if (idx == ENGINE_ZONE_NONE)
+		return NULL;
+	zone = &config->zones[idx];
+	r->key.zone_idx = idx;
+	r->key.zone_generation = zone->generation;
+	r->tried_mask = 0;
+	if (r->server_pos >= 0)
+		r->server_pos = position_of(zone, r->server_idx);
+	return zone;
+}
+
+/* NULL: no zone has the name any more. */
+static const struct engine_zone *zone_of(struct resolution *r, const struct engine_config *config)
+{
+	if (LIKELY(has_zone(r, config)))
+		return &config->zones[r->key.zone_idx];
+	return zone_anew(r, config);
+}
+
+static void mark_tried(struct resolution *r)
+{
+	if (r->server_pos >= 0)
+		r->tried_mask |= UINT32_C(1) << r->server_pos;
 }
 
 static enum resolution_step fail(struct resolution_table *t, uint32_t idx, uint16_t ede)
@@ -186,9 +235,9 @@ static bool budget_left(const struct resolution *r, mono_ns now)
 }
 
 /* Choose a server that this question has not tried yet; when all were tried, begin again. */
-static void begin_try(struct resolution *r, const struct resolution_env *env)
+static void begin_try(struct resolution *r, const struct engine_zone *zone,
+		      const struct resolution_env *env)
 {
-	const struct engine_zone *zone = zone_of(r, env->config);
 	uint64_t timeout_ns = zone->timeout_ms * NS_PER_MS;
 	uint32_t *cursor = &env->zone_cursors[r->key.zone_idx];
 	int pos;
@@ -203,6 +252,7 @@ static void begin_try(struct resolution *r, const struct resolution_env *env)
 	}
 	CHECK(pos >= 0); /* config refuses a zone without servers */
 	r->server_pos = (int16_t)pos;
+	r->server_idx = zone->servers[pos];
 	r->edns_retry = false;
 	r->try_until = env->now + timeout_ns;
 	if (r->try_until > r->deadline_at)
@@ -214,25 +264,34 @@ static enum resolution_step next_try(struct resolution_table *t, uint32_t idx,
 				     const struct resolution_env *env, uint16_t ede)
 {
 	struct resolution *r = &t->resolutions[idx];
+	const struct engine_zone *zone = zone_of(r, env->config);
 
-	r->tried_mask |= 1u << r->server_pos;
+	if (UNLIKELY(zone == NULL))
+		return fail(t, idx, DNS_EDE_OTHER);
+	mark_tried(r);
 	r->tries++;
-	if (r->tries >= zone_of(r, env->config)->tries || !budget_left(r, env->now))
+	if (r->tries >= zone->tries || !budget_left(r, env->now))
 		return fail(t, idx, ede);
-	begin_try(r, env);
+	begin_try(r, zone, env);
 	resolution_set_state(t, idx, RESOLUTION_SEND);
 	return RESOLUTION_STEP_SEND;
 }
 
-/* The same server again, with another ticket; the budget of packets and the deadline bound it. */
+/* The same server again, with another ticket; the budget of packets and the deadline bound it. One that the zone does not
+ * have any more is another's turn. */
 static enum resolution_step same_server(struct resolution_table *t, uint32_t idx,
 					const struct resolution_env *env)
 {
 	struct resolution *r = &t->resolutions[idx];
+	const struct engine_zone *zone = zone_of(r, env->config);
 
+	if (UNLIKELY(zone == NULL))
+		return fail(t, idx, DNS_EDE_OTHER);
 	if (!budget_left(r, env->now))
 		return fail(t, idx, DNS_EDE_NO_REACHABLE_AUTHORITY);
-	r->try_until = env->now + zone_of(r, env->config)->timeout_ms * NS_PER_MS;
+	if (UNLIKELY(r->server_pos < 0))
+		begin_try(r, zone, env);
+	r->try_until = env->now + zone->timeout_ms * NS_PER_MS;
 	if (r->try_until > r->deadline_at)
 		r->try_until = r->deadline_at;
 	resolution_set_state(t, idx, RESOLUTION_SEND);
@@ -242,8 +301,13 @@ static enum resolution_step same_server(struct resolution_table *t, uint32_t idx
 enum resolution_step resolution_on_start(struct resolution_table *t, uint32_t idx,
 					 const struct resolution_env *env)
 {
-	begin_try(&t->resolutions[idx], env);
+	struct resolution *r = &t->resolutions[idx];
+	const struct engine_zone *zone = zone_of(r, env->config);
+
 	resolution_set_state(t, idx, RESOLUTION_SEND);
+	if (UNLIKELY(zone == NULL))
+		return fail(t, idx, DNS_EDE_OTHER);
+	begin_try(r, zone, env);
 	return RESOLUTION_STEP_SEND;
 }
 
@@ -262,19 +326,26 @@ enum resolution_step resolution_on_blocked(struct resolution_table *t, uint32_t 
 {
 	struct resolution *r = &t->resolutions[idx];
 
+	/* A server that is asked late has less time to answer, one that is not asked none. */
+	r->hindered = true;
 	if (env->now >= r->try_until)
 		return next_try(t, idx, env, DNS_EDE_NO_REACHABLE_AUTHORITY);
 	r->resume_at = resume_at < r->try_until ? resume_at : r->try_until;
-	r->pauses++;
+	if (r->pauses < UINT16_MAX)
+		r->pauses++;
 	resolution_set_state(t, idx, RESOLUTION_PAUSE);
 	return RESOLUTION_STEP_PAUSE;
+}
+
+void resolution_on_hindered(struct resolution_table *t, uint32_t idx)
+{
+	t->resolutions[idx].hindered = true;
 }
 
 enum resolution_step resolution_on_unreachable(struct resolution_table *t, uint32_t idx,
 					       const struct resolution_env *env)
 {
-	server_on_unreachable(env->servers, resolution_server(&t->resolutions[idx], env->config),
-			      env->now);
+	server_on_unreachable(env->servers, resolution_server(&t->resolutions[idx]), env->now);
 	return next_try(t, idx, env, DNS_EDE_NO_REACHABLE_AUTHORITY);
 }
 
@@ -289,14 +360,18 @@ enum resolution_step resolution_on_no_route(struct resolution_table *t, uint32_t
 					    const struct resolution_env *env)
 {
 	struct resolution *r = &t->resolutions[idx];
-	uint32_t all = (UINT32_C(1) << zone_of(r, env->config)->server_count) - 1;
+	const struct engine_zone *zone = zone_of(r, env->config);
+	uint32_t all;
 
+	if (UNLIKELY(zone == NULL))
+		return fail(t, idx, DNS_EDE_OTHER);
 	/* It costs no time, so it is no try; but when the last of a round is unreachable the round counts as one,
 	 * so that a zone of such servers comes to an end. */
-	if ((r->tried_mask | UINT32_C(1) << r->server_pos) == all)
+	all = (UINT32_C(1) << zone->server_count) - 1;
+	mark_tried(r);
+	if (r->tried_mask == all)
 		return next_try(t, idx, env, DNS_EDE_NO_REACHABLE_AUTHORITY);
-	r->tried_mask |= UINT32_C(1) << r->server_pos;
-	begin_try(r, env);
+	begin_try(r, zone, env);
 	resolution_set_state(t, idx, RESOLUTION_SEND);
 	return RESOLUTION_STEP_SEND;
 }
@@ -318,16 +393,14 @@ enum resolution_step resolution_on_timeout(struct resolution_table *t, uint32_t 
 {
 	struct resolution *r = &t->resolutions[idx];
 
-	server_on_timeout(env->servers, resolution_server(r, env->config), sent_at, false,
-			  env->now);
+	server_on_timeout(env->servers, resolution_server(r), sent_at, false, env->now);
 	return next_try(t, idx, env, DNS_EDE_NO_REACHABLE_AUTHORITY);
 }
 
 enum resolution_step resolution_on_moved(struct resolution_table *t, uint32_t idx,
 					 const struct resolution_env *env)
 {
-	server_on_cancelled(env->servers, resolution_server(&t->resolutions[idx], env->config),
-			    false);
+	server_on_cancelled(env->servers, resolution_server(&t->resolutions[idx]), false);
 	return same_server(t, idx, env);
 }
 
@@ -335,8 +408,9 @@ enum resolution_step resolution_on_near_miss(struct resolution_table *t, uint32_
 					     const struct resolution_env *env)
 {
 	struct resolution *r = &t->resolutions[idx];
-	uint16_t server_idx = resolution_server(r, env->config);
+	uint16_t server_idx = resolution_server(r);
 	uint64_t hold_off_ms = NEAR_MISS_HOLD_OFF_MS;
+	const struct engine_zone *zone;
 
 	server_on_cancelled(env->servers, server_idx, false);
 	env->servers->servers[server_idx].near_misses++;
@@ -345,13 +419,16 @@ enum resolution_step resolution_on_near_miss(struct resolution_table *t, uint32_
 	r->near_misses++;
 	if (!budget_left(r, env->now))
 		return fail(t, idx, DNS_EDE_OTHER);
+	zone = zone_of(r, env->config);
+	if (UNLIKELY(zone == NULL))
+		return fail(t, idx, DNS_EDE_OTHER);
 	/* Whoever guesses at one server's queries must not keep the others' answers from us. */
-	r->tried_mask |= 1u << r->server_pos;
-	begin_try(r, env);
+	mark_tried(r);
+	begin_try(r, zone, env);
 	r->resume_at = env->now + hold_off_ms * NS_PER_MS;
 	if (r->resume_at > r->deadline_at)
 		r->resume_at = r->deadline_at;
-	r->try_until = r->resume_at + zone_of(r, env->config)->timeout_ms * NS_PER_MS;
+	r->try_until = r->resume_at + zone->timeout_ms * NS_PER_MS;
 	if (r->try_until > r->deadline_at)
 		r->try_until = r->deadline_at;
 	resolution_set_state(t, idx, RESOLUTION_PAUSE);
@@ -373,7 +450,7 @@ enum resolution_step resolution_on_case_lost(struct resolution_table *t, uint32_
 					     const struct resolution_env *env)
 {
 	struct resolution *r = &t->resolutions[idx];
-	uint16_t server_idx = resolution_server(r, env->config);
+	uint16_t server_idx = resolution_server(r);
 
 	server_on_cancelled(env->servers, server_idx, false);
 	server_on_case_lost(env->servers, server_idx, env->now);
@@ -397,12 +474,14 @@ enum resolution_step resolution_on_response(struct resolution_table *t, uint32_t
 	uint32_t rtt_us = (uint32_t)((env->now - slot->sent_at) / NS_PER_US);
 	uint16_t server_idx = slot->server_idx;
 
+	bool is_exact = name_equal_exact(&response->qname, &slot->qname);
+
 	if (response->qtype != slot->qtype || response->qclass != slot->qclass ||
-	    !name_equal(&response->qname, &slot->qname)) {
+	    (!is_exact && !name_equal(&response->qname, &slot->qname))) {
 		*outcome = COUNTER_MISMATCH_QUESTION;
 		return RESOLUTION_STEP_KEEP;
 	}
-	if (!name_equal_exact(&response->qname, &slot->qname)) {
+	if (!is_exact) {
 		*outcome = COUNTER_MISMATCH_CASE;
 		/* A server that does not keep letter case gives it back in lower case. Anything else is forged, and so
 		 * is any other case than that which was sent where the server is known to lose it. */
@@ -436,6 +515,12 @@ enum resolution_step resolution_on_response(struct resolution_table *t, uint32_t
 	return RESOLUTION_STEP_ANSWER;
 }
 
+bool resolution_failure_tells(const struct resolution *r)
+{
+	return r->ede != DNS_EDE_OTHER && r->packets > 0 && r->packets < UPSTREAM_PACKETS_MAX &&
+	       r->near_misses == 0 && !r->hindered;
+}
+
 /* ---- invariants ---- */
 
 void resolution_check(const struct resolution_table *t)
@@ -452,12 +537,16 @@ void resolution_check(const struct resolution_table *t)
 			      r->state == RESOLUTION_PAUSE);
 			CHECK((r->slot_idx != POOL_NONE) == (r->state == RESOLUTION_WAIT));
 			CHECK(r->packets <= UPSTREAM_PACKETS_MAX);
+			CHECK(!r->from_cache);
 			chained++;
 		}
 	for (uint32_t i = 0; i < t->free.fresh; i++) {
 		const struct resolution *r = &t->resolutions[i];
 
 		CHECK((r->waiter_count == 0) == (r->waiter_head == POOL_NONE));
+		CHECK(!r->stale_queued ||
+		      (r->waiter_count > 0 && r->stale_at != MONO_NEVER &&
+		       r->state != RESOLUTION_FREE && r->state != RESOLUTION_DONE));
 		active += r->state != RESOLUTION_FREE && r->state != RESOLUTION_DONE;
 	}
 	CHECK(active == chained);

@@ -7,13 +7,27 @@
  *   PAUSE  waits for resume_at: hold-off after a near miss, or a neighbour's MAC or random bytes not there yet
  *   DONE   outcome known; its waiters are being answered; no longer found by its question
  *
+ * SEND, WAIT and PAUSE may be without waiters: what is asked for again before it expires has none until a client asks for it
+ * too, and what is served stale while it is asked for has no more. It goes on to its end for the cache's sake, within
+ * the same budgets. DONE without waiters is given back at once.
+ *
+ * Beside its state, a resolution whose question has an expired answer in the cache (RFC 8767):
+ *   stale_at      MONO_NEVER: nothing such is known of; else when its waiters get that answer, or have got it
+ *   stale_queued  they are getting it now: SEND, WAIT or PAUSE, stale_at has come, and there are waiters
+ *   from_cache    DONE: what the cache has is given to the waiters, in place of rcode and ede
+ *
  * Every loop has a budget: tries of the zone, UPSTREAM_PACKETS_MAX packets, CLIENT_DEADLINE_MS.
+ *
+ * A reload may change the configuration between any two calls: servers keep their index, and what was noted by position in
+ * the zone's list of them is noted anew when the next step finds the list changed. A zone that is gone leaves its questions
+ * to the one that has the name now; if none has, they fail.
  *
  * Memory: a table lent at init. Threads: one worker's. Time: given.
  */
 #ifndef PORTICO_RESOLUTION_H
 #define PORTICO_RESOLUTION_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -45,27 +59,34 @@ struct resolution_key {
 	uint64_t hash; /* keyed; also decides which worker owns it */
 	uint16_t qtype;
 	uint16_t qclass;
-	uint16_t zone_idx; /* the server set */
+	uint16_t zone_idx;        /* the server set */
+	uint32_t zone_generation; /* of the zone when it was chosen; not part of what is compared */
 	uint8_t view;
 	bool checking_disabled;
 	struct name qname; /* lower case */
 };
 
+#define RESOLUTION_APART_BYTES 56
 struct resolution {
 	uint8_t state;       /* enum resolution_state; written by resolution_set_state() only */
 	bool edns_retry;     /* this try: asked again without EDNS, after FORMERR or NOTIMP */
+	bool stale_queued;   /* in the list by stale_previous and stale_next */
+	bool from_cache;     /* DONE: failed, but the cache has something */
 	uint16_t rcode;      /* DONE: what the waiters get if there is no answer */
 	uint16_t ede;        /* DONE: with that rcode */
-	int16_t server_pos;  /* in the zone's list; -1: none chosen */
+	uint16_t server_idx; /* chosen last */
+	int16_t server_pos; /* in the zone's list; -1: none chosen, or it is not in there any more */
+	/* Of the next four there are never more than UPSTREAM_PACKETS_MAX and one. */
+	uint16_t packets;     /* sent for this question: nothing resets it */
+	uint16_t tries;       /* tries that ended without an answer */
+	uint16_t near_misses; /* tickets burnt */
+	uint16_t
+		case_losses; /* replies in lower case: from CASE_PROOFS on it is asked without 0x20 */
 	uint32_t generation; /* with the index: a handle that outlives the resolution */
 	uint32_t tried_mask;
-	uint32_t tries;       /* tries that ended without an answer */
-	uint32_t packets;     /* sent for this question: nothing resets it */
-	uint32_t near_misses; /* tickets burnt */
-	uint32_t
-		case_losses; /* replies in lower case: from CASE_PROOFS on it is asked without 0x20 */
-	uint32_t
+	uint16_t
 		pauses; /* in a row, for want of a MAC or random bytes: each longer than the last */
+	bool hindered;  /* by us, once at least: its failure says nothing about the question */
 	uint32_t slot_idx;   /* WAIT: the in-flight slot */
 	uint32_t answer_idx; /* DONE: answer buffer, or POOL_NONE */
 	uint32_t waiter_head, waiter_tail, waiter_count;
@@ -73,12 +94,16 @@ struct resolution {
 		hash_check; /* of key.hash, beside chain_next: tells most others apart by one cache line */
 	uint32_t chain_next; /* hash chain, while not DONE */
 	uint32_t queue_next; /* send queue (SEND) or answer queue (DONE) */
+	uint32_t stale_previous, stale_next;
 	mono_ns started_at;  /* immutable: later waiters do not make it younger */
 	mono_ns deadline_at; /* its first waiter has an answer by then */
 	mono_ns try_until;   /* this try's end, pauses included */
 	mono_ns resume_at;   /* PAUSE */
+	mono_ns stale_at;
 	struct resolution_key key;
+	uint8_t apart[RESOLUTION_APART_BYTES];
 };
+static_assert(sizeof(struct resolution) % 64 == 0, "each begins on a cache line");
 
 struct resolution_table {
 	struct resolution *resolutions;
@@ -121,8 +146,11 @@ enum resolution_step {
 };
 
 /* Index of the chosen server in the server table. */
-uint16_t resolution_server(const struct resolution *r, const struct engine_config *config);
+uint16_t resolution_server(const struct resolution *r);
+/* Does the zone that it asks want recursion? */
+bool resolution_wants_recursion(const struct resolution *r, const struct engine_config *config);
 
+/* SEND; or FAIL, where a reload has taken the zone away since it was chosen. */
 enum resolution_step resolution_on_start(struct resolution_table *t, uint32_t idx,
 					 const struct resolution_env *env);
 /* A query is under way in slot. */
@@ -131,6 +159,8 @@ void resolution_on_sent(struct resolution_table *t, uint32_t idx, uint32_t slot_
  * server that does not). */
 enum resolution_step resolution_on_blocked(struct resolution_table *t, uint32_t idx,
 					   const struct resolution_env *env, mono_ns resume_at);
+/* A reply could not be taken, for want of room here: as if it had been lost on the way. */
+void resolution_on_hindered(struct resolution_table *t, uint32_t idx);
 /* Nobody on the link answers for the server or its gateway: this try is over at once. */
 enum resolution_step resolution_on_unreachable(struct resolution_table *t, uint32_t idx,
 					       const struct resolution_env *env);
@@ -166,6 +196,11 @@ enum resolution_step resolution_on_response(struct resolution_table *t, uint32_t
 					    const struct inflight_slot *slot,
 					    const struct msg_response *response,
 					    enum counter *outcome);
+
+/* RESOLUTION_STEP_FAIL: does it say something about the question (RFC 9520 section 2)? Not what we refused for want of room
+ * or were late for, nor what failed before anything was sent, nor where somebody has guessed at its queries: he could keep the name
+ * from us that way. */
+bool resolution_failure_tells(const struct resolution *r);
 
 void resolution_check(const struct resolution_table *t);
 

@@ -68,7 +68,17 @@ static struct server_shared *shared_at(const struct server_table *t, uint16_t id
 	return &t->shared->servers[idx];
 }
 
+static const struct server_health *health_of(const struct server_table *t, uint16_t idx)
+{
+	return &t->list.health[idx];
+}
+
 /* ---- which probes are ours, and when ---- */
+
+static bool is_retired(const struct server_table *t, uint16_t idx)
+{
+	return t->list.retired != NULL && t->list.retired[idx];
+}
 
 static bool is_ours(const struct server_table *t, uint16_t idx)
 {
@@ -76,9 +86,12 @@ static bool is_ours(const struct server_table *t, uint16_t idx)
 }
 
 /* Of a server that is ours to probe. */
-static bool probe_wanted(const struct server *s)
+static bool probe_wanted(const struct server_table *t, uint16_t idx)
 {
-	return condition_state(s->seen) == SERVER_DOWN && !s->probe_under_way;
+	const struct server *s = &t->servers[idx];
+
+	return condition_state(s->seen) == SERVER_DOWN && !s->probe_under_way &&
+	       !is_retired(t, idx);
 }
 
 static mono_ns earliest_probe(const struct server_table *t)
@@ -86,7 +99,7 @@ static mono_ns earliest_probe(const struct server_table *t)
 	mono_ns earliest = MONO_NEVER;
 
 	for (unsigned i = t->worker.idx; i < t->server_count; i += t->worker.count)
-		if (probe_wanted(&t->servers[i]) && t->servers[i].probe_at < earliest)
+		if (probe_wanted(t, (uint16_t)i) && t->servers[i].probe_at < earliest)
 			earliest = t->servers[i].probe_at;
 	return earliest;
 }
@@ -96,7 +109,7 @@ static void probe_note(struct server_table *t, uint16_t idx)
 {
 	const struct server *s = &t->servers[idx];
 
-	if (is_ours(t, idx) && probe_wanted(s) && s->probe_at < t->next_probe_at)
+	if (is_ours(t, idx) && probe_wanted(t, idx) && s->probe_at < t->next_probe_at)
 		t->next_probe_at = s->probe_at;
 }
 
@@ -124,7 +137,8 @@ static bool condition_look(struct server_table *t, uint16_t idx, mono_ns now)
 	rises_seen = condition_rises(seen);
 	if (condition_state(seen) == SERVER_UP ||
 	    condition_since(seen) != condition_since(condition)) {
-		s->probe_at = condition_since(condition) + h->health.interval_ms * NS_PER_MS;
+		s->probe_at =
+			condition_since(condition) + health_of(t, idx)->interval_ms * NS_PER_MS;
 		rises_seen = 0;
 	}
 	/* It lives: the probes still wanted follow at once, not an interval apart. */
@@ -176,45 +190,78 @@ size_t server_shared_memory_bytes(uint16_t server_count)
 	return sizeof(struct server_epoch) + server_count * sizeof(struct server_shared);
 }
 
-void server_shared_init(struct server_shared_table *shared, void *memory,
-			const struct endpoint endpoints[], const struct server_health health[],
-			uint16_t server_count)
+static void shared_clear(struct server_shared *h)
+{
+	/* Relaxed: who reads it as the new server's has followed a list that was made after this. */
+	atomic_store_explicit(&h->condition, CONDITION_AT_START, memory_order_relaxed);
+	atomic_store_explicit(&h->last_answer_at, 0, memory_order_relaxed);
+	atomic_store_explicit(&h->edns_off_until, 0, memory_order_relaxed);
+	atomic_store_explicit(&h->case_off_until, 0, memory_order_relaxed);
+	atomic_store_explicit(&h->case_proofs, 0, memory_order_relaxed);
+}
+
+void server_shared_init(struct server_shared_table *shared, void *memory, uint16_t server_count)
 {
 	struct server_epoch *epoch = memory;
 	struct server_shared *servers = (void *)(epoch + 1);
 
-	CHECK(server_count <= SERVERS_MAX && (uintptr_t)memory % SERVER_LINE_BYTES == 0);
+	CHECK(server_count <= SERVER_SLOTS_MAX && (uintptr_t)memory % SERVER_LINE_BYTES == 0);
 	atomic_init(&epoch->count, 0);
-	for (uint16_t i = 0; i < server_count; i++) {
-		struct server_shared *h = &servers[i];
-
-		CHECK(health[i].rise <= SERVER_RISE_MAX);
-		atomic_init(&h->condition, CONDITION_AT_START);
-		atomic_init(&h->last_answer_at, 0);
-		atomic_init(&h->edns_off_until, 0);
-		atomic_init(&h->case_off_until, 0);
-		atomic_init(&h->case_proofs, 0);
-		h->health = health[i];
-		h->endpoint = endpoints[i];
-	}
+	for (uint16_t i = 0; i < server_count; i++)
+		shared_clear(&servers[i]);
 	*shared = (struct server_shared_table){epoch, servers, server_count};
 }
 
+void server_shared_forget(struct server_shared_table *shared, uint16_t idx)
+{
+	CHECK(idx < shared->server_count);
+	shared_clear(&shared->servers[idx]);
+}
+
+static void list_check(const struct server_table *t, const struct server_list *list)
+{
+	CHECK(list->count >= t->server_count && list->count <= t->shared->server_count);
+	for (uint16_t i = 0; i < list->count; i++)
+		CHECK(list->health[i].rise <= SERVER_RISE_MAX);
+}
+
 void server_table_init(struct server_table *t, struct server *servers,
-		       struct server_shared_table *shared, struct server_worker worker)
+		       struct server_shared_table *shared, struct server_worker worker,
+		       const struct server_list *list)
 {
 	CHECK(worker.idx < worker.count && worker.count <= WORKERS_MAX);
-	for (uint16_t i = 0; i < shared->server_count; i++)
-		servers[i] = (struct server){.seen = CONDITION_AT_START};
 	*t = (struct server_table){
 		.shared = shared,
 		.servers = servers,
-		.server_count = shared->server_count,
 		.worker = worker,
 		/* 0 changes: what others have changed before is seen at the first refresh. */
 		.epoch_seen = 0,
 		.next_probe_at = MONO_NEVER,
 	};
+	list_check(t, list);
+	for (uint16_t i = 0; i < list->count; i++)
+		servers[i] = (struct server){.seen = CONDITION_AT_START};
+	t->server_count = list->count;
+	t->list = *list;
+}
+
+void server_table_follow(struct server_table *t, const struct server_list *list, mono_ns now)
+{
+	const struct server_list before = t->list;
+
+	list_check(t, list);
+	t->list = *list;
+	t->server_count = list->count;
+	for (uint16_t i = 0; i < list->count; i++) {
+		struct server *s = &t->servers[i];
+
+		if (i >= before.count || !endpoint_equal(&before.endpoints[i], &list->endpoints[i]))
+			*s = (struct server){.seen = CONDITION_AT_START};
+		/* Fewer fails may be enough now: it takes one more to say so. */
+		else if (condition_state(s->seen) == SERVER_UP && s->fails >= list->health[i].fall)
+			s->fails = (uint16_t)(list->health[i].fall - 1);
+	}
+	server_refresh_all(t, now);
 }
 
 void server_refresh_all(struct server_table *t, mono_ns now)
@@ -307,8 +354,8 @@ static int choose_by_hash(const struct server_table *t, const uint16_t servers[]
 
 	for (uint32_t rest = mask; rest != 0; rest &= rest - 1) {
 		int position = __builtin_ctz(rest);
-		uint64_t weight = rendezvous_weight(question_hash,
-						    &shared_at(t, servers[position])->endpoint);
+		uint64_t weight =
+			rendezvous_weight(question_hash, &t->list.endpoints[servers[position]]);
 
 		if (weight > best_weight) {
 			best_weight = weight;
@@ -439,7 +486,7 @@ static void rise_note(struct server_table *t, uint16_t idx, mono_ns now)
 	answer_tell(t, idx, 0, now);
 	/* Again if another worker was quicker. */
 	while (!is_noted && condition_state(s->seen) == SERVER_DOWN)
-		is_noted = condition_rises(s->seen) + 1 >= shared_at(t, idx)->health.rise
+		is_noted = condition_rises(s->seen) + 1 >= health_of(t, idx)->rise
 				   ? server_set_state(t, idx, SERVER_UP, now)
 				   : condition_set(t, idx, s->seen + CONDITION_RISE, now);
 }
@@ -482,7 +529,7 @@ static void fail_note(struct server_table *t, uint16_t idx, mono_ns sent_at, mon
 		s->fails++;
 	/* If another worker is quicker, it is DOWN, or has been and is UP again: then this row of
 	 * fails is over. */
-	if (condition_state(s->seen) == SERVER_UP && s->fails >= shared_at(t, idx)->health.fall)
+	if (condition_state(s->seen) == SERVER_UP && s->fails >= health_of(t, idx)->fall)
 		(void)server_set_state(t, idx, SERVER_DOWN, now);
 }
 
@@ -586,9 +633,9 @@ int server_probe_due(struct server_table *t, mono_ns now)
 	for (unsigned i = t->worker.idx; i < t->server_count; i += t->worker.count) {
 		struct server *s = &t->servers[i];
 
-		if (!probe_wanted(s) || s->probe_at > now)
+		if (!probe_wanted(t, (uint16_t)i) || s->probe_at > now)
 			continue;
-		s->probe_at = now + t->shared->servers[i].health.interval_ms * NS_PER_MS;
+		s->probe_at = now + health_of(t, (uint16_t)i)->interval_ms * NS_PER_MS;
 		s->probe_under_way = true;
 		t->next_probe_at = earliest_probe(t);
 		return (int)i;
@@ -596,6 +643,7 @@ int server_probe_due(struct server_table *t, mono_ns now)
 	return -1;
 }
 
+/* How many rises bring it up may have become fewer since they were counted: the next one does. */
 static void shared_check(const struct server_shared *h)
 {
 	uint64_t condition = atomic_load_explicit(&h->condition, memory_order_relaxed);
@@ -605,8 +653,6 @@ static void shared_check(const struct server_shared *h)
 		CHECK(condition_rises(condition) == 0);
 		break;
 	case SERVER_DOWN:
-		CHECK(condition_rises(condition) == 0 ||
-		      condition_rises(condition) < h->health.rise);
 		break;
 	case SERVER_STATE_COUNT:
 		CHECK(false);
@@ -623,7 +669,7 @@ void server_check(const struct server_table *t)
 		shared_check(h);
 		CHECK(s->srtt_us != 0 || s->rttvar_us == 0);
 		CHECK(s->under_way <= s->queries);
-		CHECK(s->fails == 0 || s->fails < h->health.fall ||
+		CHECK(s->fails == 0 || s->fails < health_of(t, i)->fall ||
 		      condition_state(s->seen) == SERVER_DOWN);
 	}
 	CHECK(t->next_probe_at == earliest_probe(t));

@@ -79,8 +79,14 @@ struct server_shared {
 	_Atomic mono_ns edns_off_until; /* answered FORMERR or NOTIMP to EDNS and not without */
 	_Atomic mono_ns case_off_until; /* does not keep letter case */
 	_Atomic uint32_t case_proofs;   /* answers in a row that lost the letter case */
-	struct server_health health;    /* with endpoint: written by server_shared_init() */
-	struct endpoint endpoint;
+};
+
+/* Which servers there are: of the configuration that a worker runs on, borrowed until it follows another. */
+struct server_list {
+	const struct endpoint *endpoints;
+	const struct server_health *health;
+	const bool *retired; /* asked and probed no more; NULL: none is */
+	uint16_t count;
 };
 
 /* A line of its own: read by every worker once a turn, and written when a condition has changed. */
@@ -96,10 +102,11 @@ struct server_shared_table {
 
 /* Of memory that starts on a cache line. */
 size_t server_shared_memory_bytes(uint16_t server_count);
-/* Once, before any worker starts. endpoints, health: server_count of each; copied. */
-void server_shared_init(struct server_shared_table *shared, void *memory,
-			const struct endpoint endpoints[], const struct server_health health[],
-			uint16_t server_count);
+/* Once, before any worker starts. server_count: places, which no list goes beyond. */
+void server_shared_init(struct server_shared_table *shared, void *memory, uint16_t server_count);
+/* The place is for another server from now on. Nobody asks or awaits the one before; whoever makes the lists, before
+ * the list with the other is followed. */
+void server_shared_forget(struct server_shared_table *shared, uint16_t idx);
 
 /* What one worker has seen of a server. */
 struct server {
@@ -124,7 +131,8 @@ struct server_worker {
 struct server_table {
 	struct server_shared_table *shared;
 	struct server *servers;
-	uint16_t server_count;
+	uint16_t server_count; /* of the list */
+	struct server_list list;
 	struct server_worker worker;
 	uint64_t epoch_seen;
 	/* Earliest probe_at of all servers seen DOWN that are ours to probe and have no probe under
@@ -132,9 +140,13 @@ struct server_table {
 	mono_ns next_probe_at;
 };
 
-/* servers: as many as shared has; cleared here. */
+/* servers: as many as shared has; cleared as lists name them. */
 void server_table_init(struct server_table *t, struct server *servers,
-		       struct server_shared_table *shared, struct server_worker worker);
+		       struct server_shared_table *shared, struct server_worker worker,
+		       const struct server_list *list);
+/* Another list: a place that has another endpoint than before is a new server's. It is not shorter than the one before,
+ * whose arrays must still be there. */
+void server_table_follow(struct server_table *t, const struct server_list *list, mono_ns now);
 
 /* Take note of what other workers have changed since: every turn, before next_probe_at is looked
  * at. One load if they have changed nothing, else one pass over the servers. */

@@ -52,14 +52,14 @@ MUST_USE static inline bool ticket_draw(struct ticket_hand *hand, const struct p
 	return true;
 }
 
-/* The ticket that the next draw from this set plays, to prefetch its in-flight bucket by: false if
- * it is not drawn yet. It stays in the hand. */
-MUST_USE static inline bool ticket_next(const struct ticket_hand *hand, const struct port_set *set,
-					struct ticket *out)
+/* The ticket that the nth draw from now on from this set plays, n counted from 0, to prefetch its in-flight bucket by: false
+ * if it is not drawn yet. It stays in the hand. */
+MUST_USE static inline bool ticket_ahead(const struct ticket_hand *hand, const struct port_set *set,
+					 uint32_t n, struct ticket *out)
 {
-	if (hand->left == 0 || hand->drawn_from != set)
+	if (hand->left <= n || hand->drawn_from != set)
 		return false;
-	*out = hand->tickets[hand->left - 1];
+	*out = hand->tickets[hand->left - 1 - n];
 	return true;
 }
 

@@ -13,10 +13,14 @@ static_assert(1 << SLOT_BITS == TIMER_SLOTS, "a level's slot is a byte of the ti
 
 /* Where a timer is: level * TIMER_SLOTS + slot, or one of these. */
 #define PLACE_EXPIRED (TIMER_LEVELS * TIMER_SLOTS)
-#define PLACE_UNSET (PLACE_EXPIRED + 1)
+#define PLACE_UNLINKED (PLACE_EXPIRED + 1)
+
+#define NOT_SET UINT64_MAX
 
 struct timer_node {
-	uint64_t tick; /* the deadline, rounded up; not before the wheel's when it was set */
+	uint64_t
+		tick; /* the deadline, rounded up; not before the wheel's when it was set; or NOT_SET */
+	uint64_t at;   /* what it is linked by: tick, or an earlier one (see the header) */
 	uint32_t prev; /* in its list; NONE: it is the head */
 	uint32_t next;
 	uint32_t place;
@@ -39,7 +43,8 @@ void timer_wheel_init(struct timer_wheel *w, void *memory, uint32_t timer_count,
 	w->expired_tail = NONE;
 	memset(w->slots, 0xff, sizeof(w->slots));
 	for (uint32_t i = 0; i < timer_count; i++)
-		w->nodes[i] = (struct timer_node){.prev = NONE, .next = NONE, .place = PLACE_UNSET};
+		w->nodes[i] = (struct timer_node){
+			.tick = NOT_SET, .prev = NONE, .next = NONE, .place = PLACE_UNLINKED};
 }
 
 /* The slot for a tick that is not before the wheel's. */
@@ -68,6 +73,7 @@ static void timer_link(struct timer_wheel *w, uint32_t idx)
 	uint32_t place = timer_place(w, node->tick);
 	uint32_t *head = &w->slots[place / TIMER_SLOTS][place % TIMER_SLOTS];
 
+	node->at = node->tick;
 	node->place = place;
 	node->prev = NONE;
 	node->next = *head;
@@ -95,7 +101,7 @@ static void timer_unlink(struct timer_wheel *w, uint32_t idx)
 		w->slots[level][slot] = node->next;
 	if (node->place != PLACE_EXPIRED && w->slots[level][slot] == NONE)
 		w->occupied[level][slot / 64] &= ~(UINT64_C(1) << (slot % 64));
-	node->place = PLACE_UNSET;
+	node->place = PLACE_UNLINKED;
 	node->prev = NONE;
 	node->next = NONE;
 }
@@ -104,40 +110,37 @@ void timer_set(struct timer_wheel *w, uint32_t idx, mono_ns deadline)
 {
 	const mono_ns part_of_tick = (UINT64_C(1) << TIMER_TICK_SHIFT) - 1;
 	uint64_t tick = (deadline >> TIMER_TICK_SHIFT) + ((deadline & part_of_tick) != 0);
+	struct timer_node *node = &w->nodes[idx];
 
 	if (deadline <= w->now)
 		tick = w->tick;
 	CHECK(idx < w->timer_count);
-	if (w->nodes[idx].place != PLACE_UNSET)
+	w->set_count += node->tick == NOT_SET;
+	node->tick = tick;
+	/* Linked by an earlier tick it is found in time, and then linked by this one. */
+	if (LIKELY(node->place < PLACE_EXPIRED && node->at <= tick))
+		return;
+	if (node->place != PLACE_UNLINKED)
 		timer_unlink(w, idx);
-	else
-		w->set_count++;
-	w->nodes[idx].tick = tick;
 	timer_link(w, idx);
 }
 
 void timer_prefetch(const struct timer_wheel *w, uint32_t idx)
 {
-	__builtin_prefetch(&w->nodes[idx]);
-}
-
-void timer_prefetch_links(const struct timer_wheel *w, uint32_t idx)
-{
-	const struct timer_node *node = &w->nodes[idx];
-
-	if (node->prev != NONE)
-		__builtin_prefetch(&w->nodes[node->prev]);
-	if (node->next != NONE)
-		__builtin_prefetch(&w->nodes[node->next]);
+	__builtin_prefetch(&w->nodes[idx], 1);
 }
 
 void timer_cancel(struct timer_wheel *w, uint32_t idx)
 {
+	struct timer_node *node = &w->nodes[idx];
+
 	CHECK(idx < w->timer_count);
-	if (w->nodes[idx].place == PLACE_UNSET)
+	if (node->tick == NOT_SET)
 		return;
-	timer_unlink(w, idx);
+	node->tick = NOT_SET;
 	w->set_count--;
+	if (UNLIKELY(node->place == PLACE_EXPIRED))
+		timer_unlink(w, idx);
 }
 
 /* The first occupied slot of a level at or after `from`, going round; NONE: the level is empty. */
@@ -214,8 +217,12 @@ void timer_wheel_advance(struct timer_wheel *w, mono_ns now)
 		/* From here on the slot's timers differ from the wheel's tick in a lower byte. */
 		w->tick = start_tick;
 		for (uint32_t idx = timer_slot_take(w, place); idx != NONE; idx = next) {
-			next = w->nodes[idx].next;
-			if (place < TIMER_SLOTS)
+			struct timer_node *node = &w->nodes[idx];
+
+			next = node->next;
+			if (node->tick == NOT_SET)
+				node->place = PLACE_UNLINKED;
+			else if (place < TIMER_SLOTS && node->tick <= start_tick)
 				timer_expire(w, idx);
 			else
 				timer_link(w, idx);
@@ -230,6 +237,7 @@ uint32_t timer_next_expired(struct timer_wheel *w)
 
 	if (idx != NONE) {
 		timer_unlink(w, idx);
+		w->nodes[idx].tick = NOT_SET;
 		w->set_count--;
 	}
 	return idx;
@@ -241,32 +249,46 @@ mono_ns timer_wheel_next(const struct timer_wheel *w)
 
 	if (w->expired != NONE)
 		return w->tick << TIMER_TICK_SHIFT;
-	if (timer_first_place(w, &start_tick) == NONE)
+	if (w->set_count == 0 || timer_first_place(w, &start_tick) == NONE)
 		return MONO_NEVER;
 	if (start_tick > MONO_NEVER >> TIMER_TICK_SHIFT)
 		return MONO_NEVER;
 	return start_tick << TIMER_TICK_SHIFT;
 }
 
-/* Check one list; returns how many timers are in it. */
-static uint32_t timer_list_check(const struct timer_wheel *w, uint32_t head, uint32_t place)
+uint32_t timer_wheel_lingering(const struct timer_wheel *w)
+{
+	uint32_t count = 0;
+
+	for (uint32_t idx = 0; idx < w->timer_count; idx++)
+		count += w->nodes[idx].place < PLACE_EXPIRED &&
+			 w->nodes[idx].at != w->nodes[idx].tick;
+	return count;
+}
+
+/* Check one list; returns how many timers are in it. *set_count: how many of them are set, added. */
+static uint32_t timer_list_check(const struct timer_wheel *w, uint32_t head, uint32_t place,
+				 uint32_t *set_count)
 {
 	uint32_t count = 0;
 	uint32_t prev = NONE;
 
 	for (uint32_t idx = head; idx != NONE; idx = w->nodes[idx].next) {
+		const struct timer_node *node = &w->nodes[idx];
+
 		CHECK(idx < w->timer_count);
 		CHECK(count < w->timer_count); /* no ring */
-		CHECK(w->nodes[idx].prev == prev);
-		CHECK(w->nodes[idx].place == place);
+		CHECK(node->prev == prev);
+		CHECK(node->place == place);
 		if (place == PLACE_EXPIRED)
-			CHECK(w->nodes[idx].tick <= w->tick);
+			CHECK(node->tick <= w->tick);
 		else
-			CHECK(w->nodes[idx].tick >= w->tick);
+			CHECK(node->at >= w->tick && node->at <= node->tick);
 		/* A timer of the last slot of the ring may have come nearer since; all others are
 		 * where they would be put now. */
 		if (place < TOP * TIMER_SLOTS)
-			CHECK(timer_place(w, w->nodes[idx].tick) == place);
+			CHECK(timer_place(w, node->at) == place);
+		*set_count += node->tick != NOT_SET;
 		prev = idx;
 		count++;
 	}
@@ -277,8 +299,9 @@ static uint32_t timer_list_check(const struct timer_wheel *w, uint32_t head, uin
 
 void timer_wheel_check(const struct timer_wheel *w)
 {
-	uint32_t set = timer_list_check(w, w->expired, PLACE_EXPIRED);
-	uint32_t unset = 0;
+	uint32_t set = 0;
+	uint32_t linked = timer_list_check(w, w->expired, PLACE_EXPIRED, &set);
+	uint32_t unlinked = 0;
 
 	for (uint32_t level = 0; level < TIMER_LEVELS; level++)
 		for (uint32_t slot = 0; slot < TIMER_SLOTS; slot++) {
@@ -286,10 +309,12 @@ void timer_wheel_check(const struct timer_wheel *w)
 
 			CHECK(((w->occupied[level][slot / 64] >> (slot % 64)) & 1) ==
 			      (head != NONE));
-			set += timer_list_check(w, head, level * TIMER_SLOTS + slot);
+			linked += timer_list_check(w, head, level * TIMER_SLOTS + slot, &set);
 		}
-	for (uint32_t idx = 0; idx < w->timer_count; idx++)
-		unset += w->nodes[idx].place == PLACE_UNSET;
+	for (uint32_t idx = 0; idx < w->timer_count; idx++) {
+		CHECK(w->nodes[idx].place != PLACE_UNLINKED || w->nodes[idx].tick == NOT_SET);
+		unlinked += w->nodes[idx].place == PLACE_UNLINKED;
+	}
 	CHECK(set == w->set_count);
-	CHECK(set + unset == w->timer_count);
+	CHECK(linked + unlinked == w->timer_count);
 }

@@ -8,6 +8,10 @@
  * level. The top level is a ring (52 days); a timer beyond it waits in the last slot and is placed
  * again.
  *
+ * Most timers are cancelled, or set anew for later, long before they fire. Neither moves them: one stays where it is linked
+ * until that tick comes, and is then placed again by its deadline, or taken out if it has none. So a timer of T seconds costs
+ * a list's links once in T seconds, however often it is set and cancelled meanwhile, and else one cache line.
+ *
  * Memory: fixed by the number of timers. Threads: one worker's.
  */
 #ifndef PORTICO_TIMER_WHEEL_H
@@ -43,9 +47,8 @@ void timer_wheel_init(struct timer_wheel *w, void *memory, uint32_t timer_count,
 void timer_set(struct timer_wheel *w, uint32_t idx, mono_ns deadline);
 void timer_cancel(struct timer_wheel *w, uint32_t idx); /* no-op if it is not set */
 
-/* Before timer_cancel of many: pull timer idx towards the cache, and when it has come, the two that it is linked with. */
+/* Before timer_set and timer_cancel of many: pull timer idx towards the cache. */
 void timer_prefetch(const struct timer_wheel *w, uint32_t idx);
-void timer_prefetch_links(const struct timer_wheel *w, uint32_t idx);
 
 /* Move to now (a now that went back moves nothing); then take out what has expired, one by one,
  * until UINT32_MAX. A timer that is taken is no longer set; setting or cancelling any timer between
@@ -55,9 +58,12 @@ uint32_t timer_next_expired(struct timer_wheel *w);
 
 /* When timer_wheel_advance next has something to do: never later than the earliest timer's firing
  * (its deadline rounded up to a tick), at most one slot of its level early; each advance to that
- * time makes progress. MONO_NEVER: none. */
+ * time makes progress. Once for each timer that has been cancelled or put off since it was linked it may be
+ * earlier. MONO_NEVER: none is set. */
 mono_ns timer_wheel_next(const struct timer_wheel *w);
 
+/* Timers that are linked by another tick than their deadline's: then timer_wheel_next may be early. For tests; a pass over all. */
+uint32_t timer_wheel_lingering(const struct timer_wheel *w);
 void timer_wheel_check(const struct timer_wheel *w);
 
 #endif

@@ -13,6 +13,7 @@
 
 #include "dpdk_app/entropy_feed.h"
 #include "dpdk_app/log.h"
+#include "dpdk_app/reload.h"
 #include "dpdk_app/telemetry.h"
 
 /* How often workers' random bytes are looked after. At 50 MB/s (a million queries a second) a block
@@ -27,6 +28,7 @@ struct run {
 	bool ready;
 	bool draining;
 	bool at_once;
+	bool reload_wanted;  /* as soon as all is ready */
 	unsigned idle_ticks; /* in a row, of all workers */
 	mono_ns drain_until;
 	mono_ns alive_at; /* the next sign of life */
@@ -59,6 +61,11 @@ bool control_block_signals(struct control *c)
 	return c->signal_fd >= 0;
 }
 
+void control_follow(struct control *c, const struct config *config)
+{
+	atomic_store_explicit(&c->shutdown_s, config->shutdown_s, memory_order_relaxed);
+}
+
 static bool all_workers_say(const struct control *c, uint32_t state)
 {
 	for (unsigned i = 0; i < c->worker_count; i++) {
@@ -71,22 +78,22 @@ static bool all_workers_say(const struct control *c, uint32_t state)
 static void begin_draining(struct run *r)
 {
 	const struct control *c = r->control;
+	const uint32_t shutdown_s = atomic_load_explicit(&c->shutdown_s, memory_order_relaxed);
 
 	r->draining = true;
-	r->drain_until = monotonic_ns() + c->config->shutdown_s * NS_PER_S;
+	r->drain_until = monotonic_ns() + shutdown_s * NS_PER_S;
 	telemetry_set_phase(TELEMETRY_DRAINING);
 	sd_notify(0, "STOPPING=1\nSTATUS=finishing the questions under way");
 	for (unsigned i = 0; i < c->worker_count; i++)
 		worker_order(&c->workers[i], WORKER_ORDER_STOP_TAKING);
-	log_write(CONFIG_LOG_INFO, "control", "stopping shutdown_s=%u", c->config->shutdown_s);
+	log_write(CONFIG_LOG_INFO, "control", "stopping shutdown_s=%u", shutdown_s);
 }
 
 static void on_signal(struct run *r, uint32_t signal_number)
 {
 	switch (signal_number) {
 	case SIGHUP:
-		log_write(CONFIG_LOG_WARNING, "control",
-			  "reload is not available yet: restart to read the configuration again");
+		r->reload_wanted = true;
 		break;
 	case SIGTERM:
 	case SIGINT:
@@ -98,6 +105,12 @@ static void on_signal(struct run *r, uint32_t signal_number)
 	default: /* no other is in the set */
 		break;
 	}
+}
+
+static void begin_reload(struct run *r)
+{
+	r->reload_wanted = false;
+	reload_ask(r->control->reload);
 }
 
 static void read_signals(struct run *r)
@@ -116,7 +129,7 @@ static void announce_ready(struct run *r)
 	telemetry_set_phase(TELEMETRY_READY);
 	log_write(CONFIG_LOG_INFO, "control",
 		  "answering listen=%u zones=%u ports=%" PRIu32 " port_entropy_bits=%.2f",
-		  r->control->config->listen_count, r->control->config->forward_count, least.ports,
+		  r->control->listen_count, r->control->zone_count, least.ports,
 		  least.entropy_bits);
 	fputs("portico: ready\n", stderr);
 	fflush(stderr);
@@ -176,5 +189,7 @@ enum control_result control_run(struct control *c)
 			return CONTROL_STOPPED;
 		if (!r.ready && !r.draining && all_workers_say(c, WORKER_STATE_READY))
 			announce_ready(&r);
+		if (r.reload_wanted && r.ready && !r.draining)
+			begin_reload(&r);
 	}
 }

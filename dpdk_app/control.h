@@ -7,14 +7,20 @@
 #ifndef PORTICO_CONTROL_H
 #define PORTICO_CONTROL_H
 
+#include <stdatomic.h>
+
 #include "config/config.h"
 #include "core/check.h"
 #include "dpdk_app/port_keeper.h"
 #include "dpdk_app/worker.h"
 #include "dpdk_app/xdp.h"
 
+struct reload;
+
 struct control {
-	const struct config *config;
+	_Atomic uint32_t shutdown_s;       /* who reloads: stores; control: loads, relaxed */
+	unsigned listen_count, zone_count; /* at the start, to be told */
+	struct reload *reload;             /* asked at SIGHUP; NULL: none yet */
 	struct worker *workers;
 	unsigned worker_count;
 	struct port_keeper *keeper; /* asked for what it keeps, once all is ready */
@@ -29,6 +35,9 @@ enum control_result {
 
 /* Block the signals that control reads, and open signal_fd. False: failed (logged). */
 MUST_USE bool control_block_signals(struct control *c);
+
+/* What of the configuration control goes by, from now on. Any thread. */
+void control_follow(struct control *c, const struct config *config);
 
 /* Runs until SIGTERM or SIGINT, then until all workers are idle, shutdown_s is over or a second
  * signal comes. Workers are still in their loops when it returns. */

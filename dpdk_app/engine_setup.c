@@ -1,13 +1,16 @@
 #include "dpdk_app/engine_setup.h"
 
 #include <inttypes.h>
+#include <rte_cycles.h>
 #include <rte_malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
 
+#include "core/acl.h"
 #include "core/arena.h"
+#include "dpdk_app/cache_memory.h"
 #include "dpdk_app/entropy_feed.h"
 #include "dpdk_app/log.h"
 
@@ -17,6 +20,8 @@
 #define WAITERS_MIN 4096
 /* Upstream answers wait in buffers for as long as it takes to send them to their clients: a few bursts. */
 #define ANSWER_BUFFERS 4096
+/* Beyond the last moment at which a reply may come. */
+#define GRACE_MARGIN_MS 1000
 
 /* ---- memory ---- */
 
@@ -61,6 +66,34 @@ static void *take_memory(const char *what, size_t size_bytes, enum eal_pages pag
 
 /* ---- the snapshot ---- */
 
+/* One block: it goes as it came. */
+struct snapshot {
+	struct engine_config config;
+	_Alignas(ARENA_ALIGN_BYTES) uint64_t acl[];
+};
+
+static struct snapshot *allocate_snapshot(void)
+{
+	/* Mapped, so that places that nobody has cost nothing. */
+	size_t size_bytes = sizeof(struct snapshot) + acl_memory_bytes();
+	void *memory =
+		mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (memory == MAP_FAILED) {
+		log_write(CONFIG_LOG_ERROR, "memory", "no memory for=configuration bytes=%zu",
+			  size_bytes);
+		return NULL;
+	}
+	return memory;
+}
+
+void engine_setup_discard(struct engine_config *snapshot)
+{
+	static_assert(offsetof(struct snapshot, config) == 0, "they begin together");
+	if (snapshot != NULL)
+		munmap(snapshot, sizeof(struct snapshot) + acl_memory_bytes());
+}
+
 /* The prefixes that queries leave from there. */
 static void fill_source_prefixes(struct frame_interface *to, const struct config *config,
 				 unsigned interface_idx)
@@ -69,7 +102,8 @@ static void fill_source_prefixes(struct frame_interface *to, const struct config
 	for (unsigned i = 0; i < config->outgoing_count; i++) {
 		const struct config_outgoing *from = &config->outgoing[i];
 
-		if (from->interface_idx == interface_idx && from->prefix_bits < ADDRESS_BITS)
+		if (!from->retired && from->interface_idx == interface_idx &&
+		    from->prefix_bits < ADDRESS_BITS)
 			to->source_prefixes[to->source_prefix_count++] =
 				(struct prefix){from->address, from->prefix_bits};
 	}
@@ -100,8 +134,7 @@ static void fill_interfaces(struct engine_config *out, const struct config *conf
 	}
 }
 
-static void fill_addresses(struct engine_config *out, const struct config *config,
-			   struct port_keeper *keeper)
+static void fill_listen(struct engine_config *out, const struct config *config)
 {
 	out->listen_count = (uint8_t)config->listen_count;
 	for (unsigned i = 0; i < config->listen_count; i++)
@@ -109,65 +142,86 @@ static void fill_addresses(struct engine_config *out, const struct config *confi
 			.endpoint = config->listen[i].endpoint,
 			.interface_idx = config->listen[i].interface_idx,
 		};
-	out->allow_count = (uint16_t)config->allow_count;
-	memcpy(out->allow, config->allow, config->allow_count * sizeof(config->allow[0]));
+}
+
+static void fill_allow(struct snapshot *s, const struct config *config)
+{
+	s->config.allow_count = (uint16_t)config->allow_count;
+	memcpy(s->config.allow, config->allow, config->allow_count * sizeof(config->allow[0]));
+	s->config.acl = acl_init(s->acl, config->allow, config->allow_count);
+}
+
+static void fill_outgoing(struct engine_config *out, const struct config *config,
+			  struct port_keeper *keeper)
+{
 	out->outgoing_count = (uint8_t)config->outgoing_count;
 	for (unsigned i = 0; i < config->outgoing_count; i++)
 		out->outgoing[i] = (struct engine_outgoing){
 			.address = config->outgoing[i].address,
 			.prefix_bits = config->outgoing[i].prefix_bits,
 			.interface_idx = config->outgoing[i].interface_idx,
+			.retired = config->outgoing[i].retired,
 			.source = port_keeper_source(keeper, i),
 		};
 	out->source_generation = port_keeper_generation(keeper);
 }
 
-/* The index of a server, which zones share: one server, one state. The first zone that names it decides how
- * its health is watched. UINT16_MAX: the table is full. */
-static uint16_t share_server(struct engine_config *out, const struct endpoint *endpoint,
-			     const struct server_health *health)
+static void fill_values(struct engine_config *out, const struct config *config)
 {
-	for (uint16_t i = 0; i < out->server_count; i++) {
-		if (endpoint_equal(&out->server_endpoints[i], endpoint))
-			return i;
-	}
-	if (out->server_count == SERVERS_MAX)
-		return UINT16_MAX;
-	out->server_endpoints[out->server_count] = *endpoint;
-	out->server_health[out->server_count] = *health;
-	return out->server_count++;
+	const struct config_cache *cache = &config->cache;
+
+	out->edns_udp_size_bytes = config->edns_udp_size_bytes;
+	out->case_randomization = config->case_randomization;
+	out->late_ms = config->late_ms;
+	out->cache = (struct engine_cache_config){
+		.min_ttl_s = cache->min_ttl_s,
+		.max_ttl_s = cache->max_ttl_s,
+		.negative_max_ttl_s = cache->negative_max_ttl_s,
+		.failure_ttl_s = cache->failure_ttl_s,
+		.serve_stale = cache->serve_stale,
+		.prefetch = cache->prefetch,
+		.round_robin = cache->rrset_order == CONFIG_RRSET_ROUND_ROBIN,
+		.max_stale_s = cache->max_stale_s,
+		.client_timeout_ms = cache->client_timeout_ms,
+	};
 }
 
-static bool fill_zones(struct engine_config *out, const struct config *config)
+static bool refuse_full(const struct config *config, const char *what)
 {
-	const struct log_place place = {.file = config->file};
+	log_refusal((struct log_place){.file = config->file},
+		    "%s that reloads have taken out still hold their places: reload again in some "
+		    "seconds",
+		    what);
+	return false;
+}
 
-	if (config->forward_count > ZONES_MAX) {
-		log_refusal(place, "forward, stub: %u zones are more than %u",
-			    config->forward_count, ZONES_MAX);
-		return false;
+/* One server, one state: the first zone that names it decides how its health is watched. */
+static bool fill_zone(const struct engine_plan *plan, struct engine_config *out,
+		      const struct config *config, const struct config_forward *from)
+{
+	struct engine_zone zone = {
+		.name = from->zone,
+		.policy = (uint8_t)from->policy,
+		.recursion_desired = !from->stub,
+		.timeout_ms = from->timeout_ms,
+		.tries = from->tries,
+		.server_count = from->server_count,
+	};
+
+	for (unsigned s = 0; s < from->server_count; s++) {
+		zone.servers[s] = engine_plan_server(plan, out, &from->servers[s], &from->health);
+		if (zone.servers[s] == UINT16_MAX)
+			return refuse_full(config, "servers");
 	}
-	out->zone_count = (uint16_t)config->forward_count;
-	for (unsigned i = 0; i < config->forward_count; i++) {
-		const struct config_forward *from = &config->forwards[i];
-		struct engine_zone *to = &out->zones[i];
+	return engine_plan_zone(plan, out, &zone) || refuse_full(config, "zones");
+}
 
-		to->name = from->zone;
-		to->policy = (uint8_t)from->policy;
-		to->recursion_desired = !from->stub;
-		to->timeout_ms = from->timeout_ms;
-		to->tries = from->tries;
-		to->server_count = from->server_count;
-		for (unsigned s = 0; s < from->server_count; s++) {
-			to->servers[s] = share_server(out, &from->servers[s], &from->health);
-			if (to->servers[s] == UINT16_MAX) {
-				log_refusal(place,
-					    "forward, stub: more than %u distinct servers over all "
-					    "zones",
-					    SERVERS_MAX);
-				return false;
-			}
-		}
+static bool fill_zones(const struct engine_plan *plan, struct engine_config *out,
+		       const struct config *config)
+{
+	for (unsigned i = 0; i < config->forward_count; i++) {
+		if (!fill_zone(plan, out, config, &config->forwards[i]))
+			return false;
 	}
 	if (config->forward_count > 0)
 		out->health_name = config->forwards[0].health_name;
@@ -176,72 +230,154 @@ static bool fill_zones(struct engine_config *out, const struct config *config)
 	return true;
 }
 
+static bool fill_all(struct engine_setup *s, struct snapshot *out, const struct config *config,
+		     mono_ns now, uint64_t grace_ns)
+{
+	const struct engine_config *last = atomic_load_explicit(&s->current, memory_order_relaxed);
+
+	engine_plan_begin(&s->plan, &out->config, last, now, grace_ns);
+	fill_interfaces(&out->config, config, s->ports, s->xdp);
+	fill_listen(&out->config, config);
+	fill_allow(out, config);
+	fill_outgoing(&out->config, config, s->keeper);
+	fill_values(&out->config, config);
+	return fill_zones(&s->plan, &out->config, config) &&
+	       (engine_plan_end(&s->plan, &out->config, last) || refuse_full(config, "neighbours"));
+}
+
+uint64_t engine_setup_grace_ns(const struct config *last, const struct config *next)
+{
+	uint64_t late_ms = last->late_ms > next->late_ms ? last->late_ms : next->late_ms;
+
+	return (CLIENT_DEADLINE_MS + late_ms + GRACE_MARGIN_MS) * NS_PER_MS;
+}
+
+struct engine_config *engine_setup_snapshot(struct engine_setup *s, const struct config *config,
+					    mono_ns now, uint64_t grace_ns)
+{
+	struct snapshot *out = allocate_snapshot();
+
+	if (out == NULL)
+		return NULL;
+	if (fill_all(s, out, config, now, grace_ns))
+		return &out->config;
+	engine_setup_discard(&out->config);
+	return NULL;
+}
+
+/* The last one, to be written to no more than before. */
+static struct engine_config *own(const struct engine_config *snapshot)
+{
+	return (struct engine_config *)(uintptr_t)snapshot;
+}
+
+struct engine_config *engine_setup_publish(struct engine_setup *s, const struct engine_config *next)
+{
+	const struct engine_config *last = atomic_load_explicit(&s->current, memory_order_relaxed);
+
+	/* Release: the snapshot stands before its address does. */
+	atomic_store_explicit(&s->current, next, memory_order_release);
+	return own(last);
+}
+
 /* ---- keys ---- */
 
-static bool draw_keys(struct engine_params *params, struct hash_key *words_key)
+static enum name_fold_variant fold_variant(void)
+{
+	if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+	    __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"))
+		return NAME_FOLD_AVX512;
+	return __builtin_cpu_supports("avx2") ? NAME_FOLD_AVX2 : NAME_FOLD_SCALAR;
+}
+
+static bool draw_keys(struct engine_setup *s, struct hash_key *words_key)
 {
 	struct hash_key keys[4];
 
 	if (entropy_feed_key(keys, sizeof(keys)) != ENTROPY_FEED_OK)
 		return false;
-	params->question_key = keys[0];
-	params->table_key = keys[1];
-	params->cookie_key = keys[2];
+	name_fold_key_init(&s->fold_key, &keys[0]);
+	s->params.table_key = keys[1];
+	s->params.cookie_key = keys[2];
 	*words_key = keys[3];
 	explicit_bzero(keys, sizeof(keys));
 	return true;
 }
 
+static uint64_t read_cycles(void)
+{
+	return rte_rdtsc();
+}
+
+/* What all workers share. */
+static bool make_tables(struct engine_setup *s, const struct config *config)
+{
+	const uint32_t slot_count = config->worker_count * config->max_under_way;
+	struct hash_key words_key;
+	struct neighbour_word *neighbours;
+	void *words, *servers;
+
+	words = map_lazily("in-flight", inflight_words_memory_bytes(slot_count));
+	neighbours = map_lazily("neighbours", NEIGHBOUR_SLOTS_MAX * sizeof(*neighbours));
+	servers = map_lazily("servers", server_shared_memory_bytes(SERVER_SLOTS_MAX));
+	if (words == NULL || neighbours == NULL || servers == NULL || !draw_keys(s, &words_key) ||
+	    !cache_memory_make(config, &s->cache))
+		return false;
+	inflight_words_init(&s->words, words, slot_count, &words_key);
+	neighbour_shared_init(&s->neighbours, neighbours, NEIGHBOUR_SLOTS_MAX);
+	server_shared_init(&s->servers, servers, SERVER_SLOTS_MAX);
+	engine_plan_init(&s->plan, &s->words, &s->servers, &s->neighbours);
+	return true;
+}
+
+static void fill_params(struct engine_setup *s, const struct config *config)
+{
+	struct engine_params *p = &s->params;
+
+	p->config = &s->current;
+	p->words = &s->words;
+	p->servers = &s->servers;
+	p->neighbours = &s->neighbours;
+	p->cache = s->cache;
+	p->fold_key = &s->fold_key;
+	p->fold = fold_variant();
+	p->read_cycles = read_cycles;
+	p->under_way_max = config->max_under_way;
+	p->waiter_count_max = config->max_under_way * WAITERS_PER_UNDER_WAY;
+	if (p->waiter_count_max < WAITERS_MIN)
+		p->waiter_count_max = WAITERS_MIN;
+	p->answer_buffer_count = ANSWER_BUFFERS;
+	p->worker_count = (uint8_t)config->worker_count;
+	p->receiver_count = (uint8_t)port_receiver_count(s->ports, config->worker_count);
+	p->entropy_block_bytes = ENTROPY_FEED_BLOCK_BYTES;
+}
+
 struct engine_setup *engine_setup_make(const struct config *config, const struct port_table *ports,
 				       const struct xdp_table *xdp, struct port_keeper *keeper)
 {
-	struct engine_setup *s = calloc(1, sizeof(*s));
-	const uint32_t slot_count = config->worker_count * config->max_under_way;
-	struct hash_key words_key;
-	uint16_t neighbour_count;
-	struct neighbour_word *neighbours;
-	void *words, *servers;
+	struct engine_setup *s = aligned_alloc(ARENA_ALIGN_BYTES, sizeof(*s));
+	const struct engine_config *first;
 
 	if (s == NULL) {
 		log_write(CONFIG_LOG_ERROR, "memory", "no memory for=configuration bytes=%zu",
 			  sizeof(*s));
 		return NULL;
 	}
-	fill_interfaces(&s->snapshot, config, ports, xdp);
-	fill_addresses(&s->snapshot, config, keeper);
-	s->snapshot.edns_udp_size_bytes = config->edns_udp_size_bytes;
-	s->snapshot.case_randomization = config->case_randomization;
-	s->snapshot.late_ms = config->late_ms;
-	words = map_lazily("in-flight", inflight_words_memory_bytes(slot_count));
-	if (words == NULL || !fill_zones(&s->snapshot, config) ||
-	    !draw_keys(&s->params, &words_key)) {
+	memset(s, 0, sizeof(*s));
+	s->ports = ports;
+	s->xdp = xdp;
+	s->keeper = keeper;
+	if (!make_tables(s, config)) {
 		free(s);
 		return NULL;
 	}
-	neighbour_count = engine_neighbour_count_max(&s->snapshot);
-	neighbours = map_lazily("neighbours", (neighbour_count + 1u) * sizeof(*neighbours));
-	servers = map_lazily("servers", server_shared_memory_bytes(s->snapshot.server_count));
-	if (neighbours == NULL || servers == NULL) {
+	first = engine_setup_snapshot(s, config, 0, 0);
+	if (first == NULL) {
 		free(s);
 		return NULL;
 	}
-	inflight_words_init(&s->words, words, slot_count, &words_key);
-	neighbour_shared_init(&s->neighbours, neighbours, neighbour_count);
-	server_shared_init(&s->servers, servers, s->snapshot.server_endpoints,
-			   s->snapshot.server_health, s->snapshot.server_count);
-	atomic_init(&s->current, &s->snapshot);
-	s->params.config = &s->current;
-	s->params.words = &s->words;
-	s->params.servers = &s->servers;
-	s->params.neighbours = &s->neighbours;
-	s->params.under_way_max = config->max_under_way;
-	s->params.waiter_count_max = config->max_under_way * WAITERS_PER_UNDER_WAY;
-	if (s->params.waiter_count_max < WAITERS_MIN)
-		s->params.waiter_count_max = WAITERS_MIN;
-	s->params.answer_buffer_count = ANSWER_BUFFERS;
-	s->params.worker_count = (uint8_t)config->worker_count;
-	s->params.receiver_count = (uint8_t)port_receiver_count(ports, config->worker_count);
-	s->params.entropy_block_bytes = ENTROPY_FEED_BLOCK_BYTES;
+	CHECK(engine_setup_publish(s, first) == NULL);
+	fill_params(s, config);
 	return s;
 }
 

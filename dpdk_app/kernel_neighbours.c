@@ -4,6 +4,7 @@
 #include <libmnl/libmnl.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -34,12 +35,14 @@ struct entry {
 };
 
 struct kernel_neighbours {
+	const struct xdp_table *xdp;
 	struct neighbour_shared *shared;
 	struct mnl_socket *socket;
-	uint32_t sequence; /* of the last message: its answer bears it */
+	uint32_t sequence;    /* of the last message: its answer bears it */
+	bool complained;      /* of the kernel's refusal, once */
+	pthread_mutex_t lock; /* of what follows */
 	unsigned entry_count;
-	bool complained; /* of the kernel's refusal, once */
-	struct entry entries[];
+	struct entry entries[NEIGHBOUR_SLOTS_MAX];
 };
 
 /* What the kernel says of one. */
@@ -231,47 +234,84 @@ unsigned kernel_neighbours_poll(struct kernel_neighbours *n, mono_ns now)
 	unsigned unknown = 0;
 	bool answers = true;
 
+	pthread_mutex_lock(&n->lock);
 	for (unsigned i = 0; i < n->entry_count; i++) {
 		/* The rest is looked at the next time: a kernel that is silent is not waited for again and again. */
 		answers = answers && poll_one(n, &n->entries[i], now);
 		unknown += n->entries[i].told == NEIGHBOUR_UNKNOWN;
 	}
+	pthread_mutex_unlock(&n->lock);
 	return unknown;
 }
 
 /* ---- start and end ---- */
 
-static void collect(struct kernel_neighbours *n, const struct xdp_table *xdp,
-		    const struct engine *engine)
+/* NULL: it is new, or another had its place. */
+static const struct entry *find_before(const struct entry before[], unsigned before_count,
+				       uint16_t idx, const struct address *address)
 {
-	uint16_t count = engine_neighbour_count(engine);
+	for (unsigned i = 0; i < before_count; i++) {
+		if (before[i].idx == idx)
+			return address_equal(&before[i].address, address) ? &before[i] : NULL;
+	}
+	return NULL;
+}
 
-	for (uint16_t idx = 0; idx < count; idx++) {
+static void collect(struct kernel_neighbours *n, const struct engine_config *snapshot,
+		    const struct entry before[], unsigned before_count)
+{
+	n->entry_count = 0;
+	for (uint16_t idx = 0; idx < snapshot->neighbour_count; idx++) {
+		const struct neighbour_place *place = &snapshot->neighbours[idx];
+		const struct entry *known = find_before(before, before_count, idx, &place->address);
 		struct entry *e = &n->entries[n->entry_count];
-		uint8_t interface_idx;
 
-		*e = (struct entry){.idx = idx, .told = NEIGHBOUR_UNKNOWN};
-		if (!engine_neighbour_at(engine, idx, &interface_idx, &e->address) ||
-		    !xdp_is_shared(xdp, interface_idx))
+		if (place->retired || !place->is_kernels)
 			continue;
-		e->ifindex = xdp->interfaces[interface_idx].address_ifindex;
 		n->entry_count++;
+		if (known != NULL) {
+			*e = *known;
+			continue;
+		}
+		*e = (struct entry){
+			.address = place->address,
+			.idx = idx,
+			.ifindex = n->xdp->interfaces[place->interface_idx].address_ifindex,
+			.told = NEIGHBOUR_UNKNOWN,
+		};
 	}
 }
 
+void kernel_neighbours_follow(struct kernel_neighbours *n, const struct engine_config *snapshot)
+{
+	struct entry *before = malloc(sizeof(n->entries));
+	unsigned before_count = 0;
+
+	pthread_mutex_lock(&n->lock);
+	/* Without memory for it, all are asked for anew. */
+	if (before != NULL) {
+		before_count = n->entry_count;
+		memcpy(before, n->entries, before_count * sizeof(before[0]));
+	}
+	collect(n, snapshot, before, before_count);
+	pthread_mutex_unlock(&n->lock);
+	free(before);
+}
+
 struct kernel_neighbours *kernel_neighbours_open(const struct xdp_table *xdp,
-						 const struct engine *engine,
+						 const struct engine_config *snapshot,
 						 struct neighbour_shared *shared)
 {
 	const struct timeval timeout = {.tv_usec = TIMEOUT_US};
-	unsigned count = engine_neighbour_count(engine);
-	struct kernel_neighbours *n = calloc(1, sizeof(*n) + (count + 1) * sizeof(struct entry));
+	struct kernel_neighbours *n = calloc(1, sizeof(*n));
 
 	if (n == NULL) {
 		log_write(CONFIG_LOG_ERROR, "neighbour", "no memory");
 		return NULL;
 	}
+	n->xdp = xdp;
 	n->shared = shared;
+	pthread_mutex_init(&n->lock, NULL);
 	n->socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
 	if (n->socket == NULL || mnl_socket_bind(n->socket, 0, MNL_SOCKET_AUTOPID) != 0 ||
 	    setsockopt(mnl_socket_get_fd(n->socket), SOL_SOCKET, SO_RCVTIMEO, &timeout,
@@ -281,7 +321,7 @@ struct kernel_neighbours *kernel_neighbours_open(const struct xdp_table *xdp,
 		kernel_neighbours_close(n);
 		return NULL;
 	}
-	collect(n, xdp, engine);
+	collect(n, snapshot, NULL, 0);
 	return n;
 }
 

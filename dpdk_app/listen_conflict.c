@@ -61,7 +61,16 @@ static void refuse(const struct config *config, unsigned idx, const struct kerne
 			    text);
 }
 
-bool listen_conflict_check(const struct config *config)
+static bool listens(const struct config *c, const struct endpoint *endpoint)
+{
+	for (unsigned i = 0; i < c->listen_count; i++) {
+		if (endpoint_equal(&c->listen[i].endpoint, endpoint))
+			return true;
+	}
+	return false;
+}
+
+bool listen_conflict_check(const struct config *config, const struct config *running)
 {
 	struct kernel_addresses *addresses = malloc(sizeof(*addresses));
 	struct search s = {.config = config};
@@ -73,7 +82,8 @@ bool listen_conflict_check(const struct config *config)
 		log_write(CONFIG_LOG_WARNING, "listen",
 			  "the kernel does not say who answers already error=\"%m\"");
 	for (unsigned i = 0; i < config->listen_count; i++) {
-		if (!s.taken[i])
+		if (!s.taken[i] ||
+		    (running != NULL && listens(running, &config->listen[i].endpoint)))
 			continue;
 		refuse(config, i, &s.holders[i]);
 		all_free = false;

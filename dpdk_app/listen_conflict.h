@@ -8,6 +8,6 @@
 #include "core/check.h"
 
 /* False: at least one listen address is taken; each is an error that names the process and its pid. */
-MUST_USE bool listen_conflict_check(const struct config *config);
+MUST_USE bool listen_conflict_check(const struct config *config, const struct config *running);
 
 #endif

@@ -26,6 +26,9 @@ struct site {
 	unsigned left_out;
 };
 
+/* Where this thread's errors go as well. */
+static _Thread_local FILE *copy_to;
+
 /* A process has one stderr, hence one log. */
 static struct {
 	pthread_mutex_t lock;
@@ -122,6 +125,12 @@ static void put_text(enum config_log_level level, const char *component, const c
 	putc('\n', stderr);
 }
 
+static void put_copy(const char *text)
+{
+	if (copy_to != NULL)
+		fprintf(copy_to, "%s\n", text);
+}
+
 static void put(enum config_log_level level, const char *component, const char *text)
 {
 	flockfile(stderr);
@@ -147,6 +156,8 @@ void log_write(enum config_log_level level, const char *component, const char *f
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
+	if (level == CONFIG_LOG_ERROR)
+		put_copy(text);
 	pthread_mutex_lock(&journal.lock);
 	if (level <= journal.level && site_admits(format, &left_out)) {
 		if (left_out > 0) {
@@ -174,12 +185,23 @@ void log_refusal(struct log_place place, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text + used, sizeof(text) - (size_t)used, format, args);
 	va_end(args);
+	log_checked(text);
+}
+
+void log_checked(const char *line)
+{
+	put_copy(line);
 	pthread_mutex_lock(&journal.lock);
 	if (journal.format == CONFIG_LOG_JSON) {
-		put(CONFIG_LOG_ERROR, "config", text);
+		put(CONFIG_LOG_ERROR, "config", line);
 	} else {
-		put_escaped(text, CONFIG_LOG_TEXT);
+		put_escaped(line, CONFIG_LOG_TEXT);
 		putc('\n', stderr);
 	}
 	pthread_mutex_unlock(&journal.lock);
+}
+
+void log_copy_to(FILE *copy)
+{
+	copy_to = copy;
 }

@@ -31,6 +31,10 @@ struct log_place {
 	unsigned line;
 	unsigned column;
 };
+/* A line in that form, as config_load has printed it. */
+void log_checked(const char *line);
+/* From now on what this thread logs in that form, and its errors, go to copy as well, a line each; NULL: no more. */
+void log_copy_to(FILE *copy);
 __attribute__((format(printf, 2, 3))) void log_refusal(struct log_place place, const char *format,
 						       ...);
 

@@ -7,8 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "config/config.h"
+#include "dpdk_app/cache_control.h"
 #include "dpdk_app/capture.h"
 #include "dpdk_app/control.h"
 #include "dpdk_app/device.h"
@@ -18,9 +20,12 @@
 #include "dpdk_app/kernel_reservation.h"
 #include "dpdk_app/listen_conflict.h"
 #include "dpdk_app/log.h"
+#include "dpdk_app/metrics.h"
 #include "dpdk_app/port.h"
 #include "dpdk_app/port_keeper.h"
+#include "dpdk_app/reload.h"
 #include "dpdk_app/telemetry.h"
+#include "dpdk_app/telemetry_cache.h"
 #include "dpdk_app/version.h"
 #include "dpdk_app/worker.h"
 #include "dpdk_app/xdp.h"
@@ -52,6 +57,7 @@ struct program {
 	struct port_table ports;
 	struct port_keeper *keeper;
 	struct engine_setup *setup;
+	struct cache_control *cache;
 	struct kernel_neighbours *neighbours; /* NULL: the kernel shares no interface */
 	struct handoff *handoff;
 	unsigned worker_count;
@@ -113,7 +119,7 @@ static bool make_worker(struct program *p, unsigned idx, const struct tsc_clock 
 		.ports = &p->ports,
 		.handoff = &p->handoff[idx],
 		.clock = *clock,
-		.poll = p->config->poll,
+		.poll = (uint8_t)p->config->poll,
 		.lcore_id = idx + 1,
 		.cpu = p->eal.cpus.worker_cpus[idx],
 		.shares_cpu = cpu_plan_shares(&p->eal.cpus, idx),
@@ -138,7 +144,8 @@ static bool make_workers(struct program *p)
 		if (!make_worker(p, i, &clock))
 			return false;
 	}
-	return true;
+	p->cache = cache_control_make(p->config, p->setup->cache, p->workers, p->worker_count);
+	return p->cache != NULL;
 }
 
 /* What stands on the started ports, before there are engines. */
@@ -159,8 +166,9 @@ static bool open_neighbours(struct program *p)
 		any_shared = any_shared || xdp_is_shared(&p->xdp, i);
 	if (!any_shared)
 		return true;
-	p->neighbours =
-		kernel_neighbours_open(&p->xdp, p->workers[0].engine, &p->setup->neighbours);
+	p->neighbours = kernel_neighbours_open(
+		&p->xdp, atomic_load_explicit(&p->setup->current, memory_order_relaxed),
+		&p->setup->neighbours);
 	return p->neighbours != NULL;
 }
 
@@ -186,6 +194,25 @@ static void stop_workers(struct program *p)
 	rte_eal_mp_wait_lcore();
 }
 
+static struct stats_sources stats_sources(const struct program *p)
+{
+	struct stats_sources sources = {
+		.ports = &p->ports,
+		.xdp = &p->xdp,
+		.keeper = p->keeper,
+		.workers = p->workers,
+		.worker_count = p->worker_count,
+	};
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	sources.started_s = now.tv_sec;
+	for (unsigned i = 0; i < p->config->interface_count; i++)
+		snprintf(sources.interface_names[i], sizeof(sources.interface_names[i]), "%s",
+			 p->config->interfaces[i].name);
+	return sources;
+}
+
 static bool start_telemetry(const struct program *p, struct worker *workers)
 {
 	const struct telemetry_sources sources = {
@@ -196,9 +223,12 @@ static bool start_telemetry(const struct program *p, struct worker *workers)
 		.keeper = p->keeper,
 		.workers = workers,
 		.worker_count = p->worker_count,
+		.stats = stats_sources(p),
 	};
 
-	return telemetry_open(&sources);
+	return telemetry_open(&sources) &&
+	       metrics_open(&sources.stats, atomic_load(&p->setup->current),
+			    &p->config->metrics_listen);
 }
 
 static bool start_capture(const struct program *p, struct worker *workers)
@@ -214,6 +244,26 @@ static bool start_capture(const struct program *p, struct worker *workers)
 	return capture_open(&sources);
 }
 
+/* With the workers running. */
+static bool start_reload(struct program *p)
+{
+	const struct reload_parts parts = {
+		.config = p->config,
+		.setup = p->setup,
+		.keeper = p->keeper,
+		.xdp = &p->xdp,
+		.neighbours = p->neighbours,
+		.cache = p->cache,
+		.control = &p->control,
+		.workers = p->workers,
+		.worker_count = p->worker_count,
+	};
+
+	p->control.reload = reload_start(&parts);
+	telemetry_set_reload(p->control.reload);
+	return p->control.reload != NULL;
+}
+
 /* With workers to be launched: until the end. */
 static int answer(struct program *p)
 {
@@ -221,9 +271,12 @@ static int answer(struct program *p)
 
 	if (launch_workers(p) &&
 	    port_keeper_start(p->keeper, p->workers, p->worker_count, p->neighbours) &&
+	    cache_control_start(p->cache) && start_reload(p) &&
 	    control_run(&p->control) == CONTROL_STOPPED)
 		exit_code = EXIT_DONE;
-	/* While the workers still run: it waits for their turns. */
+	/* While the workers still run: they wait for their turns. */
+	reload_stop(p->control.reload);
+	cache_control_stop(p->cache);
 	port_keeper_stop(p->keeper);
 	stop_workers(p);
 	return exit_code;
@@ -236,10 +289,12 @@ static int serve(struct program *p)
 
 	if (port_start_all(p->config, &p->xdp, &p->eal.cpus, &p->ports) && keep_ports(p) &&
 	    make_workers(p) && open_neighbours(p) && start_telemetry(p, p->workers) &&
-	    start_capture(p, p->workers))
+	    telemetry_cache_open(p->cache) && start_capture(p, p->workers))
 		exit_code = answer(p);
 	port_keeper_stop(p->keeper);
 	capture_close();
+	metrics_close();
+	telemetry_cache_close();
 	telemetry_close();
 	if (p->neighbours != NULL)
 		kernel_neighbours_close(p->neighbours);
@@ -247,6 +302,7 @@ static int serve(struct program *p)
 	/* The kernel gets its packets again before anything else of ours goes. */
 	xdp_detach(&p->xdp);
 	port_stop_all(&p->ports);
+	cache_control_save_at_end(p->cache);
 	return exit_code;
 }
 
@@ -258,7 +314,7 @@ static bool prepare(struct program *p)
 	/* Before anything is touched that a living instance may be using. */
 	return eal_check_prefix(config) && device_check_all(config) &&
 	       kernel_reservation_recover(config) && xdp_prepare(config, &p->xdp) &&
-	       listen_conflict_check(config) && control_block_signals(&p->control);
+	       listen_conflict_check(config, NULL) && control_block_signals(&p->control);
 }
 
 static int run(const struct config *config)
@@ -270,7 +326,9 @@ static int run(const struct config *config)
 
 	p->config = config;
 	p->worker_count = config->worker_count;
-	p->control.config = config;
+	control_follow(&p->control, config);
+	p->control.listen_count = config->listen_count;
+	p->control.zone_count = config->forward_count;
 	p->control.workers = p->workers;
 	p->control.worker_count = p->worker_count;
 	p->control.xdp = &p->xdp;

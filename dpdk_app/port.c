@@ -407,7 +407,7 @@ static struct rte_mempool *make_pool_of(uint32_t count, const struct cpu_plan *c
 static bool make_pool(const struct config *config, const struct cpu_plan *cpus,
 		      struct port_table *table)
 {
-	uint32_t count = mbufs_wanted(cpus, table);
+	uint32_t count = mbufs_wanted(cpus, table) + config->extra_mbuf_count;
 
 	table->pool = make_pool_of(count, cpus, table);
 	table->mbuf_count = count;

@@ -61,7 +61,7 @@ static bool settle(struct port_keeper *k)
 	return true;
 }
 
-static void publish_one(struct kept_address *a, mono_ns now)
+void port_keeper_publish_one(struct kept_address *a, mono_ns now)
 {
 	struct source_set *next = a->spare;
 
@@ -80,8 +80,11 @@ static void note_fewest(struct port_keeper *k)
 	uint32_t fewest = PORT_COUNT;
 
 	for (unsigned i = 0; i < k->address_count; i++) {
-		uint32_t count = k->addresses[i].current->ports.port_count;
+		uint32_t count;
 
+		if (k->addresses[i].outgoing->retired)
+			continue;
+		count = k->addresses[i].current->ports.port_count;
 		fewest = count < fewest ? count : fewest;
 	}
 	atomic_store_explicit(&k->fewest, fewest, memory_order_relaxed);
@@ -99,14 +102,14 @@ static void publish(struct port_keeper *k, mono_ns now)
 			continue;
 		changed = true;
 		/* First, whatever the workers are at: a process gets its packets from here on. */
-		xdp_set_ports(k->xdp, k->config, i, &a->accept);
+		xdp_set_ports(k->xdp, i, k->config->outgoing[i].interface_idx, &a->accept);
 	}
 	if (!settle(k) || !changed)
 		return;
 	port_keeper_meter_gather(k, now);
 	for (unsigned i = 0; i < k->address_count; i++) {
 		if (k->addresses[i].changed)
-			publish_one(&k->addresses[i], now);
+			port_keeper_publish_one(&k->addresses[i], now);
 	}
 	/* Release: whoever sees the new count finds the new sets. Before the turns are ordered. */
 	atomic_fetch_add_explicit(&k->source_generation, 1, memory_order_release);
@@ -118,8 +121,7 @@ static void publish(struct port_keeper *k, mono_ns now)
 
 /* ---- reservation ---- */
 
-/* False: not permitted (logged). */
-static bool reserve(struct port_keeper *k)
+bool port_keeper_reserve(struct port_keeper *k)
 {
 	struct port_map ours = {{0}};
 
@@ -147,7 +149,7 @@ static void keep_reserved(struct port_keeper *k)
 	now = port_keeper_now();
 	if (now < k->reserve_at)
 		return;
-	if (reserve(k)) {
+	if (port_keeper_reserve(k)) {
 		k->reserve_wait = 0;
 		return;
 	}
@@ -160,12 +162,14 @@ static void keep_reserved(struct port_keeper *k)
 
 /* ---- a pass ---- */
 
-static void plan_all(struct port_keeper *k)
+void port_keeper_plan_all(struct port_keeper *k)
 {
 	port_keeper_kernel_take(k);
 	for (unsigned i = 0; i < k->address_count; i++) {
 		struct kept_address *a = &k->addresses[i];
 
+		if (a->outgoing->retired)
+			continue;
 		port_keeper_draw_plan(k, a, &k->settings, &a->plan, &a->listen);
 		a->generation++;
 	}
@@ -173,7 +177,7 @@ static void plan_all(struct port_keeper *k)
 }
 
 /* Where it matters whether a process holds a port: where nothing else keeps us from it. */
-static void note_interest(struct kept_address *a)
+void port_keeper_note_interest(struct kept_address *a)
 {
 	a->of_interest = a->accept;
 	for (uint32_t port = 1; port < PORT_COUNT; port++) {
@@ -189,14 +193,16 @@ static void note_interest(struct kept_address *a)
 
 void port_keeper_apply(struct port_keeper *k, mono_ns now)
 {
-	plan_all(k);
+	port_keeper_plan_all(k);
 	for (unsigned i = 0; i < k->address_count; i++) {
 		struct kept_address *a = &k->addresses[i];
 
+		if (a->outgoing->retired)
+			continue;
 		/* Without randomness all stays as it is: control ends Portico then. */
 		if (!port_keeper_draw_ports(k, a, PORT_DRAW_KEEPING, now))
 			k->plans_are_old = true;
-		note_interest(a);
+		port_keeper_note_interest(a);
 	}
 	publish(k, now);
 	port_keeper_conflict_update(k);
@@ -211,12 +217,12 @@ static void rotate(struct port_keeper *k, mono_ns now)
 	for (unsigned i = 0; i < k->address_count; i++) {
 		struct kept_address *a = &k->addresses[i];
 
-		if (!port_keeper_draw_rotates(k, a))
+		if (a->outgoing->retired || !port_keeper_draw_rotates(k, a))
 			continue;
 		if (port_keeper_draw_ports(k, a, PORT_DRAW_FRESH, now) &&
 		    port_keeper_draw_identifiers(k, a, now))
 			rotated = true;
-		note_interest(a);
+		port_keeper_note_interest(a);
 	}
 	k->rotation_count += rotated;
 	if (rotated)
@@ -225,6 +231,8 @@ static void rotate(struct port_keeper *k, mono_ns now)
 
 static void tick(struct port_keeper *k, mono_ns now)
 {
+	if (k->reloading)
+		return;
 	if (port_keeper_kernel_look(k) || k->plans_are_old)
 		port_keeper_apply(k, now);
 	for (unsigned i = 0; i < k->address_count; i++)
@@ -275,7 +283,8 @@ static void *run(void *argument)
 		pthread_mutex_lock(&k->lock);
 		if (now >= tick_at) {
 			tick(k, now);
-			port_keeper_conflict_tell(k);
+			if (!k->reloading)
+				port_keeper_conflict_tell(k);
 			tick_at = now + TICK_NS;
 		}
 		wait_until(k, neighbours_at < tick_at ? neighbours_at : tick_at);
@@ -288,11 +297,34 @@ static void *run(void *argument)
 
 static void free_all(struct port_keeper *k)
 {
-	for (unsigned i = 0; k != NULL && i < OUTGOING_MAX; i++) {
+	for (unsigned i = 0; k != NULL && i < OUTGOING_SLOTS_MAX; i++) {
 		free(k->addresses[i].current);
 		free(k->addresses[i].spare);
 	}
 	free(k);
+}
+
+bool port_keeper_take_place(struct kept_address *a)
+{
+	struct source_set *current = a->current, *spare = a->spare;
+	uint64_t generation = a->generation + 1;
+
+	if (current == NULL)
+		current = calloc(1, sizeof(*current));
+	if (spare == NULL)
+		spare = calloc(1, sizeof(*spare));
+	memset(a, 0, sizeof(*a));
+	a->current = current;
+	a->spare = spare;
+	a->generation = generation;
+	entropy_meter_init(&a->meter);
+	if (current != NULL && spare != NULL) {
+		/* Of nobody: what is drawn first replaces nothing. */
+		memset(current, 0, sizeof(*current));
+		return true;
+	}
+	log_write(CONFIG_LOG_ERROR, "memory", "no memory for=\"source ports\"");
+	return false;
 }
 
 static struct port_keeper *allocate(const struct config *config, struct xdp_table *xdp)
@@ -304,14 +336,10 @@ static struct port_keeper *allocate(const struct config *config, struct xdp_tabl
 	for (unsigned i = 0; whole && i < config->outgoing_count; i++) {
 		struct kept_address *a = &k->addresses[i];
 
+		whole = port_keeper_take_place(a);
 		a->outgoing = &config->outgoing[i];
-		a->current = calloc(1, sizeof(*a->current));
-		a->spare = calloc(1, sizeof(*a->spare));
-		entropy_meter_init(&a->meter);
-		whole = a->current != NULL && a->spare != NULL;
 	}
 	if (!whole) {
-		log_write(CONFIG_LOG_ERROR, "memory", "no memory for=\"source ports\"");
 		free_all(k);
 		return NULL;
 	}
@@ -336,7 +364,7 @@ static bool draw_first(struct port_keeper *k, mono_ns now)
 		if (!port_keeper_draw_ports(k, a, PORT_DRAW_FRESH, now) ||
 		    !port_keeper_draw_identifiers(k, a, now))
 			return false;
-		note_interest(a);
+		port_keeper_note_interest(a);
 	}
 	return true;
 }
@@ -349,8 +377,8 @@ struct port_keeper *port_keeper_make(const struct config *config, struct xdp_tab
 	if (k == NULL)
 		return NULL;
 	(void)port_keeper_kernel_look(k);
-	plan_all(k);
-	if (!port_keeper_start_check(k) || !draw_first(k, now) || !reserve(k)) {
+	port_keeper_plan_all(k);
+	if (!port_keeper_start_check(k) || !draw_first(k, now) || !port_keeper_reserve(k)) {
 		free_all(k);
 		return NULL;
 	}

@@ -40,6 +40,19 @@ const _Atomic uint32_t *port_keeper_generation(struct port_keeper *k);
 /* After the launch of the workers. neighbours may be NULL. False: no thread (logged). */
 MUST_USE bool port_keeper_start(struct port_keeper *k, struct worker *workers,
 				unsigned worker_count, struct kernel_neighbours *neighbours);
+
+/* ---- reload ----
+ * Addresses are in the places that config_align_outgoing gave them, in both configurations. Threads: who reloads. */
+
+/* New addresses get their first sets, published, and replies to them are let through; all others go on as they were.
+ * False: refused (logged): what is wrong with the ports of next. Then nothing has changed. */
+MUST_USE bool port_keeper_prepare(struct port_keeper *k, const struct config *next);
+/* After prepare: it is not to be after all. */
+void port_keeper_abandon(struct port_keeper *k);
+/* After prepare, when every worker knows the next snapshot: the settings of next are in force, and nobody looks at the last
+ * configuration any more when it returns. */
+void port_keeper_commit(struct port_keeper *k);
+
 /* Ends the thread, while the workers still run; reservations in the kernel are undone. The sets stay. k may be NULL, or not
  * started. */
 void port_keeper_stop(struct port_keeper *k);
@@ -80,6 +93,7 @@ struct port_keeper_row {
 	struct entropy_figures figures;
 	uint64_t alarms;
 };
+/* Of those that are not retired, by index. */
 unsigned port_keeper_rows(struct port_keeper *k, struct port_keeper_row rows[OUTGOING_MAX]);
 
 /* The plan of one outgoing address, the ports drawn from and those on which replies are taken. Returns a number that is
@@ -102,7 +116,7 @@ struct port_conflict {
 unsigned port_keeper_conflicts(struct port_keeper *k, unsigned start, struct port_conflict rows[],
 			       unsigned count);
 
-/* exclude, exclude_defaults, range, pool_size, rotate_s, respect_kernel: from now on, until the next start. value as in
+/* exclude, exclude_defaults, range, pool_size, rotate_s, respect_kernel: from now on, until the next start or reload. value as in
  * the file; "exclude" and "range" take a list with commas, "+4500" adds, "-4500" takes off, "none" is the empty list.
  * False: nothing was changed, and why. */
 #define PORT_KEEPER_SET_BYTES 120

@@ -208,19 +208,20 @@ static void tell_loss(const struct port_keeper *k, struct kept_address *a)
 
 static void tell_listener(struct port_keeper *k, unsigned idx)
 {
-	const struct endpoint *endpoint = &k->config->listen[idx].endpoint;
+	/* A copy: a reload may come while it is asked. */
+	const struct endpoint endpoint = k->config->listen[idx].endpoint;
 	const struct port_networks one = {
-		.count = 1, .list = {{.address = endpoint->address, .bits = ADDRESS_BITS}}};
+		.count = 1, .list = {{.address = endpoint.address, .bits = ADDRESS_BITS}}};
 	struct port_map port = {{0}};
 	struct port_holder holder;
 	char text[TEXT_ENDPOINT_BYTES];
 
 	k->listen_told[idx] = true;
-	port_map_add(&port, endpoint->port, endpoint->port);
+	port_map_add(&port, endpoint.port, endpoint.port);
 	/* If it has gone: no word of it. */
 	if (ask(k, &one, &port, &holder, 1) == 0)
 		return;
-	text_endpoint(endpoint, text);
+	text_endpoint(&endpoint, text);
 	log_write(CONFIG_LOG_WARNING, "listen",
 		  "a process has bound an endpoint on which we answer: it gets none of the "
 		  "questions endpoint=%s process=\"%s\" pid=%ld remedy=\"stop or move that "
@@ -232,6 +233,8 @@ void port_keeper_conflict_tell(struct port_keeper *k)
 {
 	/* What matters most comes first: of the many lines that follow, the log leaves some out. */
 	for (unsigned i = 0; i < k->address_count; i++) {
+		if (k->addresses[i].outgoing->retired)
+			continue;
 		if (k->addresses[i].kept_kind != k->addresses[i].kept_told)
 			tell_kept(k, &k->addresses[i]);
 		tell_loss(k, &k->addresses[i]);

@@ -50,7 +50,8 @@ static bool look_at_addresses(struct port_keeper *k)
 	for (unsigned i = 0; i < k->address_count; i++) {
 		struct kept_address *a = &k->addresses[i];
 		const struct prefix network = network_of(a);
-		bool seen = kernel_addresses_any(&k->kernel_addresses, &network);
+		bool seen = !a->outgoing->retired &&
+			    kernel_addresses_any(&k->kernel_addresses, &network);
 		/* One that goes with its link for a moment is not gone: to draw what is the kernel's meanwhile would take it from
 		 * processes later. */
 		bool shared = seen || (a->shared && !a->missed);

@@ -41,12 +41,14 @@ static void alarm(struct kept_address *a, mono_ns now)
 void port_keeper_meter_gather(struct port_keeper *k, mono_ns now)
 {
 	/* Some worker may still send from the set before; or none does. */
-	if (k->turns_wanted > 0 || k->worker_count == 0)
+	if (k->turns_wanted > 0 || k->worker_count == 0 || k->reloading)
 		return;
 	for (unsigned i = 0; i < k->address_count; i++) {
 		struct kept_address *a = &k->addresses[i];
 		struct source_meter sum = {0};
 
+		if (a->outgoing->retired)
+			continue;
 		for (unsigned w = 0; w < k->worker_count; w++)
 			add_meter(&sum, engine_source_meter(k->workers[w].engine, i));
 		if (entropy_meter_gather(&a->meter, &a->current->ports.map, &sum) &&

@@ -59,11 +59,15 @@ static void fill_row(const struct port_keeper *k, const struct kept_address *a,
 
 unsigned port_keeper_rows(struct port_keeper *k, struct port_keeper_row rows[OUTGOING_MAX])
 {
+	unsigned count = 0;
+
 	pthread_mutex_lock(&k->lock);
-	for (unsigned i = 0; i < k->address_count; i++)
-		fill_row(k, &k->addresses[i], &rows[i]);
+	for (unsigned i = 0; i < k->address_count; i++) {
+		if (!k->addresses[i].outgoing->retired)
+			fill_row(k, &k->addresses[i], &rows[count++]);
+	}
 	pthread_mutex_unlock(&k->lock);
-	return k->address_count;
+	return count;
 }
 
 uint64_t port_keeper_plan(struct port_keeper *k, unsigned outgoing_idx, struct port_plan *plan,
@@ -72,7 +76,7 @@ uint64_t port_keeper_plan(struct port_keeper *k, unsigned outgoing_idx, struct p
 	const struct kept_address *a = &k->addresses[outgoing_idx];
 	uint64_t generation;
 
-	CHECK(outgoing_idx < k->address_count);
+	CHECK(outgoing_idx < OUTGOING_SLOTS_MAX);
 	pthread_mutex_lock(&k->lock);
 	*plan = a->plan;
 	*drawn = a->current->ports.map;

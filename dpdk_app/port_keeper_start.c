@@ -142,6 +142,8 @@ bool port_keeper_start_check(const struct port_keeper *k)
 		const struct kept_address *a = &k->addresses[i];
 		char text[TEXT_ADDRESS_BYTES];
 
+		if (a->outgoing->retired)
+			continue;
 		if (a->plan.counts[PORT_ELIGIBLE] == 0) {
 			if (k->settings.send_port != 0)
 				refuse_send_port(k, a);

@@ -37,7 +37,8 @@ enum kept_kind {
 };
 
 struct kept_address {
-	const struct config_outgoing *outgoing;
+	const struct config_outgoing
+		*outgoing; /* retired: nothing of the rest is valid but the sets' memory */
 	bool shared; /* the kernel has the address, or one inside the prefix, as of the last look */
 	bool missed; /* not there at the last look */
 	bool told_free; /* that respect_kernel has nothing to do */
@@ -123,10 +124,22 @@ struct port_keeper {
 	uint64_t yielded_count, returned_count, rotation_count;
 
 	unsigned address_count;
-	struct kept_address addresses[OUTGOING_MAX];
+	bool reloading; /* from prepare to commit: the thread leaves the sets alone */
+	/* meanwhile: */
+	const struct config *last_config;
+	struct config_ports last_settings;
+	struct kept_address addresses[OUTGOING_SLOTS_MAX];
 };
 
 /* ---- port_keeper.c ---- */
+
+/* Its address in a place that nobody has. False: no memory (logged). */
+MUST_USE bool port_keeper_take_place(struct kept_address *a);
+void port_keeper_publish_one(struct kept_address *a, mono_ns now);
+void port_keeper_plan_all(struct port_keeper *k);
+void port_keeper_note_interest(struct kept_address *a);
+/* False: not permitted (logged). */
+MUST_USE bool port_keeper_reserve(struct port_keeper *k);
 
 mono_ns port_keeper_now(void);
 /* A new plan and draw for all addresses, published, with all that follows. After port_keeper_kernel_look. */

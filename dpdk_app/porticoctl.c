@@ -4,9 +4,11 @@
 
 #include "config/suggest.h"
 #include "core/check.h"
+#include "dpdk_app/porticoctl_cache.h"
 #include "dpdk_app/porticoctl_capture.h"
 #include "dpdk_app/porticoctl_options.h"
 #include "dpdk_app/porticoctl_ports.h"
+#include "dpdk_app/porticoctl_reload.h"
 #include "dpdk_app/porticoctl_show.h"
 #include "dpdk_app/porticoctl_socket.h"
 #include "dpdk_app/version.h"
@@ -113,6 +115,13 @@ static const struct command {
 } commands[] = {
 	{{"status"}, "", "what runs, on what, since when", 0, JSON, NULL, show_status},
 	{{"stats"}, "", "every counter and gauge", 0, JSON, NULL, show_stats},
+	{{"reload"},
+	 "",
+	 "read the configuration again; what is wrong with it, or needs a restart, is told",
+	 0,
+	 0,
+	 NULL,
+	 porticoctl_reload},
 	{{"upstreams"}, "", "what is known of each server", 0, JSON, NULL, show_rows},
 	{{"inflight"}, "", "the resolutions under way", 0, JSON, NULL, show_rows},
 	{{"neighbours"},
@@ -161,7 +170,7 @@ static const struct command {
 	{{"ports", "set"},
 	 " KEY VALUE",
 	 "exclude or range (LIST, +LIST, -LIST), exclude_defaults, pool_size, rotate_s or respect_kernel, "
-	 "until the next start",
+	 "until the next start or reload",
 	 2,
 	 JSON,
 	 porticoctl_ports_check_set,
@@ -173,6 +182,49 @@ static const struct command {
 	 JSON | PORTICOCTL_BIT(PORTICOCTL_COUNT),
 	 porticoctl_ports_check_audit,
 	 porticoctl_ports_audit},
+	{{"cache"}, "", "the same as cache stats", 0, JSON, NULL, porticoctl_cache_stats},
+	{{"cache", "stats"},
+	 "",
+	 "how full, how old, how often it knew the answer",
+	 0,
+	 JSON,
+	 NULL,
+	 porticoctl_cache_stats},
+	{{"cache", "lookup"},
+	 " NAME TYPE",
+	 "what is kept of a question, and for how long yet",
+	 2,
+	 JSON,
+	 porticoctl_cache_check_lookup,
+	 porticoctl_cache_lookup},
+	{{"cache", "flush"},
+	 " NAME [TYPE]",
+	 "take out what is kept of a name",
+	 1,
+	 JSON,
+	 porticoctl_cache_check_flush,
+	 porticoctl_cache_flush},
+	{{"cache", "flush-zone"},
+	 " NAME",
+	 "take out a name and all below it",
+	 1,
+	 JSON,
+	 porticoctl_cache_check_flush,
+	 porticoctl_cache_flush_zone},
+	{{"cache", "flush-all"},
+	 "",
+	 "take out everything",
+	 0,
+	 JSON,
+	 NULL,
+	 porticoctl_cache_flush_all},
+	{{"cache", "save"},
+	 "",
+	 "write it to cache.file, as the end does",
+	 0,
+	 JSON,
+	 NULL,
+	 porticoctl_cache_save},
 	{{"capture"},
 	 " [--filter EXPR] [--count N] [--seconds S] [--snaplen N] [--force] FILE",
 	 "packets received and sent, as pcapng; FILE - is standard output",
@@ -187,6 +239,16 @@ static const struct command {
 static unsigned words_of(const struct command *c)
 {
 	return c->words[1] != NULL ? 2 : 1;
+}
+
+/* Arguments that may be left out stand in brackets, in capitals. */
+static unsigned optional_count(const struct command *c)
+{
+	unsigned count = 0;
+
+	for (const char *at = c->synopsis; (at = strchr(at, '[')) != NULL; at++)
+		count += at[1] >= 'A' && at[1] <= 'Z';
+	return count;
 }
 
 /* ---- usage ---- */
@@ -278,8 +340,8 @@ static bool check_args(const struct porticoctl_options *o, const struct command 
 {
 	unsigned given = o->word_count - words_of(c);
 
-	if (given > c->arg_count) {
-		say_what_is(o, words_of(c) + c->arg_count);
+	if (given > c->arg_count + optional_count(c)) {
+		say_what_is(o, words_of(c) + c->arg_count + optional_count(c));
 		return false;
 	}
 	if (given < c->arg_count) {

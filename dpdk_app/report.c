@@ -119,9 +119,11 @@ void report_upstreams(const struct report_sources *from, uint32_t cursor, struct
 		m = ask(from, w, MAILBOX_UPSTREAMS, cursor, data);
 		if (m == NULL)
 			return;
-		/* One table of servers for all: row i is the same server in each. */
-		for (unsigned i = 0; i < row_count && i < m->row_count; i++)
-			engine_upstream_row_add(&rows[i], &m->rows.upstreams[i]);
+		/* One table of servers for all: row i is the same server in each, unless a reload comes in between. */
+		for (unsigned i = 0; i < row_count && i < m->row_count; i++) {
+			if (endpoint_equal(&rows[i].endpoint, &m->rows.upstreams[i].endpoint))
+				engine_upstream_row_add(&rows[i], &m->rows.upstreams[i]);
+		}
 	}
 	telemetry_cursor_add(data, next);
 	for (unsigned i = 0; i < row_count; i++) {
@@ -220,9 +222,21 @@ static void add_half(struct rte_tel_data *data, const char *name,
 	rte_tel_data_add_dict_container(data, name, list, 0);
 }
 
-void report_ports_use(const struct report_sources *from, uint32_t outgoing_idx,
-		      struct rte_tel_data *data)
+/* Outgoing addresses are numbered without those that a reload has taken out. */
+static unsigned index_of(const struct config *c, unsigned number)
 {
+	unsigned idx = 0;
+
+	for (; idx < c->outgoing_count; idx++) {
+		if (!c->outgoing[idx].retired && number-- == 0)
+			break;
+	}
+	return idx;
+}
+
+void report_ports_use(const struct report_sources *from, uint32_t number, struct rte_tel_data *data)
+{
+	const unsigned outgoing_idx = index_of(from->config, number);
 	uint32_t counts[ENGINE_PORT_BLOCKS] = {0};
 
 	if (outgoing_idx >= from->config->outgoing_count) {

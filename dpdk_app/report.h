@@ -31,7 +31,7 @@ void report_inflight(const struct report_sources *from, uint32_t cursor, struct 
 void report_neighbours(const struct report_sources *from, uint32_t cursor,
 		       struct rte_tel_data *data);
 /* outgoing_idx: anything; of an address that is not there: "error". */
-void report_ports_use(const struct report_sources *from, uint32_t outgoing_idx,
+void report_ports_use(const struct report_sources *from, uint32_t number,
 		      struct rte_tel_data *data);
 
 #endif

@@ -13,8 +13,11 @@
 
 #include "dpdk_app/log.h"
 #include "dpdk_app/ports_audit.h"
+#include "dpdk_app/reload.h"
 #include "dpdk_app/report.h"
+#include "dpdk_app/stats.h"
 #include "dpdk_app/telemetry_ports.h"
+#include "dpdk_app/telemetry_rows.h"
 #include "dpdk_app/text.h"
 #include "dpdk_app/version.h"
 
@@ -23,6 +26,9 @@
 #define ZONE_CHARS 120
 #define ZONES_SHOWN_MAX 48
 #define KEY_BYTES 64
+/* A reply holds 16 KiB. */
+#define REPORT_PAGE 12
+#define REPORT_PART_CHARS 120
 /* Between two looks at what an audit has brought. */
 #define AUDIT_PAUSE_NS 5000000L
 
@@ -38,8 +44,8 @@ static struct {
 	bool open;
 	bool auditing; /* one is under way, perhaps without the lock */
 	struct telemetry_sources sources;
+	struct reload *reload;
 	_Atomic uint32_t phase; /* enum telemetry_phase; control: writes; telemetry: reads */
-	time_t started_s;
 } telemetry = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static time_t monotonic_s(void)
@@ -71,168 +77,121 @@ static bool page_admits(struct page *p)
 	return position >= p->start && position - p->start < STATS_PAGE;
 }
 
-static void put_number(struct page *p, const char *name, uint64_t value)
-{
-	if (page_admits(p))
-		rte_tel_data_add_dict_u64(p->data, name, value);
-}
-
-static uint64_t worker_counter(unsigned worker_idx, enum counter which)
-{
-	const struct counters *counters =
-		engine_counters(telemetry.sources.workers[worker_idx].engine);
-
-	return __atomic_load_n(&counters->value[which], __ATOMIC_RELAXED);
-}
-
-static void put_counters(struct page *p)
-{
-	for (unsigned c = 0; c < COUNTER_COUNT; c++) {
-		uint64_t sum = 0;
-
-		for (unsigned w = 0; w < telemetry.sources.worker_count; w++)
-			sum += worker_counter(w, (enum counter)c);
-		put_number(p, counter_rows[c].name, sum);
-	}
-}
-
-static void put_gauges(struct page *p)
-{
-	struct engine_gauges sum = {0};
-
-	for (unsigned w = 0; w < telemetry.sources.worker_count; w++) {
-		struct engine_gauges g;
-
-		engine_gauges(telemetry.sources.workers[w].engine, &g);
-		sum.resolutions_active += g.resolutions_active;
-		sum.waiters += g.waiters;
-		sum.tickets_out += g.tickets_out;
-		sum.probes_out += g.probes_out;
-		sum.tickets_late += g.tickets_late;
-		sum.answer_buffers_used += g.answer_buffers_used;
-	}
-	put_number(p, "resolutions_active", sum.resolutions_active);
-	put_number(p, "waiters", sum.waiters);
-	put_number(p, "tickets_out", sum.tickets_out);
-	put_number(p, "probes_out", sum.probes_out);
-	put_number(p, "tickets_late", sum.tickets_late);
-	put_number(p, "answer_buffers_used", sum.answer_buffers_used);
-}
-
 /* A number with decimals goes as a string: telemetry knows integers only, porticoctl takes the quotes off. */
-static void put_decimal(struct page *p, const char *name, double value)
+static void put_number(void *context, const struct stats_number *n)
 {
+	struct page *p = context;
+	char name[STATS_NAME_BYTES];
 	char text[32];
 
 	if (!page_admits(p))
 		return;
-	snprintf(text, sizeof(text), "%.2f", value);
+	stats_flat_name(n, name);
+	if (!n->has_decimals) {
+		rte_tel_data_add_dict_u64(p->data, name, n->value);
+		return;
+	}
+	snprintf(text, sizeof(text), "%.2f", n->decimal);
 	rte_tel_data_add_dict_string(p->data, name, text);
-}
-
-static void put_source_ports(struct page *p)
-{
-	struct port_keeper_stats stats;
-
-	port_keeper_stats(telemetry.sources.keeper, &stats);
-	put_decimal(p, "port_entropy_bits", stats.entropy_bits);
-	put_number(p, "eligible_ports", stats.eligible);
-	put_number(p, "ports_yielded", stats.yielded);
-	put_number(p, "ports_returned", stats.returned);
-	put_number(p, "ports_kept", stats.kept);
-	put_number(p, "port_rotations", stats.rotations);
-	put_number(p, "port_conflicts", stats.conflicts_now);
-	put_number(p, "entropy_alarms", stats.entropy_alarms);
-}
-
-/* Names of entries may only hold letters, digits, _ and /. */
-static void put_interface_number(struct page *p, const char *kind, const char *interface_name,
-				 const char *what, uint64_t value)
-{
-	char name[KEY_BYTES];
-
-	snprintf(name, sizeof(name), "%s_%.32s_%s", kind, interface_name, what);
-	for (char *c = name; *c != '\0'; c++) {
-		if (!isalnum((unsigned char)*c))
-			*c = '_';
-	}
-	put_number(p, name, value);
-}
-
-static void put_ports(struct page *p)
-{
-	uint64_t missed = 0, no_mbuf = 0;
-
-	for (unsigned i = 0; i < telemetry.sources.ports->port_count; i++) {
-		const char *name = telemetry.sources.config->interfaces[i].name;
-		struct rte_eth_stats stats = {0};
-
-		if (rte_eth_stats_get(telemetry.sources.ports->ports[i].port_id, &stats) != 0)
-			stats = (struct rte_eth_stats){0};
-		put_interface_number(p, "port", name, "rx_packets", stats.ipackets);
-		put_interface_number(p, "port", name, "tx_packets", stats.opackets);
-		put_interface_number(p, "port", name, "rx_missed", stats.imissed);
-		put_interface_number(p, "port", name, "rx_nombuf", stats.rx_nombuf);
-		put_interface_number(p, "port", name, "rx_errors", stats.ierrors);
-		put_interface_number(p, "port", name, "tx_errors", stats.oerrors);
-		missed += stats.imissed;
-		no_mbuf += stats.rx_nombuf;
-	}
-	put_number(p, "rx_missed", missed);
-	put_number(p, "rx_nombuf", no_mbuf);
-}
-
-/* Of interfaces that the kernel shares: what the XDP program, or the fallback's, has given to whom. */
-static void put_xdp(struct page *p)
-{
-	static const struct {
-		enum xdp_steer_counter counter;
-		const char *name;
-	} shown[] = {
-		{XDP_STEER_QUESTIONS, "questions"},
-		{XDP_STEER_REPLIES, "replies"},
-		{XDP_STEER_KERNEL, "kernel"},
-	};
-	const struct telemetry_sources *from = &telemetry.sources;
-
-	for (unsigned i = 0; i < from->config->interface_count; i++) {
-		for (size_t c = 0; xdp_is_shared(from->xdp, i) && c < ARRAY_COUNT(shown); c++)
-			put_interface_number(p, "xdp", from->config->interfaces[i].name,
-					     shown[c].name,
-					     xdp_counter(from->xdp, i, shown[c].counter));
-	}
-}
-
-/* What shows whether the load is spread evenly, and who hands over how much. */
-static void put_workers(struct page *p)
-{
-	static const enum counter shown[] = {
-		COUNTER_RX_PACKETS, COUNTER_TX_PACKETS,  COUNTER_QUERIES,
-		COUNTER_HANDOFFS,   COUNTER_BUSY_CYCLES, COUNTER_NAPS,
-	};
-	char name[KEY_BYTES];
-
-	for (unsigned w = 0; w < telemetry.sources.worker_count; w++) {
-		for (size_t i = 0; i < ARRAY_COUNT(shown); i++) {
-			snprintf(name, sizeof(name), "worker_%u_%s", w,
-				 counter_rows[shown[i]].name);
-			put_number(p, name, worker_counter(w, shown[i]));
-		}
-	}
 }
 
 static void reply_stats(const char *params, struct rte_tel_data *data)
 {
 	struct page p = {.data = data, .start = parse_start(params)};
 
-	put_counters(&p);
-	put_gauges(&p);
-	put_source_ports(&p);
-	put_number(&p, "workers", telemetry.sources.worker_count);
-	put_number(&p, "uptime_s", (uint64_t)(monotonic_s() - telemetry.started_s));
-	put_ports(&p);
-	put_xdp(&p);
-	put_workers(&p);
+	stats_visit(&telemetry.sources.stats, put_number, &p);
+}
+
+/* ---- reload ---- */
+
+/* "": never. */
+static void add_time(struct rte_tel_data *data, const char *name, int64_t wall_s)
+{
+	const time_t seconds = wall_s;
+	char text[32] = "";
+	struct tm utc;
+
+	if (wall_s != 0 && gmtime_r(&seconds, &utc) != NULL)
+		strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &utc);
+	rte_tel_data_add_dict_string(data, name, text);
+}
+
+static void add_reload_status(struct rte_tel_data *data)
+{
+	struct reload_status status = {0};
+	char why[RTE_TEL_MAX_STRING_LEN];
+
+	if (telemetry.reload != NULL)
+		reload_status(telemetry.reload, &status);
+	rte_tel_data_add_dict_u64(data, "reloads", status.done);
+	rte_tel_data_add_dict_u64(data, "reload_refusals", status.refused);
+	add_time(data, "reloaded", status.last_done_s);
+	add_time(data, "reload_refused", status.last_refused_s);
+	snprintf(why, sizeof(why), "%.*s", RTE_TEL_MAX_STRING_LEN - 1, status.why);
+	rte_tel_data_add_dict_string(data, "reload_error", why);
+}
+
+static void reply_reload(const char *params, struct rte_tel_data *data)
+{
+	struct reload *r = telemetry.reload;
+	enum reload_result result = RELOAD_ENDING;
+
+	(void)params;
+	/* Before it is ready systemd would be told so too early; when it stops there is nothing to reload for. */
+	if (r != NULL &&
+	    atomic_load_explicit(&telemetry.phase, memory_order_relaxed) == TELEMETRY_READY) {
+		/* It takes this lock itself. */
+		pthread_mutex_unlock(&telemetry.lock);
+		result = reload_run(r);
+		pthread_mutex_lock(&telemetry.lock);
+	}
+	switch (result) {
+	case RELOAD_DONE:
+		rte_tel_data_add_dict_string(data, "result", "ok");
+		break;
+	case RELOAD_REFUSED:
+		rte_tel_data_add_dict_string(data, "result", "refused");
+		break;
+	case RELOAD_ENDING:
+		rte_tel_data_add_dict_string(data, "error", "Portico starts or ends");
+		break;
+	}
+}
+
+/* A line in parts, as one string may not be longer. */
+static void add_line(struct rte_tel_data *row, const char *line)
+{
+	char part[REPORT_PART_CHARS + 1];
+	char key[KEY_BYTES] = "text";
+	size_t length = strlen(line);
+
+	for (size_t at = 0, i = 1; i == 1 || at < length; at += REPORT_PART_CHARS, i++) {
+		snprintf(part, sizeof(part), "%s", line + at);
+		rte_tel_data_add_dict_string(row, key, part);
+		snprintf(key, sizeof(key), "text_%zu", i);
+	}
+}
+
+static void reply_reload_report(const char *params, struct rte_tel_data *data)
+{
+	const uint32_t first = parse_start(params);
+	char line[RELOAD_LINE_BYTES];
+	unsigned count = 0;
+	bool more = telemetry.reload != NULL;
+
+	for (; more && count < REPORT_PAGE; count++) {
+		struct rte_tel_data *row;
+
+		more = reload_report_line(telemetry.reload, first + count, line);
+		if (!more)
+			break;
+		row = telemetry_row_start();
+		if (row == NULL)
+			break;
+		add_line(row, line);
+		telemetry_row_add(data, count, row);
+	}
+	telemetry_cursor_add(data, more ? first + count : TELEMETRY_CURSOR_END);
 }
 
 /* ---- status ---- */
@@ -307,7 +266,7 @@ static void reply_status(const char *params, struct rte_tel_data *data)
 		phase_text[atomic_load_explicit(&telemetry.phase, memory_order_relaxed)]);
 	rte_tel_data_add_dict_u64(data, "pid", (uint64_t)getpid());
 	rte_tel_data_add_dict_u64(data, "uptime_s",
-				  (uint64_t)(monotonic_s() - telemetry.started_s));
+				  (uint64_t)(monotonic_s() - telemetry.sources.stats.started_s));
 	rte_tel_data_add_dict_u64(data, "workers", telemetry.sources.worker_count);
 	rte_tel_data_add_dict_string(data, "mode", "forward");
 	rte_tel_data_add_dict_string(data, "poll",
@@ -317,6 +276,7 @@ static void reply_status(const char *params, struct rte_tel_data *data)
 				     telemetry.sources.eal->pages == EAL_PAGES_HUGE ? "yes" : "no");
 	rte_tel_data_add_dict_u64(data, "packet_buffers", telemetry.sources.ports->mbuf_count);
 	rte_tel_data_add_dict_u64(data, "zone_count", config->forward_count);
+	add_reload_status(data);
 	add_devices(data);
 	add_listen(data);
 	add_zones(data);
@@ -450,6 +410,9 @@ static const struct command {
 } commands[] = {
 	{"/portico/status", reply_status, "What runs, on what, since when."},
 	{"/portico/stats", reply_stats, "Every counter and gauge. Parameter: first entry."},
+	{"/portico/reload", reply_reload, "Reads the configuration again."},
+	{"/portico/reload_report", reply_reload_report,
+	 "What the last reload had to say. Parameter: cursor."},
 	{"/portico/upstreams", reply_upstreams, "What is known of each server. Parameter: cursor."},
 	{"/portico/inflight", reply_inflight, "Resolutions under way. Parameter: cursor."},
 	{"/portico/neighbours", reply_neighbours,
@@ -489,7 +452,6 @@ bool telemetry_open(const struct telemetry_sources *sources)
 {
 	pthread_mutex_lock(&telemetry.lock);
 	telemetry.sources = *sources;
-	telemetry.started_s = monotonic_s();
 	telemetry.open = true;
 	pthread_mutex_unlock(&telemetry.lock);
 	for (size_t i = 0; i < ARRAY_COUNT(commands); i++) {
@@ -510,6 +472,20 @@ void telemetry_set_phase(enum telemetry_phase phase)
 {
 	/* Not under the lock: a request that waits for a worker holds it, and control must not wait. */
 	atomic_store_explicit(&telemetry.phase, phase, memory_order_relaxed);
+}
+
+void telemetry_follow(const struct config *config)
+{
+	pthread_mutex_lock(&telemetry.lock);
+	telemetry.sources.config = config;
+	pthread_mutex_unlock(&telemetry.lock);
+}
+
+void telemetry_set_reload(struct reload *reload)
+{
+	pthread_mutex_lock(&telemetry.lock);
+	telemetry.reload = reload;
+	pthread_mutex_unlock(&telemetry.lock);
 }
 
 void telemetry_close(void)

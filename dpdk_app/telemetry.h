@@ -18,8 +18,11 @@
 #include "dpdk_app/eal.h"
 #include "dpdk_app/port.h"
 #include "dpdk_app/port_keeper.h"
+#include "dpdk_app/stats.h"
 #include "dpdk_app/worker.h"
 #include "dpdk_app/xdp.h"
+
+struct reload;
 
 enum telemetry_phase { TELEMETRY_STARTING, TELEMETRY_READY, TELEMETRY_DRAINING };
 
@@ -32,10 +35,15 @@ struct telemetry_sources {
 	struct port_keeper *keeper;
 	struct worker *workers;
 	unsigned worker_count;
+	struct stats_sources stats; /* made of the same */
 };
 
 MUST_USE bool telemetry_open(const struct telemetry_sources *sources);
 void telemetry_set_phase(enum telemetry_phase phase);
+/* A reload: from here on nobody looks at the last configuration. */
+void telemetry_follow(const struct config *config);
+/* Once it can be had; before, and with NULL, `reload` is refused. */
+void telemetry_set_reload(struct reload *reload);
 /* From here on every command is answered with an error; waits for one that is being answered, but for an audit:
  * that touches nothing of ours from here on. */
 void telemetry_close(void);

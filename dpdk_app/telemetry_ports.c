@@ -74,15 +74,17 @@ static void add_figures(struct rte_tel_data *row, const struct port_keeper_row *
 	rte_tel_data_add_dict_u64(row, "alarms", r->alarms);
 }
 
-static void add_address(const struct config *config, struct rte_tel_data *row, unsigned idx,
+static void add_address(const struct config *config, struct rte_tel_data *row,
 			const struct port_keeper_row *r)
 {
+	const struct config_outgoing outgoing = {.address = r->address,
+						 .prefix_bits = r->prefix_bits};
 	char text[TEXT_ADDRESS_BYTES];
 	char number[8] = "random";
 
 	if (r->send_port != 0)
 		snprintf(number, sizeof(number), "%u", r->send_port);
-	rte_tel_data_add_dict_string(row, "address", outgoing_text(&config->outgoing[idx], text));
+	rte_tel_data_add_dict_string(row, "address", outgoing_text(&outgoing, text));
 	rte_tel_data_add_dict_string(row, "interface", config->interfaces[r->interface_idx].name);
 	rte_tel_data_add_dict_string(row, "shared", r->shared ? "yes" : "no");
 	rte_tel_data_add_dict_string(row, "send_port", number);
@@ -108,9 +110,21 @@ void telemetry_ports_rows(const struct telemetry_ports_sources *from, uint32_t c
 
 		if (row == NULL)
 			return;
-		add_address(from->config, row, i, &rows[i]);
+		add_address(from->config, row, &rows[i]);
 		telemetry_row_add(data, i - cursor, row);
 	}
+}
+
+/* Outgoing addresses are numbered without those that a reload has taken out. outgoing_count: there is no such. */
+static unsigned index_of(const struct config *c, unsigned number)
+{
+	unsigned idx = 0;
+
+	for (; idx < c->outgoing_count; idx++) {
+		if (!c->outgoing[idx].retired && number-- == 0)
+			break;
+	}
+	return idx;
 }
 
 /* ---- runs of ports ---- */
@@ -159,7 +173,8 @@ void telemetry_ports_ranges(const struct telemetry_ports_sources *from, uint32_t
 			    struct rte_tel_data *data)
 {
 	struct space *s = malloc(sizeof(*s));
-	unsigned outgoing_idx = cursor >> CURSOR_PORT_BITS;
+	unsigned number = cursor >> CURSOR_PORT_BITS;
+	unsigned outgoing_idx = index_of(from->config, number);
 	uint32_t first = cursor & PORT_LAST;
 	unsigned count = 0;
 
@@ -171,15 +186,17 @@ void telemetry_ports_ranges(const struct telemetry_ports_sources *from, uint32_t
 		while (count < RANGES_PAGE && first < PORT_COUNT) {
 			uint16_t last = last_alike(s, (uint16_t)first);
 
-			if (!add_run(data, count, outgoing_idx, s, (uint16_t)first, last))
+			if (!add_run(data, count, number, s, (uint16_t)first, last))
 				break;
 			first = last + 1u;
 			count++;
 		}
-		cursor = outgoing_idx << CURSOR_PORT_BITS | first;
+		cursor = number << CURSOR_PORT_BITS | first;
 		if (first == PORT_COUNT)
-			cursor = (outgoing_idx + 1) << CURSOR_PORT_BITS;
-		if (cursor >> CURSOR_PORT_BITS >= from->config->outgoing_count || count == 0)
+			cursor = (number + 1) << CURSOR_PORT_BITS;
+		if (index_of(from->config, cursor >> CURSOR_PORT_BITS) ==
+			    from->config->outgoing_count ||
+		    count == 0)
 			cursor = TELEMETRY_CURSOR_END;
 	} else {
 		cursor = TELEMETRY_CURSOR_END;
@@ -202,7 +219,8 @@ void telemetry_ports_why(const struct telemetry_ports_sources *from, const char 
 		free(s);
 		return;
 	}
-	for (unsigned i = 0; i < from->config->outgoing_count; i++) {
+	for (unsigned n = 0; index_of(from->config, n) < from->config->outgoing_count; n++) {
+		const unsigned i = index_of(from->config, n);
 		struct rte_tel_data *row = telemetry_row_start();
 		char text[TEXT_ADDRESS_BYTES], why[PORT_KEEPER_WHY_BYTES];
 
@@ -215,7 +233,7 @@ void telemetry_ports_why(const struct telemetry_ports_sources *from, const char 
 		rte_tel_data_add_dict_string(row, "verdict",
 					     port_verdict_text[s->plan.verdict[number]]);
 		rte_tel_data_add_dict_string(row, "why", why);
-		telemetry_row_add(data, i, row);
+		telemetry_row_add(data, n, row);
 	}
 	telemetry_cursor_add(data, TELEMETRY_CURSOR_END);
 	free(s);

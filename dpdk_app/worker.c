@@ -5,6 +5,7 @@
 #include <rte_pause.h>
 #include <rte_prefetch.h>
 #include <sys/prctl.h>
+#include <time.h>
 
 #include "dpdk_app/mbuf_span.h"
 
@@ -19,6 +20,8 @@
 #define NAP_OVERSHOOT_NS (60 * NS_PER_US)
 /* A worker that receives from no device is woken whenever it gets something. */
 #define NAP_MAX_NO_DEVICE_NS (10 * NS_PER_MS)
+/* Between two looks at whether a turn has begun. */
+#define TURN_POLL_NS (100 * NS_PER_US)
 
 static_assert(PORT_BURST <= BURST_SLOTS_MAX, "an engine takes a burst at once");
 
@@ -37,6 +40,8 @@ struct loop {
 	unsigned worker_idx;
 	unsigned worker_count;
 	bool receives; /* from any device */
+	bool lane_known;
+	struct cache_lane *lane; /* NULL: nothing to restore */
 	mono_ns now;
 	mono_ns last_packet_at;
 	uint64_t idle_spell_ns;
@@ -61,6 +66,28 @@ uint32_t worker_orders(const struct worker *w)
 uint32_t worker_state(const struct worker *w)
 {
 	return atomic_load_explicit(&w->state, memory_order_acquire);
+}
+
+bool worker_wait_turn(struct worker workers[], unsigned worker_count)
+{
+	const struct timespec pause = {.tv_nsec = (long)TURN_POLL_NS};
+	unsigned polls_left = WORKER_TURN_WAIT_MS * (unsigned)(NS_PER_MS / TURN_POLL_NS);
+
+	for (unsigned i = 0; i < worker_count; i++)
+		worker_order(&workers[i], WORKER_ORDER_TURN);
+	for (unsigned i = 0; i < worker_count; i++) {
+		for (; (worker_orders(&workers[i]) & WORKER_ORDER_TURN) != 0; polls_left--) {
+			if (polls_left == 0)
+				return false;
+			clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
+		}
+	}
+	return true;
+}
+
+void worker_set_poll(struct worker *w, enum config_poll poll)
+{
+	atomic_store_explicit(&w->poll, (uint8_t)poll, memory_order_relaxed);
 }
 
 static void set_state(struct worker *w, uint32_t bit, bool on)
@@ -221,6 +248,7 @@ static void process(struct loop *l, struct rte_mbuf *mbufs[], unsigned count, en
 	engine_rx(l->engine, slots, count, l->now);
 	obey_verdicts(l, mbufs, slots, count);
 	flush_all(l);
+	engine_burst_sent(l->engine, tsc_clock_ns(&l->worker->clock, rte_rdtsc()));
 }
 
 /* Some drivers leave port as it is; and what is not ours alone to write to cannot become a question for another worker: it is
@@ -319,6 +347,39 @@ static unsigned transmit(struct loop *l)
 
 /* ---- control ---- */
 
+static void leave_lane(struct loop *l)
+{
+	if (l->lane != NULL)
+		cache_lane_leave(l->lane);
+	l->lane = NULL;
+}
+
+/* Once: a later order only calls us, and the lane may be gone by then. */
+static void find_lane(struct loop *l)
+{
+	if (l->lane_known)
+		return;
+	l->lane_known = true;
+	l->lane = l->worker->lane;
+	if (l->stopping)
+		leave_lane(l);
+}
+
+/* Returns whether something was restored. */
+static unsigned restore(struct loop *l)
+{
+	switch (cache_lane_take(l->lane, l->engine, l->now)) {
+	case CACHE_LANE_WAITS:
+		return 0;
+	case CACHE_LANE_ENDED:
+		l->lane = NULL;
+		break;
+	case CACHE_LANE_MOVES:
+		break;
+	}
+	return 1;
+}
+
 static void obey_orders(struct loop *l, uint32_t orders)
 {
 	/* Cleared before it is obeyed: an order that comes meanwhile is seen in the next turn. Release: who sees
@@ -329,7 +390,10 @@ static void obey_orders(struct loop *l, uint32_t orders)
 	if ((orders & WORKER_ORDER_STOP_TAKING) != 0) {
 		engine_stop_taking(l->engine);
 		l->stopping = true;
+		leave_lane(l);
 	}
+	if ((orders & WORKER_ORDER_RESTORE) != 0)
+		find_lane(l);
 	if ((orders & WORKER_ORDER_QUIT) != 0)
 		l->quit = true;
 }
@@ -350,7 +414,8 @@ static void tell_state(struct loop *l, unsigned packets)
 
 /* ---- naps ---- */
 
-static void nap(struct loop *l)
+/* False: did not sleep. */
+static bool nap(struct loop *l)
 {
 	uint64_t longest_ns = NAP_MAX_NS;
 	mono_ns deadline = engine_next_deadline(l->engine);
@@ -363,23 +428,30 @@ static void nap(struct loop *l)
 	nap_ns = l->nap_ns < longest_ns ? l->nap_ns : longest_ns;
 	if (deadline < l->now + NAP_MIN_NS + NAP_OVERSHOOT_NS) {
 		rte_pause();
-		return;
+		return false;
 	}
 	if (deadline - l->now - NAP_OVERSHOOT_NS < nap_ns)
 		nap_ns = deadline - l->now - NAP_OVERSHOOT_NS;
 	if (!handoff_nap(l->handoff, nap_ns))
-		return;
+		return false;
 	counter_add(l->counters, COUNTER_NAPS, 1);
 	l->nap_ns = l->nap_ns * 2 < longest_ns ? l->nap_ns * 2 : longest_ns;
+	return true;
 }
 
-static void rest(struct loop *l)
+/* After a turn in which nothing moved. */
+static void rest(struct loop *l, uint64_t tsc_start)
 {
-	if (l->worker->poll == CONFIG_POLL_ADAPTIVE &&
-	    l->now - l->last_packet_at >= l->idle_spell_ns)
-		nap(l);
-	else
+	uint64_t tsc_end = rte_rdtsc();
+
+	if (atomic_load_explicit(&l->worker->poll, memory_order_relaxed) != CONFIG_POLL_ADAPTIVE ||
+	    l->now - l->last_packet_at < l->idle_spell_ns) {
 		rte_pause();
+		tsc_end = rte_rdtsc();
+	} else if (!nap(l)) {
+		tsc_end = rte_rdtsc();
+	}
+	counter_add(l->counters, COUNTER_IDLE_CYCLES, tsc_end - tsc_start);
 }
 
 static void turn(struct loop *l)
@@ -411,9 +483,11 @@ static void turn(struct loop *l)
 			break;
 	}
 	flush_passed(l);
+	if (UNLIKELY(l->lane != NULL))
+		packets += restore(l);
 	tell_state(l, packets);
 	if (packets == 0) {
-		rest(l);
+		rest(l, tsc_start);
 		return;
 	}
 	l->last_packet_at = l->now;

@@ -4,8 +4,12 @@
  * A turn: answer what control wants (one load if nothing); what other workers have passed, then a receive burst
  * from every queue of ours, through engine_rx; what engine_tx has to send; flush what goes to other workers. With
  * `poll: adaptive`, after IDLE_SPELL without a packet the worker naps: NAP_MIN first, doubling to a bound, never past
- * the engine's next deadline, ended when something is passed to it. A nap is thus never longer than the pause
+ * the engine's next deadline, ended when something is passed to it. While a cache file is read back, some of its entries are
+ * inserted each turn (cache_lane.h). A nap is thus never longer than the pause
  * before it, and under load there is none; but for workers that share a CPU, who nap as soon as there is nothing.
+ *
+ * Cycles: a turn in which something moved counts as busy, any other as idle, a nap as neither: those cycles are not
+ * ours.
  *
  * Queue q of a port is worker q % worker_count's to receive; worker w sends on queue w, or, where a device has
  * too few, through the worker that holds queue w % tx_queue_count.
@@ -24,6 +28,7 @@
 
 #include "config/config.h"
 #include "core/engine.h"
+#include "dpdk_app/cache_lane.h"
 #include "dpdk_app/handoff.h"
 #include "dpdk_app/mailbox.h"
 #include "dpdk_app/port.h"
@@ -36,6 +41,7 @@
 #define WORKER_ORDER_STOP_TAKING 2u /* engine_stop_taking */
 #define WORKER_ORDER_QUIT 4u        /* leave the loop */
 #define WORKER_ORDER_TURN 8u        /* nothing: that it is cleared says that a new turn has begun */
+#define WORKER_ORDER_RESTORE 16u    /* take entries from the lane, until it ends */
 
 /* What the worker says of itself. */
 #define WORKER_STATE_READY 1u /* engine_ready() has said yes */
@@ -47,10 +53,13 @@ struct worker {
 	const struct port_table *ports;
 	struct handoff *handoff;
 	struct tsc_clock clock; /* the same in all: times go from worker to worker */
-	enum config_poll poll;
+	_Atomic uint8_t poll;   /* enum config_poll. control: writes; worker: reads, relaxed */
 	unsigned lcore_id;
 	unsigned cpu;
 	bool shares_cpu; /* with another worker */
+
+	/* Set before the first WORKER_ORDER_RESTORE; there is one in a process's life. */
+	struct cache_lane *lane;
 
 	alignas(WORKER_CACHE_LINE_BYTES) _Atomic uint32_t
 		orders; /* control: sets; worker: clears */
@@ -64,8 +73,15 @@ void worker_order(struct worker *w, uint32_t order);
 /* Which of them the worker has not taken yet. After one is gone, all that the worker did before it took it is seen
  * (acquire). */
 uint32_t worker_orders(const struct worker *w);
+/* Control: every worker begins another turn; what they did before is seen (acquire), and what was written before is seen by them.
+ * False: one of them did not within WORKER_TURN_WAIT_MS. */
+#define WORKER_TURN_WAIT_MS 1000
+MUST_USE bool worker_wait_turn(struct worker workers[], unsigned worker_count);
 /* Control: what the worker said last. */
 uint32_t worker_state(const struct worker *w);
+
+/* Control: sleep in naps when idle, or never; from the next pause on. */
+void worker_set_poll(struct worker *w, enum config_poll poll);
 
 /* The loop, for rte_eal_remote_launch; argument is a struct worker. Returns 0 on QUIT. */
 int worker_main(void *argument);

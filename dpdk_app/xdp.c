@@ -25,11 +25,7 @@
 
 #define WHY_BYTES 256
 
-static_assert(XDP_STEER_LISTEN_MAX >= LISTEN_MAX, "every endpoint has a place");
-static_assert(XDP_STEER_OUTGOING_MAX >= OUTGOING_MAX, "and every address");
-static_assert(XDP_STEER_PEERS_MAX >= SERVERS_MAX, "and every server");
 static_assert(XDP_STEER_NO_VLAN == FRAME_VLAN_NONE, "no tag is the same to both");
-static_assert(sizeof(struct xdp_steer_address) == sizeof(struct address), "16 bytes each");
 static_assert(sizeof(struct port_map) == XDP_STEER_PORT_BYTES, "a bit a port in both");
 
 /* One interface while it is decided what becomes of it. */
@@ -448,6 +444,31 @@ static bool choose(struct choice *c)
 	return true;
 }
 
+bool xdp_check(const struct xdp_table *table, const struct config *next)
+{
+	for (unsigned i = 0; i < table->interface_count; i++) {
+		const struct config_interface *interface = &next->interfaces[i];
+		struct xdp_interface x = table->interfaces[i];
+		struct choice c = {
+			.config = next,
+			.interface = interface,
+			.idx = i,
+			.place = {next->file, interface->line, interface->column},
+			.x = &x,
+		};
+		const struct prefix *missing;
+
+		if (!xdp_is_shared(table, i))
+			continue;
+		if (!device_kernel_interface(interface->device, c.kernel_name))
+			c.kernel_name[0] = '\0';
+		(void)count_held(&c, &missing);
+		if (missing != NULL)
+			return refuse_missing(&c, missing);
+	}
+	return true;
+}
+
 bool xdp_prepare(const struct config *config, struct xdp_table *table)
 {
 	bool shared[INTERFACES_MAX] = {false};
@@ -490,86 +511,6 @@ static size_t steer_bytes(void)
 	size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
 
 	return (sizeof(struct xdp_steer) + page_bytes - 1) / page_bytes * page_bytes;
-}
-
-static struct xdp_steer_address steer_address(const struct address *address)
-{
-	struct xdp_steer_address out;
-
-	memcpy(&out, address->bytes, sizeof(out));
-	return out;
-}
-
-static struct xdp_steer_address steer_mask(unsigned bits)
-{
-	struct address mask;
-
-	for (unsigned i = 0; i < ADDRESS_BYTES; i++) {
-		unsigned rest = bits > 8 * i ? bits - 8 * i : 0;
-
-		mask.bytes[i] = (uint8_t)(rest >= 8 ? 0xff : 0xff00u >> rest);
-	}
-	return steer_address(&mask);
-}
-
-static void add_port(uint8_t ports[XDP_STEER_PORT_BYTES], uint16_t port)
-{
-	ports[port / 8] = (uint8_t)(ports[port / 8] | 1u << port % 8);
-}
-
-/* Whom we ask, all of whom are known beforehand (`mode: forward`). False: errno. */
-static bool write_peers(const struct config *config, int peers_fd)
-{
-	static const uint32_t value = 1;
-
-	for (unsigned i = 0; i < config->forward_count; i++) {
-		for (unsigned j = 0; j < config->forwards[i].server_count; j++) {
-			const struct endpoint *server = &config->forwards[i].servers[j];
-			const struct xdp_steer_peer peer = {
-				.address = steer_address(&server->address),
-				.port = server->port,
-			};
-
-			if (bpf_map_update_elem(peers_fd, &peer, &value, BPF_ANY) != 0)
-				return false;
-		}
-	}
-	return true;
-}
-
-/* What does not change while Portico runs. The counts are last: what they cover is complete by then. */
-static void write_steer(const struct config *config, unsigned interface_idx, struct xdp_steer *s)
-{
-	unsigned listen_count = 0, outgoing_count = 0;
-
-	s->vlan = config->interfaces[interface_idx].vlan;
-	s->only_peers = 1;
-	for (unsigned i = 0; i < config->forward_count; i++) {
-		for (unsigned j = 0; j < config->forwards[i].server_count; j++)
-			add_port(s->asked_ports, config->forwards[i].servers[j].port);
-	}
-	for (unsigned i = 0; i < config->outgoing_count; i++) {
-		const struct config_outgoing *outgoing = &config->outgoing[i];
-		struct xdp_steer_outgoing *row = &s->outgoing[outgoing_count];
-
-		if (outgoing->interface_idx != interface_idx)
-			continue;
-		row->address = steer_address(&outgoing->address);
-		row->mask = steer_mask(outgoing->prefix_bits);
-		outgoing_count++;
-	}
-	for (unsigned i = 0; i < config->listen_count; i++) {
-		const struct config_listen *listen = &config->listen[i];
-		struct xdp_steer_listen *row = &s->listen[listen_count];
-
-		if (listen->interface_idx != interface_idx)
-			continue;
-		row->address = steer_address(&listen->endpoint.address);
-		row->port = listen->endpoint.port;
-		listen_count++;
-	}
-	__atomic_store_n(&s->outgoing_count, outgoing_count, __ATOMIC_RELEASE);
-	__atomic_store_n(&s->listen_count, listen_count, __ATOMIC_RELEASE);
 }
 
 /* The maps of the program, open in this process. */
@@ -639,7 +580,7 @@ bool xdp_attach(const struct config *config, struct xdp_table *table)
 
 		if (x->mode == XDP_MODE_NONE)
 			continue;
-		if (!(af_xdp ? attach_xdp(x) : attach_tc(x)) || !write_peers(config, x->peers_fd)) {
+		if (!(af_xdp ? attach_xdp(x) : attach_tc(x))) {
 			log_refusal(
 				(struct log_place){config->file, interface->line,
 						   interface->column},
@@ -649,9 +590,10 @@ bool xdp_attach(const struct config *config, struct xdp_table *table)
 			return false;
 		}
 		close_fd(&x->file_fd);
-		write_steer(config, i, x->steer);
+		x->steer->vlan = interface->vlan;
+		x->steer->only_peers = 1;
 	}
-	return true;
+	return xdp_widen_first(table, config);
 }
 
 /* The last first: the filter that came with the qdisc is the first of a NIC. */
@@ -675,26 +617,6 @@ void xdp_detach(struct xdp_table *table)
 }
 
 /* ---- while it runs ---- */
-
-void xdp_set_ports(struct xdp_table *table, const struct config *config, unsigned outgoing_idx,
-		   const struct port_map *ports)
-{
-	unsigned interface_idx = config->outgoing[outgoing_idx].interface_idx;
-	struct xdp_steer *steer = table->interfaces[interface_idx].steer;
-	unsigned row = 0;
-
-	if (steer == NULL)
-		return;
-	for (unsigned i = 0; i < outgoing_idx; i++)
-		row += config->outgoing[i].interface_idx == interface_idx;
-	for (unsigned i = 0; i < XDP_STEER_PORT_BYTES; i++) {
-		uint8_t wanted = (uint8_t)(ports->bits[i / 8] >> (8 * (i % 8)));
-
-		/* The program's CPUs have these lines in their caches. */
-		if (__atomic_load_n(&steer->outgoing[row].ports[i], __ATOMIC_RELAXED) != wanted)
-			__atomic_store_n(&steer->outgoing[row].ports[i], wanted, __ATOMIC_RELAXED);
-	}
-}
 
 void xdp_tell_alive(struct xdp_table *table)
 {

@@ -14,8 +14,8 @@
  * driver's loading of the program and our link nothing holds it: the next start knows it by its name, for which the kernel
  * wants CAP_SYS_ADMIN as well; without, it falls back and says what to do.
  *
- * Memory: one table; mapped maps. Threads: main prepares, attaches, detaches and tells that we live; the port keeper writes the maps;
- * telemetry reads counters. Tests: tests/smoke/shared_nic*_test.sh, xdp_steer_test.sh.
+ * Memory: one table; mapped maps. Threads: main prepares, attaches, detaches and tells that we live; the port keeper writes the
+ * ports, who reloads the rest of the maps; telemetry reads counters. Tests: tests/smoke/shared_nic*_test.sh, xdp_steer_test.sh.
  */
 #ifndef PORTICO_XDP_H
 #define PORTICO_XDP_H
@@ -75,10 +75,24 @@ static inline bool xdp_is_shared(const struct xdp_table *table, unsigned interfa
 	return table->interfaces[interface_idx].mode != XDP_MODE_NONE;
 }
 
-/* Keeper: these ports of this outgoing address (index in the configuration) are ours from now on, all others the
- * kernel's. */
-void xdp_set_ports(struct xdp_table *table, const struct config *config, unsigned outgoing_idx,
+/* Keeper: these ports of this outgoing address (index in the configuration), which is on this interface, are ours from now on,
+ * all others the kernel's. */
+void xdp_set_ports(struct xdp_table *table, unsigned outgoing_idx, unsigned interface_idx,
 		   const struct port_map *ports);
+
+/* ---- reload: one thread at a time ---- */
+
+/* May interfaces that the kernel shares have these addresses? False: the kernel does not have one (logged). */
+MUST_USE bool xdp_check(const struct xdp_table *table, const struct config *next);
+/* Before workers know the next configuration: what it adds is ours, too, what it takes out still is. peers: all whose replies
+ * may be awaited, by either; others are none any more. False: the kernel does not take them (logged); what was ours still is. */
+MUST_USE bool xdp_widen(const struct xdp_table *table, const struct config *next,
+			const struct endpoint peers[], unsigned peer_count);
+/* The first configuration, at xdp_attach. */
+MUST_USE bool xdp_widen_first(const struct xdp_table *table, const struct config *config);
+/* When they all do: what it has taken out is the kernel's. */
+void xdp_narrow(const struct xdp_table *table, const struct config *next);
+
 /* Control: still alive; a few times a second at least. */
 void xdp_tell_alive(struct xdp_table *table);
 /* Sums over CPUs; 0 where there is no program. */

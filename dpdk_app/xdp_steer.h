@@ -10,18 +10,20 @@
  * All else is the kernel's, untouched: replies to programs here that choose their own source ports too, and to flows that
  * this host masquerades, unless they ask the same servers from one of our ports.
  *
- * Threads: Portico writes bits with plain byte stores, one thread at a time (the keeper's lock), its control thread
- * alive_ns; the program may see them a moment later.
+ * Threads: Portico writes bits with plain byte stores, one thread at a time (the keeper's lock), who reloads the lists, its
+ * control thread alive_ns; the program may see them a moment later. Rows of the lists have gaps: what nobody has is all
+ * zeroes, with a mask of ones, and no packet is like that.
  */
 #ifndef PORTICO_XDP_STEER_H
 #define PORTICO_XDP_STEER_H
 
 #include <linux/types.h>
 
-#define XDP_STEER_LISTEN_MAX 64   /* LISTEN_MAX */
-#define XDP_STEER_OUTGOING_MAX 16 /* OUTGOING_MAX */
+#define XDP_STEER_LISTEN_MAX                                                                       \
+	128 /* LISTEN_MAX, twice: while a reload lasts, those before and after */
+#define XDP_STEER_OUTGOING_MAX 32 /* OUTGOING_SLOTS_MAX */
 #define XDP_STEER_PORT_BYTES 8192 /* a bit a port: byte port / 8, bit port % 8 */
-#define XDP_STEER_PEERS_MAX 1024  /* SERVERS_MAX */
+#define XDP_STEER_PEERS_MAX 2048  /* SERVER_SLOTS_MAX */
 #define XDP_STEER_QUEUES_MAX 1024 /* of a NIC: indices of its sockets' map */
 #define XDP_STEER_NO_VLAN 0xffff
 /* The fallback on af_packet drops the kernel's copies of our packets only while Portico lives: so long after its last

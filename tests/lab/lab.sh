@@ -167,6 +167,8 @@ lab_start() {
 	dut) namespace=$LAB_DUT ;;
 	*) lab_die "no namespace '$where'" ;;
 	esac
+	# Emptied here: a line of the one before must not be taken for one of this.
+	: >"$LAB_DIR/$name.log"
 	# `ip netns exec` becomes the command: its pid is the command's.
 	ip netns exec "$namespace" "$@" </dev/null >"$LAB_DIR/$name.log" 2>&1 &
 	LAB_PID=$!

@@ -10,6 +10,7 @@ lab_up
 lab_nsd nsd --zones ". perf.test" 198.18.0.20 2001:2:0:1::20 || exit 1
 lab_config "$LAB_DIR/portico.yaml" <<-CONF
 	mode: forward
+	cache: {size_mb: 0}
 	forward:
 	  - {zone: ".", to: [198.18.0.20, "2001:2:0:1::20"], policy: round_robin}
 CONF
@@ -53,7 +54,8 @@ cat >"$LAB_DIR/killed.sh" <<CONF
 . "$LAB_HERE/lab.sh"
 lab_up killed
 lab_config "\$LAB_DIR/portico.yaml" <<<'forward: [{zone: ".", to: [198.18.0.20]}]
-mode: forward'
+mode: forward
+cache: {size_mb: 0}'
 lab_portico "\$LAB_DIR/portico.yaml" || exit 1
 echo "up \$PORTICO_PID \$LAB_DUT"
 while :; do

@@ -25,6 +25,7 @@ lab_wait_for 10 "$LAB_PID" "$LAB_DIR/echo.log" '^echo_server: ready' || exit 1
 lab_upstream other 198.18.0.21 || exit 1
 lab_config "$LAB_DIR/portico.yaml" <<-CONF
 	mode: forward
+	cache: {size_mb: 0}
 	forward:
 	  - {zone: echo.test, to: [$ECHO]}
 	  - {zone: four.echo.test, to: [198.18.0.20]}

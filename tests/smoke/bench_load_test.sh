@@ -1,7 +1,7 @@
 #!/bin/bash
 # The load generator of bench/load against Portico, over memif: no kernel interface, no NIC, no huge pages. It gets its
-# 20,000 answers, all right; Portico answers behind servers that lie about IDs or say nothing; and an answer that is wrong
-# is noticed, so that "0 wrong" means something.
+# 20,000 answers, all right; Portico answers behind servers that lie about IDs or say nothing; and an answer that is wrong in
+# its address, rcode or TTL is noticed, so that "0 wrong" means something.
 . "$(dirname "$0")/../lab/lab.sh"
 LOAD=${LOAD:-$LAB_ROOT/build/bench/load}
 
@@ -86,10 +86,18 @@ expect_equal "sent, lost, wrong, not NOERROR" "2000 0 0 0" \
 	"$(figures sent lost wrong) $(($(figure answered) - $(figure noerror)))"
 expect_between "it was asked" 1 99999 "$(figure upstream_server_1)"
 
-load --outstanding=64 --count=2000 --check-every=1 --corrupt=100
+load --outstanding=64 --count=2000 --check-every=1 --mutate=address,100
 expect_equal "one record in 100 is wrong: exit status" 1 $load_status
-expect_between "records that were" 20 25 "$(figure upstream_corrupt)"
-expect_equal "each of them is noticed" "$(figure upstream_corrupt)" "$(figure wrong)"
+expect_between "records that were" 20 25 "$(figure upstream_mutated)"
+expect_equal "each of them is noticed" "$(figure upstream_mutated)" "$(figure wrong_record)"
+
+# A set that is asked for in order, then by Zipf's law, beside names never asked before.
+load --outstanding=64 --count=20000 --zipf=2000,0.95 --warm --hit-ratio=80 --nxdomain=10 --cdf="$LAB_DIR/load.csv"
+expect_equal "80 % of questions for a warm set: exit status, sent, lost, wrong" "0 20000 0 0" "$load_status $(figures sent lost wrong)"
+expect_between "so many of them for the set" 15500 16500 "$(figure sent_set)"
+expect_equal "both kinds are answered" 20000 $(($(figure answered_set) + $(figure answered_new)))
+expect_equal "the classes of the latency file" "new set" "$(cut -d, -f1 "$LAB_DIR/load.csv" | grep -v class | sort -u | paste -s -d ' ')"
+expect_match "it ends with all of them" '^new,[0-9.]+,1\.000000000$' "$(tail -n 1 "$LAB_DIR/load.csv")"
 
 load --mode=sideways
 expect_equal "bad usage: exit status" 2 $load_status
@@ -103,3 +111,47 @@ load --outstanding=64 --count=2000 --check-every=1
 expect_equal "and answers: exit status, sent, lost, wrong" "0 2000 0 0" "$load_status $(figures sent lost wrong)"
 expect "SIGTERM: exit status 0" lab_stop_portico
 expect "no socket is left" test ! -e "$socket"
+
+# Without Portico between them, the generator's own servers play the cache: what they say must be judged right or wrong,
+# as it is. All by the quick check that every answer gets (--check-every=1000000000), and all again by the full one.
+direct_socket=$LAB_DIR/direct.sock
+
+# direct SERVER-ARGUMENTS CLIENT-ARGUMENTS: sets load_status and the figures.
+direct() {
+	local server_pid
+	timeout 60 "$LOAD" --vdev="net_memif0,role=server,id=0,socket=$direct_socket,socket-abstract=no" --mode=server --seconds=50 \
+		--servers=198.18.0.53,2001:2:0:1::53 --gateway=198.18.0.9 --file-prefix="$LAB_PREFIX-direct" --memory-mb=128 \
+		--mbufs=16383 --nap-us=50 --nxdomain=10 $1 >"$LAB_DIR/direct.log" 2>&1 &
+	server_pid=$!
+	for attempt in {1..100}; do
+		[ ! -S "$direct_socket" ] || break
+		sleep 0.1
+	done
+	sleep 0.5
+	timeout 60 "$LOAD" --vdev="net_memif0,role=client,id=0,socket=$direct_socket,socket-abstract=no,mac=02:00:00:00:00:20" \
+		--mode=client --file-prefix="$LAB_PREFIX-load" --memory-mb=128 --mbufs=16383 --nap-us=50 --nxdomain=10 \
+		--family=mixed --types=A,AAAA,MX --uniform=1000 --json="$LAB_DIR/load.json" $2 >"$LAB_DIR/load.log" 2>&1
+	load_status=$?
+	kill -TERM $server_pid
+	wait $server_pid
+	rm -f "$direct_socket"
+}
+
+for check in 1 1000000000; do
+	direct "--ttl-clock" "--ttl-falls --seconds=3 --rate=5000 --check-every=$check"
+	expect_equal "TTLs that fall (check every $check): exit status, lost, wrong" "0 0 0" "$load_status $(figures lost wrong)"
+	for kind in ttl:wrong_ttl rcode:wrong_rcode address:wrong_record; do
+		direct "--mutate=${kind%:*},100" "--outstanding=32 --count=20000 --check-every=$check"
+		expect_equal "one wrong ${kind%:*} in 100 (check every $check): exit status" 1 $load_status
+		# An answer that is a denial already, or has no address, cannot be mutated in these.
+		expect_between "as many are noticed as ${kind#*:}" 50 201 "$(figure ${kind#*:})"
+		expect_equal "and nothing else" "$(figure wrong)" "$(figure ${kind#*:})"
+	done
+	# In the second and third second the clock has taken more than a second from the TTLs: 10,000 questions.
+	direct "--ttl-clock --mutate=grow,100" "--ttl-falls --seconds=4 --rate=5000 --check-every=$check"
+	expect_equal "one TTL in 100 grows again (check every $check): exit status" 1 $load_status
+	expect_between "it is noticed" 50 200 "$(figure wrong_grown)"
+	expect_equal "and nothing else" "$(figure wrong)" "$(figure wrong_grown)"
+done
+direct "" "--ttl-falls --seconds=3 --rate=5000"
+expect_between "TTLs that never fall are noticed" 3000 15000 "$(figure wrong_grown)"

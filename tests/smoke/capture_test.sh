@@ -10,6 +10,7 @@ lab_nsd nsd 198.18.0.20 2001:2:0:1::20 || exit 1
 lab_nsd nsd2 198.18.0.21 || exit 1
 lab_config "$LAB_DIR/portico.yaml" <<-CONF
 	mode: forward
+	cache: {size_mb: 0}
 	forward:
 	  - {zone: ".", to: [198.18.0.20]}
 	  - {zone: test, to: [198.18.0.21]}

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Many clients ask the same question while its answer is withheld: one upstream query, and each client gets
 # its own answer, with its ID and in its letter case. Over IPv4 and IPv6 on both sides.
-# variants: workers=1,2,4
+# variants: workers=1,4
 # variants: workers=2 device=af_packet2,af_xdp
 . "$(dirname "$0")/../lab/lab.sh"
 FLOWS=400
@@ -11,6 +11,7 @@ lab_upstream four 198.18.0.20 || exit 1
 lab_upstream six 2001:2:0:1::20 || exit 1
 lab_config "$LAB_DIR/portico.yaml" <<-CONF
 	mode: forward
+	cache: {size_mb: 0}
 	forward:
 	  - {zone: four.test, to: [198.18.0.20], timeout_ms: 3500}
 	  - {zone: six.test, to: ["2001:2:0:1::20"], timeout_ms: 3500}

@@ -10,6 +10,7 @@ shared_up
 lab_nsd nsd --zones ". perf.test" 198.18.0.20 2001:2:0:1::20 || exit 1
 lab_config "$LAB_DIR/portico.yaml" <<-CONF
 	mode: forward
+	cache: {size_mb: 0}
 	outgoing: {respect_kernel: true}
 	forward:
 	  - {zone: ".", to: [198.18.0.20, "2001:2:0:1::20"]}

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Below DNS: ARP, ND and ping are answered; frames that a kernel would have stopped are dropped, each under
 # one name; a gateway that changes its MAC is found again, and nobody can make it seem to have.
-# variants: workers=1,2,4
+# variants: workers=1,4
 # variants: workers=2 device=af_packet2,af_xdp
 # variants: workers=1,2 device=pcap
 . "$(dirname "$0")/../lab/lab.sh"
@@ -12,6 +12,7 @@ lab_up
 lab_nsd nsd $LAB_BEHIND_V4 $LAB_BEHIND_V6 || exit 1
 lab_config "$LAB_DIR/portico.yaml" <<-CONF
 	mode: forward
+	cache: {size_mb: 0}
 	forward:
 	  - {zone: ".", to: [$LAB_BEHIND_V4], tries: 4}
 	  - {zone: wild.example, to: ["$LAB_BEHIND_V6"], tries: 4}

@@ -2,7 +2,8 @@
 # 20,000 questions a second for 30 s, every one with a name never asked before, through Portico to NSD: none
 # is lost and every answer is right; every worker took part, and each packet has its one outcome.
 #   LOAD_QPS, LOAD_S      rate and duration (20000, 30)
-# variants: workers=1,2,4 device=af_packet,af_packet2,af_xdp
+# variants: workers=1,4 device=af_packet
+# variants: workers=2 device=af_packet2,af_xdp
 . "$(dirname "$0")/../lab/lab.sh"
 QPS=${LOAD_QPS:-20000}
 DURATION=${LOAD_S:-30}

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Bad and odd questions, over IPv4 and IPv6: each gets the reply that SECURITY.md section 3.1 has for it, or
 # silence; strangers are refused; errors to one prefix are rationed; good questions are answered afterwards.
-# variants: workers=1,2,4
+# variants: workers=1,4
 . "$(dirname "$0")/../lab/lab.sh"
 here=$LAB_ROOT/tests/smoke
 

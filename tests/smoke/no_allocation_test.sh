@@ -1,7 +1,7 @@
 #!/bin/bash
 # A worker's loop takes no memory and makes no system calls but its driver's, its naps and the waking of others;
 # when there is nothing to do it rests, and wakes in time.
-# variants: workers=1,2,4
+# variants: workers=1,4
 # variants: workers=2 device=af_xdp
 . "$(dirname "$0")/../lab/lab.sh"
 here=$LAB_ROOT/tests/smoke

@@ -41,6 +41,7 @@ start() {
 	local what=$1 result capture_pid
 	lab_config "$LAB_DIR/$what.yaml" <<-CONF
 		mode: forward
+		cache: {size_mb: 0}
 		outgoing: {$2, addresses: [$LAB_PORTICO_V4]}
 		forward:
 		  - {zone: ".", to: [198.18.0.20]}

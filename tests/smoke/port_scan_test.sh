@@ -15,6 +15,7 @@ lab_upstream upstream 198.18.0.20 2001:2:0:1::20 || exit 1
 # One long try: what is under way stays so while its ports are scanned.
 lab_config "$LAB_DIR/portico.yaml" <<-CONF
 	mode: forward
+	cache: {size_mb: 0}
 	forward:
 	  - {zone: four.test, to: [198.18.0.20], tries: 1, timeout_ms: 3900}
 	  - {zone: six.test, to: ["2001:2:0:1::20"], tries: 1, timeout_ms: 3900}

@@ -72,6 +72,7 @@ lab_wait_for 10 "$LAB_PID" "$LAB_DIR/silent.log" '^ready' || exit 1
 start() {
 	lab_config "$LAB_DIR/$1.yaml" <<-CONF
 		mode: forward
+		cache: {size_mb: 0}
 		allow: [198.18.0.0/24, $CLIENT_V4, "2001:2::/64", "$CLIENT_V6", $CLIENT_V4/32, 198.18.0.128/25]
 		outgoing: {$2}
 		forward:

@@ -31,6 +31,7 @@ for ((i = 0; i < HOLDERS; i++)); do
 done | ip -n "$LAB_CLI" -batch -
 lab_config "$LAB_DIR/portico.yaml" <<-CONF
 	mode: forward
+	cache: {size_mb: 0}
 	outgoing: {late_ms: 60000}
 	forward:
 	  - {zone: ".", to: [198.18.0.20, "2001:2:0:1::20"], policy: round_robin}

@@ -44,6 +44,7 @@ ports_of() {
 configure() {
 	lab_config "$LAB_DIR/$1.yaml" <<-CONF
 		mode: forward
+		cache: {size_mb: 0}
 		outgoing: {$2}
 		forward:
 		  - {zone: ".", to: [198.18.0.20, "2001:2:0:1::20"]}

@@ -22,6 +22,7 @@ for name in slow late; do
 done
 lab_config "$LAB_DIR/portico.yaml" <<-CONF
 	mode: forward
+	cache: {size_mb: 0}
 	outgoing: {pool_size: $POOL, rotate_s: $EVERY_S, late_ms: 10000, addresses: [$LAB_PORTICO_V4]}
 	forward:
 	  - {zone: slow.test, to: [198.18.0.20], timeout_ms: 3000, tries: 1}

@@ -2,7 +2,7 @@
 # The build with AddressSanitizer and UndefinedBehaviorSanitizer (make BUILD=san) carries the bad questions,
 # the hostile upstream packets, odd frames and some load without a report, leaks included.
 # SAN_PORTICO: another program than build/san/portico.
-# variants: workers=1,2,4
+# variants: workers=1,4
 # variants: workers=2 device=af_xdp
 PORTICO=${SAN_PORTICO:-$(dirname "$0")/../../build/san/portico}
 . "$(dirname "$0")/../lab/lab.sh"

@@ -30,6 +30,7 @@ configure() {
 	lab_config "$LAB_DIR/$1.yaml" <<-CONF
 		$(cat)
 		mode: forward
+		cache: {size_mb: 0}
 		forward:
 		  - {zone: ".", to: [198.18.0.20, "2001:2:0:1::20"], policy: round_robin}
 		  - {zone: four.test, to: [198.18.0.21]}
@@ -152,6 +153,7 @@ cat >"$LAB_DIR/many.yaml" <<-CONF
 	allow: [198.18.0.0/15]
 	outgoing: {send_port: 53}
 	mode: forward
+	cache: {size_mb: 0}
 	forward:
 	  - {zone: load.test, to: [198.19.255.20], timeout_ms: 4000, tries: 1}
 CONF

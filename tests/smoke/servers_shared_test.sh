@@ -12,6 +12,7 @@ dead_pid=$LAB_PID
 lab_upstream live $LIVE || exit 1
 lab_config "$LAB_DIR/portico.yaml" <<-CONF
 	mode: forward
+	cache: {size_mb: 0}
 	forward:
 	  - {zone: ".", to: [$DEAD, "$LIVE"], policy: round_robin, timeout_ms: 300}
 	  - {zone: slow.test, to: ["$LIVE"], timeout_ms: 3500}

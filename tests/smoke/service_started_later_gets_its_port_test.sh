@@ -27,6 +27,7 @@ lab_start numbered srv /usr/bin/python3 "$here/numbered_server.py" 198.18.0.20 2
 lab_wait_for 10 "$LAB_PID" "$LAB_DIR/numbered.log" 'ready$' || exit 1
 lab_config "$LAB_DIR/dedicated.yaml" <<-CONF
 	mode: forward
+	cache: {size_mb: 0}
 	outgoing: {range: $RANGE, exclude_defaults: false}
 	forward:
 	  - {zone: ".", to: [198.18.0.20, "2001:2:0:1::20"], policy: round_robin}

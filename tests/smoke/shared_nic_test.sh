@@ -18,6 +18,7 @@ lab_nsd nsd --zones ". perf.test" 198.18.0.20 2001:2:0:1::20 || exit 1
 # Who sends to the kernel's services are "servers" too, so that nothing but the destination port tells whose it is.
 shared_config "$LAB_DIR/portico.yaml" <<-CONF
 	mode: forward
+	cache: {size_mb: 0}
 	forward:
 	  - {zone: ".", to: [198.18.0.20, "2001:2:0:1::20"], policy: round_robin}
 	  - {zone: "unasked.test", to: [198.18.0.10, 198.18.0.11, "2001:2:0:1::10"]}

@@ -21,6 +21,7 @@ for name in four six; do
 done
 lab_config "$LAB_DIR/portico.yaml" <<-CONF
 	mode: forward
+	cache: {size_mb: 0}
 	outgoing: {range: $RANGE}
 	forward:
 	  - {zone: four.test, to: [198.18.0.20], timeout_ms: 2000, tries: 2}

@@ -27,6 +27,7 @@ cat >"$LAB_DIR/portico.yaml" <<-CONF
 	    addresses: [$LAB_PORTICO_V4/24]
 	allow: [198.18.0.0/15]
 	mode: forward
+	cache: {size_mb: 0}
 	forward:
 	  - {zone: perf.test, to: [198.18.0.20]}
 	  - {zone: load.test, to: [198.19.255.20], timeout_ms: 1200, tries: 3}

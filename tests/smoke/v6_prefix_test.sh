@@ -64,6 +64,7 @@ try_with() {
 	lab_config "$LAB_DIR/$what.yaml" <<-CONF
 		outgoing: {addresses: ["$PREFIX"], v6_identifiers: $count, rotate_s: 3600}
 		mode: forward
+		cache: {size_mb: 0}
 		forward:
 		  - {zone: ".", to: ["2001:2:0:1::20"]}
 		  - {zone: six.test, to: ["2001:2:0:1::21"]}

@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/acl.h"
 #include "core/arena.h"
+#include "core/engine_state.h"
 #include "core/frame.h"
 #include "engine_rig_list.h"
 #include "unit.h"
@@ -58,7 +60,7 @@ struct rig *rig_new(unsigned engine_count)
 		.waiter_count_max = 1024,
 		.answer_buffer_count = 32,
 		.entropy_block_bytes = 4096,
-		.question_key = {11, 12},
+		.fold = NAME_FOLD_SCALAR,
 		.table_key = {13, 14},
 		.cookie_key = {15, 16},
 		.wall_s = RIG_WALL_S,
@@ -87,7 +89,7 @@ void rig_source_publish(struct rig *r, unsigned outgoing_idx, const struct sourc
 
 void rig_source_publish_all(struct rig *r, const struct source_set *source)
 {
-	for (unsigned i = 0; i < OUTGOING_MAX; i++)
+	for (unsigned i = 0; i < OUTGOING_SLOTS_MAX; i++)
 		rig_source_publish(r, i, source);
 }
 
@@ -111,27 +113,47 @@ static void *memory_new(size_t bytes)
 	return memory;
 }
 
+static void cache_new(struct rig *r)
+{
+	struct cache_params params = {r->cache_bytes, r->engine_count};
+	size_t bytes;
+
+	if (r->cache_bytes == 0)
+		return;
+	bytes = cache_memory_bytes(&params);
+	r->cache_memory = memory_new(bytes);
+	memset(r->cache_memory, 0, bytes); /* as its header wants it */
+	r->cache = cache_init(r->cache_memory, &params);
+}
+
 void rig_start(struct rig *r)
 {
 	uint32_t slots = r->params.under_way_max * r->engine_count;
-	uint16_t neighbours = engine_neighbour_count_max(&r->config);
 	struct hash_key words_key = {17, 18};
+	struct hash_key fold_secret = {11, 12};
 
+	r->acl_memory = memory_new(acl_memory_bytes());
+	r->config.acl = acl_init(r->acl_memory, r->config.allow, r->config.allow_count);
+	r->fold_key = memory_new(sizeof(*r->fold_key));
+	name_fold_key_init(r->fold_key, &fold_secret);
+	cache_new(r);
 	atomic_init(&r->current, &r->config);
 	r->words_memory = memory_new(inflight_words_memory_bytes(slots));
 	inflight_words_init(&r->words, r->words_memory, slots, &words_key);
-	r->neighbour_words = memory_new(neighbours * sizeof(struct neighbour_word));
-	neighbour_shared_init(&r->neighbours, r->neighbour_words, neighbours);
+	r->neighbour_words = memory_new(NEIGHBOUR_SLOTS_MAX * sizeof(struct neighbour_word));
+	neighbour_shared_init(&r->neighbours, r->neighbour_words, NEIGHBOUR_SLOTS_MAX);
 	rig_rings_new(r);
 	r->params.config = &r->current;
 	r->params.neighbours = &r->neighbours;
 	r->params.receiver_count =
 		(uint8_t)(r->receiver_count > 0 ? r->receiver_count : r->engine_count);
 	r->params.words = &r->words;
-	r->servers_memory = memory_new(server_shared_memory_bytes(r->config.server_count));
-	server_shared_init(&r->servers, r->servers_memory, r->config.server_endpoints,
-			   r->config.server_health, r->config.server_count);
+	r->servers_memory = memory_new(server_shared_memory_bytes(RIG_SERVER_PLACES));
+	server_shared_init(&r->servers, r->servers_memory, RIG_SERVER_PLACES);
 	r->params.servers = &r->servers;
+	engine_plan_first(&r->config, &r->words);
+	r->params.fold_key = r->fold_key;
+	r->params.cache = r->cache;
 	r->params.worker_count = (uint8_t)r->engine_count;
 	r->params.now = r->now;
 	for (unsigned i = 0; i < r->engine_count; i++) {
@@ -140,6 +162,26 @@ void rig_start(struct rig *r)
 		r->engines[i] = engine_init(r->memory[i], &r->params);
 	}
 	rig_poll(r);
+}
+
+/* ---- the cache ---- */
+
+struct cache_key rig_cache_key(const struct rig *r, const char *name, uint16_t qtype,
+			       bool checking_disabled)
+{
+	struct cache_key key;
+	struct name qname;
+
+	CU_ASSERT_FATAL(name_from_text(name, &qname));
+	engine_key_make(r->engines[0], &qname, qtype, checking_disabled, &key);
+	return key;
+}
+
+unsigned rig_owner(const struct rig *r, const char *name, uint16_t qtype)
+{
+	struct cache_key key = rig_cache_key(r, name, qtype, false);
+
+	return engine_owner(r->engines[0], key.hash);
 }
 
 /* ---- what was sent ---- */
@@ -293,12 +335,10 @@ void rig_check(const struct rig *r)
 {
 	for (unsigned i = 0; i < r->engine_count; i++) {
 		const uint64_t *value = engine_counters(r->engines[i])->value;
-		struct engine_upstream_row rows[RIG_SERVER_COUNT];
+		const struct server_table *servers = &r->engines[i]->servers;
 		struct engine_gauges gauges;
-		uint32_t cursor = 0;
 		uint64_t outcomes = 0;
 		uint64_t under_way = 0;
-		unsigned row_count;
 
 		engine_check(r->engines[i]);
 		engine_gauges(r->engines[i], &gauges);
@@ -312,9 +352,9 @@ void rig_check(const struct rig *r)
 					value[COUNTER_UPSTREAM_TIMEOUTS] +
 					value[COUNTER_UPSTREAM_CANCELLED] + gauges.tickets_out +
 					gauges.probes_out);
-		row_count = engine_report_upstreams(r->engines[i], rows, RIG_SERVER_COUNT, &cursor);
-		for (unsigned s = 0; s < row_count; s++)
-			under_way += rows[s].under_way;
+		/* Of all, also those that a reload has taken out. */
+		for (unsigned s = 0; s < servers->server_count; s++)
+			under_way += servers->servers[s].under_way;
 		CU_ASSERT_FATAL(under_way == gauges.tickets_out + gauges.probes_out);
 	}
 	/* Whatever was passed on is in a ring or has arrived. */
@@ -425,6 +465,7 @@ static void nothing_is_left(const struct rig *r)
 	/* Nothing that was taken is lost: one answer each. */
 	CU_ASSERT_EQUAL(r->answers_sent, rig_count(r, COUNTER_QUESTION_NEW) +
 						 rig_count(r, COUNTER_COALESCED) +
+						 rig_count(r, COUNTER_CACHE_HIT) +
 						 rig_count(r, COUNTER_QUESTION_REPLIED));
 	CU_ASSERT_EQUAL(r->queries_sent, rig_count(r, COUNTER_UPSTREAM_QUERIES));
 }
@@ -435,6 +476,8 @@ void rig_finish(struct rig *r)
 	rig_advance(r, 15 * NS_PER_S);
 	rig_check(r);
 	nothing_is_left(r);
+	if (r->cache != NULL)
+		cache_check(r->cache);
 	for (unsigned i = 0; i < r->engine_count; i++) {
 		CU_ASSERT(engine_idle(r->engines[i]));
 		free(r->memory[i]);
@@ -442,6 +485,9 @@ void rig_finish(struct rig *r)
 	rig_rings_free(r);
 	for (unsigned i = 0; i < BURST_SLOTS_MAX; i++)
 		free(r->tx_frames[i]);
+	free(r->acl_memory);
+	free(r->fold_key);
+	free(r->cache_memory);
 	free(r->words_memory);
 	free(r->servers_memory);
 	free(r->neighbour_words);

@@ -17,6 +17,9 @@
  * An engine's turn (rig_poll) is as in the driver: passed packets, passed questions, the device, then what it sends.
  * A packet is on the heap, in exactly what is lent to the engine, and goes from engine to engine as it is.
  *
+ * Cache: none, unless cache_bytes says so before rig_start (config.cache: TTLs as they come, up to a day; no stale, no
+ * prefetch, records in their order). Entries are looked at with engine_cache_find, by a key of rig_cache_key.
+ *
  * Time: r->now moves only by rig_advance. Randomness: splitmix64 from the run's seed.
  */
 #ifndef PORTICO_ENGINE_RIG_H
@@ -26,9 +29,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/cache_key.h"
 #include "core/cookie.h"
 #include "core/dns_const.h"
 #include "core/engine.h"
+#include "core/engine_plan.h"
 #include "core/msg_parse.h"
 
 #define RIG_ENGINES_MAX 4
@@ -152,13 +157,16 @@ struct rig_ring {
 enum { RIG_RING_PACKETS, RIG_RING_QUESTIONS, RIG_RING_KINDS };
 #define RIG_RING_CAPACITY 1024
 #define RIG_DEVICE_CAPACITY 1024
+#define RIG_SERVER_PLACES 64 /* that the engines have room for */
 
 struct rig_list;
 
 struct rig {
 	/* set before rig_start */
 	struct engine_config config;
-	struct engine_params params; /* config, words, keys and worker numbers are rig_start's */
+	/* config, words, fold_key, cache and worker numbers are rig_start's */
+	struct engine_params params;
+	size_t cache_bytes; /* shared by the engines; 0: there is no cache */
 	unsigned engine_count;
 	bool neighbours_answer;
 	bool entropy_runs;
@@ -206,8 +214,12 @@ struct rig {
 	/* the rig's own */
 	const struct engine_config *_Atomic current;
 	struct rig_list *sources; /* sets that were made, by pointer */
-	const struct source_set *_Atomic source_now[OUTGOING_MAX];
+	const struct source_set *_Atomic source_now[OUTGOING_SLOTS_MAX];
 	_Atomic uint32_t source_generation;
+	struct name_fold_key *fold_key;
+	void *acl_memory;
+	struct cache *cache;
+	void *cache_memory;
 	struct inflight_words words;
 	void *words_memory;
 	struct server_shared_table servers;
@@ -253,6 +265,12 @@ struct source_set *rig_source_new(struct rig *r, uint16_t first, uint16_t last);
 void rig_source_publish(struct rig *r, unsigned outgoing_idx, const struct source_set *source);
 /* The same set for every outgoing address. */
 void rig_source_publish_all(struct rig *r, const struct source_set *source);
+
+/* What an entry of the cache for this question is found under. */
+struct cache_key rig_cache_key(const struct rig *r, const char *name, uint16_t qtype,
+			       bool checking_disabled);
+/* Which of the engines owns the question (IN, without CD). */
+unsigned rig_owner(const struct rig *r, const char *name, uint16_t qtype);
 
 struct endpoint rig_client(enum rig_family family, uint16_t client, uint16_t port);
 struct address rig_address(const char *text);

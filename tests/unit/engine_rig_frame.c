@@ -110,13 +110,15 @@ static void take_query(struct rig *r, unsigned engine, const struct frame_view *
 			      .engine = engine,
 			      .server_idx = -1,
 			      .length_bytes = (uint16_t)view->payload.length_bytes};
+	/* A test may have published another than the first. */
+	const struct engine_config *config = atomic_load(&r->current);
 
 	CU_ASSERT_FATAL(view->payload.length_bytes <= EDNS_UDP_BYTES);
 	memcpy(q.message, view->payload.data, view->payload.length_bytes);
 	CU_ASSERT_FATAL(msg_parse_query((struct span){q.message, q.length_bytes}, &q.parsed) ==
 			MSG_QUERY_OK);
-	for (int i = 0; i < r->config.server_count; i++)
-		if (endpoint_equal(&r->config.server_endpoints[i], &q.server))
+	for (int i = 0; i < config->server_count; i++)
+		if (endpoint_equal(&config->server_endpoints[i], &q.server))
 			q.server_idx = i;
 	CU_ASSERT(q.server_idx >= 0);
 	q.is_probe = q.parsed.qtype == DNS_TYPE_SOA &&

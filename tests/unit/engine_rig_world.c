@@ -67,7 +67,7 @@ static void config_default(struct rig *r)
 		interface->addresses[i] = own[i];
 		c->listen[i] = (struct engine_listen){{own[i].address, DNS_PORT}, 0};
 		c->outgoing[i] =
-			(struct engine_outgoing){own[i].address, 128, 0, &r->source_now[i]};
+			(struct engine_outgoing){own[i].address, 128, 0, false, &r->source_now[i]};
 	}
 	c->source_generation = &r->source_generation;
 	c->allow_count = 2;
@@ -83,6 +83,11 @@ static void config_default(struct rig *r)
 	c->edns_udp_size_bytes = EDNS_UDP_BYTES;
 	c->case_randomization = true;
 	c->late_ms = 3000;
+	c->cache = (struct engine_cache_config){.max_ttl_s = 86400,
+						.negative_max_ttl_s = 3600,
+						.failure_ttl_s = 5,
+						.max_stale_s = 86400,
+						.client_timeout_ms = 1800};
 }
 
 void rig_zone(struct rig *r, unsigned idx, const char *name, enum server_policy policy,

@@ -87,7 +87,8 @@ static const char full[] =
 	"stub:\n"
 	"  - {zone: a.b.example, to: 10.1.0.7, policy: in_order, health: {name: UP.example.}}\n"
 	"  - {zone: a.example, to: 10.1.0.6, policy: round_robin, health: {name: up.example}}\n"
-	"cache: {serve_stale: {enabled: false}, prefetch: false, file: none}\n"
+	"cache: {size_mb: 7, min_ttl_s: 2, max_ttl_s: 3, negative_max_ttl_s: 4, failure_ttl_s: 6, prefetch: false,\n"
+	"  serve_stale: {enabled: false, max_stale_s: 8, client_timeout_ms: 9}, rrset_order: fixed, file: /var/x}\n"
 	"metrics: {listen: none}\n"
 	"dnssec: {validate: false, trust_anchors: [], negative_trust_anchors: []}\n"
 	"log: {level: debug, format: json}\n"
@@ -118,6 +119,25 @@ static void config_load__fills_process_fields(void)
 	CU_ASSERT_EQUAL(c->log_level, CONFIG_LOG_DEBUG);
 	CU_ASSERT_EQUAL(c->log_format, CONFIG_LOG_JSON);
 	CU_ASSERT_EQUAL(c->shutdown_s, 0);
+	test_config_unload(&l);
+}
+
+static void config_load__fills_cache(void)
+{
+	struct loaded l = load(full);
+	const struct config_cache *c = &l.config->cache;
+
+	CU_ASSERT_EQUAL(c->size_mb, 7);
+	CU_ASSERT_EQUAL(c->min_ttl_s, 2);
+	CU_ASSERT_EQUAL(c->max_ttl_s, 3);
+	CU_ASSERT_EQUAL(c->negative_max_ttl_s, 4);
+	CU_ASSERT_EQUAL(c->failure_ttl_s, 6);
+	CU_ASSERT_FALSE(c->prefetch);
+	CU_ASSERT_FALSE(c->serve_stale);
+	CU_ASSERT_EQUAL(c->max_stale_s, 8);
+	CU_ASSERT_EQUAL(c->client_timeout_ms, 9);
+	CU_ASSERT_EQUAL(c->rrset_order, CONFIG_RRSET_FIXED);
+	CU_ASSERT_STRING_EQUAL(c->file, "/var/x");
 	test_config_unload(&l);
 }
 
@@ -280,6 +300,10 @@ static void config_load__defaults_are_what_an_operator_wants(void)
 	CU_ASSERT_EQUAL(c->log_level, CONFIG_LOG_INFO);
 	CU_ASSERT_EQUAL(c->log_format, CONFIG_LOG_TEXT);
 	CU_ASSERT_EQUAL(c->shutdown_s, 5);
+	CU_ASSERT_EQUAL(c->cache.size_mb, 256);
+	CU_ASSERT(c->cache.serve_stale && c->cache.prefetch);
+	CU_ASSERT_EQUAL(c->cache.rrset_order, CONFIG_RRSET_ROUND_ROBIN);
+	CU_ASSERT_PTR_NULL(c->cache.file);
 	CU_ASSERT(name_is(&c->forwards[0].health_name, "."));
 	test_config_unload(&l);
 }
@@ -460,6 +484,7 @@ static void config_load__reads_the_examples(void)
 
 static const struct unit_test tests[] = {
 	UNIT_TEST(config_load__fills_process_fields),
+	UNIT_TEST(config_load__fills_cache),
 	UNIT_TEST(config_load__fills_interfaces),
 	UNIT_TEST(config_load__fills_listen_and_allow),
 	UNIT_TEST(config_load__fills_outgoing),

@@ -440,15 +440,12 @@ static void engine_link__leaves_neighbours_to_the_kernel(void)
 		r->config.interfaces[0].kernel_shares = true;
 		rig_start(r);
 		CU_ASSERT(!engine_ready(r->engines[0], r->now));
-		count = engine_neighbour_count(r->engines[0]);
-		CU_ASSERT(count > 0 && count <= engine_neighbour_count_max(&r->config));
+		count = r->config.neighbour_count;
+		CU_ASSERT(count > 0);
 		for (uint16_t i = 0; i < count; i++) {
-			uint8_t interface_idx;
-			struct address address;
-
-			CU_ASSERT(engine_neighbour_at(r->engines[0], i, &interface_idx, &address));
-			CU_ASSERT_EQUAL(interface_idx, 0);
-			if (address_equal(&address, gateway))
+			CU_ASSERT_EQUAL(r->config.neighbours[i].interface_idx, 0);
+			CU_ASSERT(r->config.neighbours[i].is_kernels);
+			if (address_equal(&r->config.neighbours[i].address, gateway))
 				idx = i;
 		}
 		CU_ASSERT_FATAL(idx != UINT16_MAX);
@@ -491,32 +488,6 @@ static void engine_link__leaves_neighbours_to_the_kernel(void)
 	}
 }
 
-static void engine_neighbour_at__names_gateways_and_servers_on_the_link(void)
-{
-	struct rig *r = rig_new(2);
-	uint16_t count;
-	uint8_t interface_idx[2];
-	struct address address[2];
-
-	rig_start(r);
-	count = engine_neighbour_count(r->engines[0]);
-	CU_ASSERT_EQUAL(count, RIG_HOSTS);
-	CU_ASSERT_EQUAL(engine_neighbour_count(r->engines[1]), count);
-	for (uint16_t i = 0; i < count; i++) {
-		unsigned hosts = 0;
-
-		for (unsigned e = 0; e < 2; e++)
-			CU_ASSERT(engine_neighbour_at(r->engines[e], i, &interface_idx[e],
-						      &address[e]));
-		CU_ASSERT(address_equal(&address[0], &address[1]));
-		for (unsigned h = 0; h < RIG_HOSTS; h++)
-			hosts += address_equal(&address[0], &r->hosts[h].address.address);
-		CU_ASSERT_EQUAL(hosts, 1);
-	}
-	CU_ASSERT(!engine_neighbour_at(r->engines[0], count, &interface_idx[0], &address[0]));
-	rig_finish(r);
-}
-
 static const struct unit_test tests[] = {
 	UNIT_TEST(engine_link__makes_a_query_wait_for_the_gateways_mac),
 	UNIT_TEST(engine_link__is_ready_when_all_are_known_or_asked_in_vain),
@@ -530,6 +501,5 @@ static const struct unit_test tests[] = {
 	UNIT_TEST(engine_link__forgets_an_identifier_with_its_set),
 	UNIT_TEST(engine_link__spends_no_rate_on_others),
 	UNIT_TEST(engine_link__leaves_neighbours_to_the_kernel),
-	UNIT_TEST(engine_neighbour_at__names_gateways_and_servers_on_the_link),
 };
 UNIT_SUITE(engine_link, tests)

@@ -519,10 +519,12 @@ static void model_find(struct model *m)
 static void inflight__agrees_with_a_naive_model(void)
 {
 	static _Alignas(64) uint8_t words_memory[MODEL_BUCKETS * 64];
-	static struct inflight_slot slots[MODEL_WORKERS][MODEL_SLOTS];
+	/* Behind a worker's slots there is room for the list of free ones. */
+	static struct inflight_slot slots[MODEL_WORKERS][MODEL_SLOTS + 1];
 	struct model m = {.random = unit_seed()};
 
 	CU_ASSERT_EQUAL_FATAL(inflight_words_memory_bytes(1), sizeof(words_memory));
+	CU_ASSERT_FATAL(inflight_memory_bytes(MODEL_SLOTS) <= sizeof(slots[0]));
 	inflight_words_init(&m.words, words_memory, 1, &key);
 	for (uint8_t w = 0; w < MODEL_WORKERS; w++)
 		inflight_init(&m.workers[w], slots[w], MODEL_SLOTS, w, &m.words);

@@ -27,6 +27,26 @@ static struct address host(uint8_t last)
 	return address_from_v4((uint8_t[]){192, 0, 2, last});
 }
 
+/* The configuration names one more; the index of its place. */
+static uint16_t add(struct neighbour_table *t, uint8_t interface_idx, const struct address *address,
+		    bool is_kernels, mono_ns now)
+{
+	struct neighbour_place places[CAPACITY] = {0};
+	uint16_t count = t->entry_count;
+
+	for (uint16_t i = 0; i < count; i++)
+		places[i] = (struct neighbour_place){
+			.address = t->entries[i].address,
+			.interface_idx = t->entries[i].interface_idx,
+			.is_kernels = t->entries[i].state == NEIGHBOUR_KERNEL,
+			.retired = t->entries[i].is_retired,
+		};
+	CU_ASSERT_FATAL(count < CAPACITY);
+	places[count] = (struct neighbour_place){*address, interface_idx, is_kernels, false};
+	neighbour_follow(t, places, (uint16_t)(count + 1), now);
+	return count;
+}
+
 static enum neighbour_state state_of(const struct fixture *f)
 {
 	return (enum neighbour_state)f->entries[f->idx].state;
@@ -39,9 +59,8 @@ static void setup(struct fixture *f)
 	neighbour_shared_init(&f->shared, f->words, CAPACITY);
 	neighbour_init(&f->table, f->entries, CAPACITY, &f->shared, NEIGHBOUR_KEEPER);
 	neighbour_init(&f->reader, f->reader_entries, CAPACITY, &f->shared, NEIGHBOUR_READER);
-	f->idx = neighbour_add(&f->table, 0, &gateway, NEIGHBOUR_KEPT_BY_US, f->now);
-	CU_ASSERT_EQUAL(neighbour_add(&f->reader, 0, &gateway, NEIGHBOUR_KEPT_BY_US, f->now),
-			f->idx);
+	f->idx = add(&f->table, 0, &gateway, false, f->now);
+	CU_ASSERT_EQUAL(add(&f->reader, 0, &gateway, false, f->now), f->idx);
 	neighbour_check(&f->table);
 	neighbour_check(&f->reader);
 }
@@ -295,24 +314,70 @@ static void neighbour_suspect__probes_at_once(void)
 	CU_ASSERT_EQUAL(pass(&f, 240 * NS_PER_MS).probes, 0);
 }
 
-static void neighbour_add__is_bounded_and_finds_what_it_has(void)
+static void neighbour_follow__keeps_what_it_knows_of_who_stays(void)
 {
+	const struct address other = host(7);
+	struct neighbour_place places[2] = {{gateway, 0, false, false}, {other, 0, false, false}};
 	struct fixture f;
-	struct address last = host(CAPACITY);
 
 	setup(&f);
-	CU_ASSERT_EQUAL(neighbour_add(&f.table, 0, &gateway, NEIGHBOUR_KEPT_BY_US, f.now), f.idx);
-	CU_ASSERT_NOT_EQUAL(neighbour_add(&f.table, 1, &gateway, NEIGHBOUR_KEPT_BY_US, f.now),
-			    f.idx);
-	for (uint8_t i = 2; i < CAPACITY; i++) {
-		struct address other = host(i);
-
-		CU_ASSERT_EQUAL(neighbour_add(&f.table, 0, &other, NEIGHBOUR_KEPT_BY_US, f.now), i);
-	}
-	CU_ASSERT_EQUAL(neighbour_add(&f.table, 0, &last, NEIGHBOUR_KEPT_BY_US, f.now), UINT16_MAX);
-	CU_ASSERT_EQUAL(neighbour_add(&f.table, 0, &gateway, NEIGHBOUR_KEPT_BY_US, f.now), f.idx);
-	CU_ASSERT_EQUAL(f.table.entry_count, CAPACITY);
+	learn_owner(&f);
+	neighbour_follow(&f.table, places, 2, f.now);
+	neighbour_follow(&f.reader, places, 2, f.now);
 	neighbour_check(&f.table);
+	CU_ASSERT(mac_is(&f, &owner));
+	CU_ASSERT_EQUAL(state_of(&f), NEIGHBOUR_REACHABLE);
+	CU_ASSERT_EQUAL(neighbour_find_idx(&f.table, 0, &other), 1);
+	/* The new one is asked for at once. */
+	CU_ASSERT_EQUAL(f.table.next_at, f.now);
+}
+
+static void neighbour_follow__lets_go_of_who_is_gone_and_takes_him_back(void)
+{
+	struct neighbour_place place = {gateway, 0, false, true};
+	struct neighbour_solicit solicit;
+	struct fixture f;
+
+	setup(&f);
+	learn_owner(&f);
+	neighbour_follow(&f.table, &place, 1, f.now);
+	neighbour_check(&f.table);
+	f.now += 1000 * NS_PER_S;
+	/* Not asked for, not learned, not suspected; who still sends there may. */
+	CU_ASSERT(!neighbour_due(&f.table, f.now, &solicit));
+	neighbour_suspect(&f.table, f.idx, f.now);
+	neighbour_on_hint(&f.table, 0, &gateway, f.now);
+	CU_ASSERT(!neighbour_due(&f.table, f.now, &solicit));
+	CU_ASSERT_EQUAL(neighbour_on_answer(&f.table, 0, &gateway, &stranger, f.now),
+			NEIGHBOUR_IGNORED);
+	CU_ASSERT_EQUAL(neighbour_find_idx(&f.table, 0, &gateway), UINT16_MAX);
+	CU_ASSERT(mac_is(&f, &owner));
+	/* Back again: used at once, and confirmed. */
+	place.retired = false;
+	neighbour_follow(&f.table, &place, 1, f.now);
+	neighbour_check(&f.table);
+	CU_ASSERT(mac_is(&f, &owner));
+	CU_ASSERT(neighbour_due(&f.table, f.now, &solicit));
+	CU_ASSERT_PTR_NOT_NULL(solicit.unicast);
+}
+
+static void neighbour_follow__knows_nothing_of_who_has_the_place_of_another(void)
+{
+	const struct address other = host(7);
+	struct neighbour_place place = {other, 0, false, false};
+	struct fixture f;
+
+	setup(&f);
+	learn_owner(&f);
+	neighbour_forget(&f.shared, f.idx);
+	neighbour_follow(&f.table, &place, 1, f.now);
+	neighbour_follow(&f.reader, &place, 1, f.now);
+	neighbour_check(&f.table);
+	neighbour_check(&f.reader);
+	CU_ASSERT_EQUAL(known(&f), NEIGHBOUR_UNKNOWN);
+	CU_ASSERT_EQUAL(state_of(&f), NEIGHBOUR_INCOMPLETE);
+	CU_ASSERT_EQUAL(neighbour_on_answer(&f.table, 0, &gateway, &owner, f.now),
+			NEIGHBOUR_IGNORED);
 }
 
 /* Random answers, hints and pauses: the invariants hold, nobody due is forgotten, and the deadline
@@ -326,7 +391,7 @@ static void neighbour_due__forgets_nobody(void)
 	for (uint8_t i = 1; i < CAPACITY; i++) {
 		struct address other = host(i);
 
-		CU_ASSERT_EQUAL(neighbour_add(&f.table, 0, &other, NEIGHBOUR_KEPT_BY_US, f.now), i);
+		CU_ASSERT_EQUAL(add(&f.table, 0, &other, false, f.now), i);
 	}
 	for (unsigned step = 0; step < 20000; step++) {
 		struct neighbour *n = &f.entries[unit_random(&random) % CAPACITY];
@@ -463,9 +528,8 @@ static void neighbour_suspect__names_its_neighbour(void)
 
 	setup(&f);
 	learn_owner(&f);
-	other_idx = neighbour_add(&f.table, 0, &other, NEIGHBOUR_KEPT_BY_US, f.now);
-	CU_ASSERT_EQUAL(neighbour_add(&f.reader, 0, &other, NEIGHBOUR_KEPT_BY_US, f.now),
-			other_idx);
+	other_idx = add(&f.table, 0, &other, false, f.now);
+	CU_ASSERT_EQUAL(add(&f.reader, 0, &other, false, f.now), other_idx);
 	for (struct neighbour_solicit s; neighbour_due(&f.table, f.now, &s);)
 		CU_ASSERT_EQUAL(s.neighbour_idx, other_idx);
 	CU_ASSERT_EQUAL(neighbour_on_answer(&f.table, 0, &other, &stranger, f.now),
@@ -501,7 +565,7 @@ static void *smoke_reader(void *context)
 	uint16_t idx;
 
 	neighbour_init(&t, entries, CAPACITY, &s->shared, NEIGHBOUR_READER);
-	idx = neighbour_add(&t, 0, &gateway, NEIGHBOUR_KEPT_BY_US, start);
+	idx = add(&t, 0, &gateway, false, start);
 	while (!atomic_load(&s->over)) {
 		struct mac mac;
 
@@ -530,7 +594,7 @@ static void neighbour__is_shared_with_threads(void)
 
 	neighbour_shared_init(&s.shared, s.words, CAPACITY);
 	neighbour_init(&t, entries, CAPACITY, &s.shared, NEIGHBOUR_KEEPER);
-	idx = neighbour_add(&t, 0, &gateway, NEIGHBOUR_KEPT_BY_US, now);
+	idx = add(&t, 0, &gateway, false, now);
 	for (unsigned i = 0; i < SMOKE_READERS; i++)
 		CU_ASSERT_FATAL(pthread_create(&readers[i], NULL, smoke_reader, &s) == 0);
 	for (unsigned round = 0; round < SMOKE_ROUNDS; round++) {
@@ -561,11 +625,8 @@ static uint16_t add_kernels(struct fixture *f, struct address *address)
 	uint16_t idx;
 
 	*address = host(7);
-	idx = neighbour_add(&f->table, 1, address, NEIGHBOUR_KEPT_BY_KERNEL, f->now);
-	CU_ASSERT_EQUAL(neighbour_add(&f->reader, 1, address, NEIGHBOUR_KEPT_BY_KERNEL, f->now),
-			idx);
-	CU_ASSERT_EQUAL(neighbour_add(&f->table, 1, address, NEIGHBOUR_KEPT_BY_KERNEL, f->now),
-			idx);
+	idx = add(&f->table, 1, address, true, f->now);
+	CU_ASSERT_EQUAL(add(&f->reader, 1, address, true, f->now), idx);
 	neighbour_check(&f->table);
 	neighbour_check(&f->reader);
 	return idx;
@@ -595,7 +656,7 @@ static void neighbour_due__leaves_the_kernels_alone(void)
 	CU_ASSERT_STRING_EQUAL(neighbour_state_text[f.entries[idx].state], "kernel");
 	/* A table of nothing else has nothing to do at any time. */
 	neighbour_init(&f.table, f.entries, CAPACITY, &f.shared, NEIGHBOUR_KEEPER);
-	CU_ASSERT_EQUAL(neighbour_add(&f.table, 1, &address, NEIGHBOUR_KEPT_BY_KERNEL, f.now), 0);
+	CU_ASSERT_EQUAL(add(&f.table, 1, &address, true, f.now), 0);
 	neighbour_suspect(&f.table, 0, f.now);
 	neighbour_suspect(&f.reader, idx, f.now);
 	CU_ASSERT_EQUAL(neighbour_next_at(&f.table, f.now), MONO_NEVER);
@@ -674,7 +735,9 @@ static const struct unit_test tests[] = {
 	UNIT_TEST(neighbour_due__gives_up_a_silent_owner_step_by_step),
 	UNIT_TEST(neighbour_on_hint__probes_but_never_learns),
 	UNIT_TEST(neighbour_suspect__probes_at_once),
-	UNIT_TEST(neighbour_add__is_bounded_and_finds_what_it_has),
+	UNIT_TEST(neighbour_follow__keeps_what_it_knows_of_who_stays),
+	UNIT_TEST(neighbour_follow__lets_go_of_who_is_gone_and_takes_him_back),
+	UNIT_TEST(neighbour_follow__knows_nothing_of_who_has_the_place_of_another),
 	UNIT_TEST(neighbour_due__forgets_nobody),
 	UNIT_TEST(neighbour_mac__says_silence_after_questions_in_vain),
 	UNIT_TEST(neighbour_mac__is_whole),

@@ -51,9 +51,10 @@ static struct bench *bench_new(void)
 	}
 	b->shared_memory = aligned_alloc(SERVER_LINE_BYTES, server_shared_memory_bytes(SERVERS));
 	CHECK(b->shared_memory != NULL);
-	server_shared_init(&b->shared, b->shared_memory, b->config->server_endpoints,
-			   b->config->server_health, SERVERS);
-	server_table_init(&b->server_table, b->servers, &b->shared, (struct server_worker){0, 1});
+	server_shared_init(&b->shared, b->shared_memory, SERVERS);
+	server_table_init(&b->server_table, b->servers, &b->shared, (struct server_worker){0, 1},
+			  &(struct server_list){b->config->server_endpoints,
+						b->config->server_health, NULL, SERVERS});
 	entropy_init(&b->entropy, b->entropy_blocks, 64);
 	b->env = (struct resolution_env){b->config, &b->server_table, &b->entropy, &b->cursor,
 					 START};
@@ -99,7 +100,7 @@ static void send(struct bench *b, uint32_t idx, uint8_t flags)
 
 	b->slot = (struct inflight_slot){.state = INFLIGHT_SLOT_LIVE,
 					 .flags = flags,
-					 .server_idx = resolution_server(r, b->config),
+					 .server_idx = resolution_server(r),
 					 .qtype = r->key.qtype,
 					 .qclass = r->key.qclass,
 					 .sent_at = b->env.now,
@@ -196,7 +197,7 @@ static void resolution_on_timeout__tries_each_server_then_fails(void)
 	uint32_t idx = begin(b);
 
 	for (unsigned try = 0; try < 3; try++) {
-		CU_ASSERT_EQUAL(resolution_server(at(b, idx), b->config), try);
+		CU_ASSERT_EQUAL(resolution_server(at(b, idx)), try);
 		CU_ASSERT_EQUAL(at(b, idx)->try_until, b->env.now + 800 * NS_PER_MS);
 		send(b, idx, 0);
 		b->env.now = at(b, idx)->try_until;
@@ -220,7 +221,7 @@ static void resolution_on_timeout__begins_again_when_all_were_tried(void)
 	b->config->zones[0].timeout_ms = 100;
 	idx = begin(b);
 	for (unsigned try = 0; try < 7; try++) {
-		CU_ASSERT_EQUAL(resolution_server(at(b, idx), b->config), try % SERVERS);
+		CU_ASSERT_EQUAL(resolution_server(at(b, idx)), try % SERVERS);
 		send(b, idx, 0);
 		b->env.now += 100 * NS_PER_MS;
 		CU_ASSERT_EQUAL(resolution_on_timeout(&b->table, idx, &b->env, b->slot.sent_at),
@@ -302,7 +303,7 @@ static void resolution_on_blocked__pauses_until_the_try_is_over(void)
 	CU_ASSERT_EQUAL(resolution_on_resume(&b->table, idx, &b->env), RESOLUTION_STEP_SEND);
 	CU_ASSERT_EQUAL(resolution_on_blocked(&b->table, idx, &b->env, until + NS_PER_S),
 			RESOLUTION_STEP_SEND);
-	CU_ASSERT_EQUAL(resolution_server(at(b, idx), b->config), 1);
+	CU_ASSERT_EQUAL(resolution_server(at(b, idx)), 1);
 	CU_ASSERT_EQUAL(at(b, idx)->packets, 0);
 	bench_free(b);
 }
@@ -314,7 +315,7 @@ static void resolution_on_no_route__passes_on_at_once_and_ends(void)
 	unsigned steps = 0;
 
 	CU_ASSERT_EQUAL(resolution_on_no_route(&b->table, idx, &b->env), RESOLUTION_STEP_SEND);
-	CU_ASSERT_EQUAL(resolution_server(at(b, idx), b->config), 1);
+	CU_ASSERT_EQUAL(resolution_server(at(b, idx)), 1);
 	CU_ASSERT_EQUAL(at(b, idx)->tries, 0);
 	while (resolution_on_no_route(&b->table, idx, &b->env) == RESOLUTION_STEP_SEND)
 		CU_ASSERT_FATAL(++steps < 3 * SERVERS);
@@ -343,7 +344,7 @@ static void resolution_on_moved__asks_the_same_server_again(void)
 		CU_ASSERT_EQUAL(r->near_misses, 0);
 		if (i + 1 == UPSTREAM_PACKETS_MAX)
 			break;
-		CU_ASSERT_EQUAL(resolution_server(r, b->config), 0);
+		CU_ASSERT_EQUAL(resolution_server(r), 0);
 		CU_ASSERT_EQUAL(r->try_until, b->env.now + 800 * NS_PER_MS);
 	}
 	CU_ASSERT_EQUAL(b->servers[0].timeouts, 0);
@@ -406,7 +407,7 @@ static void resolution_on_response__takes_what_is_an_answer(void)
 			CU_ASSERT_EQUAL(at(b, idx)->rcode, rows[i].rcode);
 			end(b, idx);
 		} else {
-			CU_ASSERT_EQUAL(resolution_server(at(b, idx), b->config), 1);
+			CU_ASSERT_EQUAL(resolution_server(at(b, idx)), 1);
 			CU_ASSERT_EQUAL(at(b, idx)->tries, 1);
 		}
 		bench_free(b);
@@ -455,7 +456,7 @@ static void resolution_on_response__drops_edns_once_a_try(void)
 	send(b, idx, INFLIGHT_SLOT_EDNS);
 	CU_ASSERT_EQUAL(respond(b, idx, DNS_RCODE_FORMERR, &outcome), RESOLUTION_STEP_SEND);
 	CU_ASSERT(at(b, idx)->edns_retry);
-	CU_ASSERT_EQUAL(resolution_server(at(b, idx), b->config), 0);
+	CU_ASSERT_EQUAL(resolution_server(at(b, idx)), 0);
 	CU_ASSERT(server_edns_on(&b->server_table, 0, b->env.now));
 	send(b, idx, 0);
 	CU_ASSERT_EQUAL(respond(b, idx, DNS_RCODE_NXDOMAIN, &outcome), RESOLUTION_STEP_ANSWER);
@@ -465,7 +466,114 @@ static void resolution_on_response__drops_edns_once_a_try(void)
 	bench_free(b);
 }
 
+/* ---- what a failure says of the question ---- */
+
+/* Silence from here on, to the end. */
+static void fail_by_silence(struct bench *b, uint32_t idx)
+{
+	for (unsigned tries = 0; at(b, idx)->state == RESOLUTION_SEND; tries++) {
+		CU_ASSERT_FATAL(tries < 10);
+		send(b, idx, 0);
+		b->env.now += 800 * NS_PER_MS;
+		(void)resolution_on_timeout(&b->table, idx, &b->env, b->slot.sent_at);
+	}
+}
+
+static void resolution_failure_tells__of_silence_and_of_errors(void)
+{
+	struct bench *b = bench_new();
+	uint32_t idx = begin(b);
+	enum counter outcome;
+
+	fail_by_silence(b, idx);
+	CU_ASSERT(resolution_failure_tells(at(b, idx)));
+	end(b, idx);
+	idx = begin(b);
+	for (unsigned try = 0; try < 3; try++) {
+		send(b, idx, 0);
+		(void)respond(b, idx, DNS_RCODE_SERVFAIL, &outcome);
+	}
+	CU_ASSERT(resolution_failure_tells(at(b, idx)));
+	end(b, idx);
+	bench_free(b);
+}
+
+/* We were late to ask, or could not take the answer: that it is silent then is not its doing. */
+static void resolution_failure_tells__nothing_where_we_were_in_the_way(void)
+{
+	struct bench *b = bench_new();
+	uint32_t idx = begin(b);
+
+	send(b, idx, 0);
+	resolution_on_hindered(&b->table, idx);
+	b->env.now += 800 * NS_PER_MS;
+	(void)resolution_on_timeout(&b->table, idx, &b->env, b->slot.sent_at);
+	fail_by_silence(b, idx);
+	CU_ASSERT(!resolution_failure_tells(at(b, idx)));
+	end(b, idx);
+	idx = begin(b);
+	send(b, idx, 0);
+	b->env.now += 800 * NS_PER_MS;
+	(void)resolution_on_timeout(&b->table, idx, &b->env, b->slot.sent_at);
+	CU_ASSERT_EQUAL(resolution_on_blocked(&b->table, idx, &b->env, b->env.now + NS_PER_MS),
+			RESOLUTION_STEP_PAUSE);
+	CU_ASSERT_EQUAL(resolution_on_resume(&b->table, idx, &b->env), RESOLUTION_STEP_SEND);
+	fail_by_silence(b, idx);
+	CU_ASSERT_EQUAL(at(b, idx)->ede, DNS_EDE_NO_REACHABLE_AUTHORITY);
+	CU_ASSERT(!resolution_failure_tells(at(b, idx)));
+	end(b, idx);
+	/* The next one is not concerned. */
+	idx = begin(b);
+	fail_by_silence(b, idx);
+	CU_ASSERT(resolution_failure_tells(at(b, idx)));
+	end(b, idx);
+	bench_free(b);
+}
+
+static void resolution_failure_tells__nothing_of_what_was_our_own_doing(void)
+{
+	struct bench *b = bench_new();
+	uint32_t idx = begin(b);
+
+	/* No room. */
+	send(b, idx, 0);
+	b->env.now += 800 * NS_PER_MS;
+	(void)resolution_on_timeout(&b->table, idx, &b->env, b->slot.sent_at);
+	CU_ASSERT_EQUAL(resolution_on_shed(&b->table, idx, &b->env), RESOLUTION_STEP_FAIL);
+	CU_ASSERT(!resolution_failure_tells(at(b, idx)));
+	end(b, idx);
+	/* Nothing was sent. */
+	idx = begin(b);
+	while (at(b, idx)->state == RESOLUTION_SEND)
+		(void)resolution_on_unreachable(&b->table, idx, &b->env);
+	CU_ASSERT(!resolution_failure_tells(at(b, idx)));
+	end(b, idx);
+	/* Somebody guessed, then there was silence. */
+	idx = begin(b);
+	send(b, idx, 0);
+	CU_ASSERT_EQUAL(resolution_on_near_miss(&b->table, idx, &b->env), RESOLUTION_STEP_PAUSE);
+	CU_ASSERT_EQUAL(resolution_on_resume(&b->table, idx, &b->env), RESOLUTION_STEP_SEND);
+	fail_by_silence(b, idx);
+	CU_ASSERT_EQUAL(at(b, idx)->ede, DNS_EDE_NO_REACHABLE_AUTHORITY);
+	CU_ASSERT(!resolution_failure_tells(at(b, idx)));
+	end(b, idx);
+	/* The budget of packets is over. */
+	idx = begin(b);
+	for (unsigned i = 0; i < UPSTREAM_PACKETS_MAX; i++) {
+		CU_ASSERT_EQUAL_FATAL(at(b, idx)->state, RESOLUTION_SEND);
+		send(b, idx, 0);
+		(void)resolution_on_moved(&b->table, idx, &b->env);
+	}
+	CU_ASSERT_EQUAL(at(b, idx)->ede, DNS_EDE_NO_REACHABLE_AUTHORITY);
+	CU_ASSERT(!resolution_failure_tells(at(b, idx)));
+	end(b, idx);
+	bench_free(b);
+}
+
 static const struct unit_test tests[] = {
+	UNIT_TEST(resolution_failure_tells__of_silence_and_of_errors),
+	UNIT_TEST(resolution_failure_tells__nothing_where_we_were_in_the_way),
+	UNIT_TEST(resolution_failure_tells__nothing_of_what_was_our_own_doing),
 	UNIT_TEST(resolution_find__tells_questions_apart),
 	UNIT_TEST(resolution_take__fills_up_and_counts_generations),
 	UNIT_TEST(resolution_on_timeout__tries_each_server_then_fails),

@@ -22,6 +22,7 @@ struct fixture {
 	struct server_table table;
 	struct server servers[COUNT];
 	struct entropy entropy;
+	struct server_health health[COUNT];
 	uint8_t blocks[2 * BLOCK_BYTES];
 	unsigned long long random;
 	uint32_t cursor;
@@ -29,18 +30,18 @@ struct fixture {
 
 static void fixture_init(struct fixture *f, uint16_t rise)
 {
-	struct endpoint endpoints[COUNT];
-	struct server_health health[COUNT];
+	static struct endpoint endpoints[COUNT];
+	struct server_list list = {endpoints, f->health, NULL, COUNT};
 
 	memset(f, 0xee, sizeof(*f)); /* all is cleared by init */
 	for (uint8_t i = 0; i < COUNT; i++) {
 		endpoints[i] = (struct endpoint){address_from_v4((uint8_t[]){192, 0, 2, i}), 53};
-		health[i] = (struct server_health){
+		f->health[i] = (struct server_health){
 			.interval_ms = INTERVAL_MS, .rise = rise, .fall = FALL};
 	}
 	CU_ASSERT_EQUAL_FATAL(server_shared_memory_bytes(COUNT), sizeof(f->memory));
-	server_shared_init(&f->shared, f->memory, endpoints, health, COUNT);
-	server_table_init(&f->table, f->servers, &f->shared, (struct server_worker){0, 1});
+	server_shared_init(&f->shared, f->memory, COUNT);
+	server_table_init(&f->table, f->servers, &f->shared, (struct server_worker){0, 1}, &list);
 	entropy_init(&f->entropy, f->blocks, BLOCK_BYTES);
 	f->random = 6298;
 	f->cursor = 0;

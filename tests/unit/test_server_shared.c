@@ -24,25 +24,27 @@ struct fixture {
 	struct server_table tables[WORKERS];
 	struct server servers[WORKERS][COUNT];
 	struct entropy entropy;
+	struct server_health health[COUNT];
 	uint8_t blocks[2 * 64];
 };
 
 static void fixture_init(struct fixture *f, unsigned worker_count, uint16_t rise)
 {
-	struct endpoint endpoints[COUNT];
-	struct server_health health[COUNT];
+	static struct endpoint endpoints[COUNT];
+	struct server_list list = {endpoints, f->health, NULL, COUNT};
 
 	memset(f, 0xee, sizeof(*f));
 	for (uint8_t i = 0; i < COUNT; i++) {
 		endpoints[i] = (struct endpoint){address_from_v4((uint8_t[]){192, 0, 2, i}), 53};
-		health[i] = (struct server_health){INTERVAL_MS, rise, FALL};
+		f->health[i] = (struct server_health){INTERVAL_MS, rise, FALL};
 	}
-	server_shared_init(&f->shared, f->memory, endpoints, health, COUNT);
+	server_shared_init(&f->shared, f->memory, COUNT);
 	f->worker_count = worker_count;
 	for (unsigned w = 0; w < worker_count; w++)
 		server_table_init(&f->tables[w], f->servers[w], &f->shared,
 				  (struct server_worker){.idx = (uint8_t)w,
-							 .count = (uint8_t)worker_count});
+							 .count = (uint8_t)worker_count},
+				  &list);
 	entropy_init(&f->entropy, f->blocks, 64);
 }
 
@@ -272,10 +274,13 @@ static void server_shared__counts_and_round_trips_are_ones_own(void)
 static void server_shared__a_late_worker_sees_what_was_before(void)
 {
 	struct fixture f;
+	struct server_list list;
 
 	fixture_init(&f, 2, 1);
 	time_out(&f, 0, 1, FALL, START);
-	server_table_init(&f.tables[1], f.servers[1], &f.shared, (struct server_worker){1, 2});
+	list = f.tables[0].list;
+	server_table_init(&f.tables[1], f.servers[1], &f.shared, (struct server_worker){1, 2},
+			  &list);
 	CU_ASSERT_EQUAL(server_probe_due(&f.tables[1], START), -1);
 	CU_ASSERT_EQUAL(server_probe_due(&f.tables[1], START + INTERVAL_NS), 1);
 	check_all(&f);

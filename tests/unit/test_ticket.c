@@ -235,7 +235,7 @@ static void ticket_draw__throws_away_a_hand_of_an_older_set(void)
 	CU_ASSERT_FALSE(ticket_draw(&hand, &newer, &source.entropy, &ticket));
 }
 
-static void ticket_next__is_what_the_next_draw_plays(void)
+static void ticket_ahead__is_what_the_nth_draw_plays(void)
 {
 	static struct port_set set, other;
 	struct source source;
@@ -247,9 +247,9 @@ static void ticket_next__is_what_the_next_draw_plays(void)
 	set_range(&other, 5000, 9095);
 	source_init(&source, unit_seed());
 	ticket_hand_init(&hand);
-	CU_ASSERT_FALSE(ticket_next(&hand, &set, &next)); /* nothing drawn yet */
+	CU_ASSERT_FALSE(ticket_ahead(&hand, &set, 0, &next)); /* nothing drawn yet */
 	for (unsigned i = 0; i < 3 * TICKET_HAND_SIZE; i++) {
-		bool known = ticket_next(&hand, &set, &next);
+		bool known = ticket_ahead(&hand, &set, 0, &next);
 		uint32_t left = hand.left;
 
 		CU_ASSERT_EQUAL(known, left > 0);
@@ -265,7 +265,7 @@ static void ticket_next__is_what_the_next_draw_plays(void)
 	/* A hand of another set will be thrown away: it says nothing. */
 	CU_ASSERT_TRUE_FATAL(ticket_draw(&hand, &set, &source.entropy, &ticket));
 	next = (struct ticket){1, 2};
-	CU_ASSERT_FALSE(ticket_next(&hand, &other, &next));
+	CU_ASSERT_FALSE(ticket_ahead(&hand, &other, 0, &next));
 	CU_ASSERT(next.port == 1 && next.id == 2);
 }
 
@@ -340,7 +340,7 @@ static const struct unit_test tests[] = {
 	UNIT_TEST(ticket_draw__waits_for_random_bytes),
 	UNIT_TEST(ticket_draw__erases_what_it_played),
 	UNIT_TEST(ticket_draw__throws_away_a_hand_of_an_older_set),
-	UNIT_TEST(ticket_next__is_what_the_next_draw_plays),
+	UNIT_TEST(ticket_ahead__is_what_the_nth_draw_plays),
 	UNIT_TEST(ticket_refill__rejects_what_would_be_biased),
 };
 UNIT_SUITE(ticket, tests)

@@ -199,6 +199,54 @@ static void timer_wheel_advance__a_long_jump_fires_in_order_of_ticks(void)
 	fixture_fini(&f);
 }
 
+static void timer_set__of_one_that_was_put_off_or_brought_forward_fires_then(void)
+{
+	struct fixture f;
+
+	fixture_init(&f, 4, 0);
+	for (uint32_t i = 0; i < 4; i++)
+		timer_set(&f.wheel, i, 300 * TICK_NS);
+	timer_set(&f.wheel, 0, 700 * TICK_NS);
+	timer_set(&f.wheel, 1, 5 * TICK_NS);
+	timer_cancel(&f.wheel, 2);
+	timer_cancel(&f.wheel, 3);
+	timer_set(&f.wheel, 3, 301 * TICK_NS);
+	timer_wheel_check(&f.wheel);
+	CU_ASSERT_EQUAL(timer_wheel_lingering(&f.wheel), 3);
+	CU_ASSERT_EQUAL(f.wheel.set_count, 3);
+	timer_wheel_advance(&f.wheel, 5 * TICK_NS);
+	CU_ASSERT_EQUAL(timer_next_expired(&f.wheel), 1);
+	timer_wheel_advance(&f.wheel, 300 * TICK_NS);
+	timer_wheel_check(&f.wheel);
+	CU_ASSERT_EQUAL(timer_next_expired(&f.wheel), NONE);
+	CU_ASSERT_EQUAL(timer_wheel_lingering(&f.wheel), 0);
+	timer_wheel_advance(&f.wheel, 301 * TICK_NS);
+	CU_ASSERT_EQUAL(timer_next_expired(&f.wheel), 3);
+	timer_wheel_advance(&f.wheel, 699 * TICK_NS);
+	CU_ASSERT_EQUAL(timer_next_expired(&f.wheel), NONE);
+	timer_wheel_advance(&f.wheel, 700 * TICK_NS);
+	CU_ASSERT_EQUAL(timer_next_expired(&f.wheel), 0);
+	CU_ASSERT_EQUAL(timer_wheel_next(&f.wheel), MONO_NEVER);
+	timer_wheel_check(&f.wheel);
+	fixture_fini(&f);
+}
+
+/* None is set, but one is linked still: nobody is to wake up for it. */
+static void timer_wheel_next__is_never_when_all_are_cancelled(void)
+{
+	struct fixture f;
+
+	fixture_init(&f, 1, 0);
+	timer_set(&f.wheel, 0, 10 * TICK_NS);
+	timer_cancel(&f.wheel, 0);
+	CU_ASSERT_EQUAL(timer_wheel_next(&f.wheel), MONO_NEVER);
+	timer_wheel_advance(&f.wheel, 20 * TICK_NS);
+	CU_ASSERT_EQUAL(timer_next_expired(&f.wheel), NONE);
+	CU_ASSERT_EQUAL(timer_wheel_lingering(&f.wheel), 0);
+	timer_wheel_check(&f.wheel);
+	fixture_fini(&f);
+}
+
 /* ---- against a naive model: an array of deadlines ---- */
 
 #define MODEL_COUNT 40
@@ -280,6 +328,8 @@ static void model_check(const struct model *m, const struct timer_wheel *w)
 		return;
 	/* Never later than the first timer, unless that one is overdue: then now. */
 	CU_ASSERT_FATAL(next <= earliest || next <= m->now);
+	if (timer_wheel_lingering(w) > 0)
+		return;
 	for (unsigned level = 0; level < TIMER_LEVELS; level++)
 		if (earliest > m->now &&
 		    earliest / TICK_NS - m->now / TICK_NS < UINT64_C(1) << (8 * level)) {
@@ -320,6 +370,8 @@ static void timer_wheel__agrees_with_a_naive_model(void)
 static const struct unit_test tests[] = {
 	UNIT_TEST(timer_wheel_advance__fires_at_the_tick_and_not_before),
 	UNIT_TEST(timer_wheel_next__leads_to_the_timer_in_a_step_a_level),
+	UNIT_TEST(timer_wheel_next__is_never_when_all_are_cancelled),
+	UNIT_TEST(timer_set__of_one_that_was_put_off_or_brought_forward_fires_then),
 	UNIT_TEST(timer_set__past_deadline_fires_at_the_next_advance),
 	UNIT_TEST(timer_next_expired__allows_set_and_cancel_between),
 	UNIT_TEST(timer_wheel_advance__ignores_a_clock_that_goes_back),

@@ -1,0 +1,19 @@
+#include "engine_config.h"
+
+uint16_t engine_zone_for(const struct engine_config *c, const struct name *qname)
+{
+	uint16_t best = ENGINE_ZONE_NONE;
+	unsigned best_bytes = 0;
+
+	/* All that fit are ends of the same name: the longest in bytes has the most labels. */
+	for (uint16_t i = 0; i < c->zone_count; i++) {
+		const struct engine_zone *zone = &c->zones[i];
+
+		if (zone->name.length_bytes <= best_bytes || zone->server_count == 0 ||
+		    !name_is_below(qname, &zone->name))
+			continue;
+		best = i;
+		best_bytes = zone->name.length_bytes;
+	}
+	return best;
+}

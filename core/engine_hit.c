@@ -1,0 +1,344 @@
+/* Answers from the cache, in the packet that the question came in: any worker answers any question from what all share.
+ *
+ * Stage 1 makes the key and prefetches its bucket, stage 2 prefetches the entries that it may be, stage 3 copies the
+ * entry and puts the answer around the question where that stands. Whatever does not go that way (a packet that may not
+ * be written to, an entry that was overtaken) is as if it were not in the cache. */
+#include "engine_state.h"
+
+#include <string.h>
+
+#include "cache_entry_plain.h"
+#include "cache_read.h"
+
+/* A record that is stored without its fixed part takes that much more in a message. */
+#define RECORD_FIXED_BYTES 12
+/* IEEE 802.1Q */
+#define VLAN_TAG_BYTES 4
+/* The OPT with a cookie and an extended error at most. */
+#define OPT_BYTES_MAX (DNS_OPT_BYTES_MIN + 4 + COOKIE_BYTES + 4 + 2)
+
+/* ---- keys ---- */
+
+void engine_key_make(const struct engine *e, const struct name *qname, uint16_t qtype,
+		     bool checking_disabled, struct cache_key *out)
+{
+	engine_key_fold(e, qname->bytes, qname->length_bytes, qtype,
+			checking_disabled ? DNS_FLAG_CD : 0, out);
+}
+
+/* ---- stage 3 ---- */
+
+/* An intact entry that was not flushed, in copy. */
+static inline __attribute__((always_inline)) bool find(struct engine *e,
+						       const struct cache_candidates *candidates,
+						       const struct cache_key *key,
+						       uint64_t copy[CACHE_ENTRY_WORDS_MAX],
+						       struct cache_found *out)
+{
+	switch (cache_find_inline(e->cache, candidates, key, copy, CACHE_ENTRY_WORDS_MAX, out)) {
+	case CACHE_FOUND:
+		return LIKELY(e->flush == NULL) || !cache_is_flushed(e->cache, e->flush, out, copy);
+	case CACHE_OVERTAKEN:
+		counter_add(&e->counters, COUNTER_CACHE_OVERTAKEN, 1);
+		return false;
+	case CACHE_NOT_FOUND:
+		break;
+	}
+	return false;
+}
+
+bool engine_cache_find(struct engine *e, const struct cache_key *key,
+		       uint64_t copy[CACHE_ENTRY_WORDS_MAX], struct cache_found *out)
+{
+	struct cache_candidates candidates;
+
+	if (e->cache == NULL)
+		return false;
+	cache_candidates(e->cache, key->hash, &candidates);
+	return candidates.count > 0 && find(e, &candidates, key, copy, out);
+}
+
+/* What the entry of slot i, if there is one, is good for; its words in e->entry. */
+static inline __attribute__((always_inline)) enum engine_hit look_up(struct engine *e, unsigned i,
+								     struct cache_found *found,
+								     bool *stale)
+{
+	const struct engine_cache_config *config = &e->config->cache;
+	const struct cache_candidates *candidates = &e->work[i].candidates;
+
+	if (candidates->count == 0 || !find(e, candidates, &e->keys[i], e->entry, found))
+		return ENGINE_HIT_NONE;
+	if (LIKELY(cache_entry_is_fresh(e->entry, e->now_s))) {
+		*stale = false;
+		return ENGINE_HIT_ANSWERED;
+	}
+	switch (cache_entry_state(e->entry, config->max_stale_s, e->now_s)) {
+	case CACHE_ENTRY_FRESH:
+		*stale = false;
+		return ENGINE_HIT_ANSWERED;
+	case CACHE_ENTRY_FRESH_STALE:
+		*stale = true;
+		return config->serve_stale ? ENGINE_HIT_ANSWERED : ENGINE_HIT_NONE;
+	case CACHE_ENTRY_STALE:
+		return config->serve_stale ? ENGINE_HIT_STALE : ENGINE_HIT_NONE;
+	case CACHE_ENTRY_DEAD:
+		break;
+	}
+	return ENGINE_HIT_NONE;
+}
+
+static uint32_t next_rotation(struct engine *e)
+{
+	return e->config->cache.round_robin ? e->rotation++ : 0;
+}
+
+static void count_answer(struct engine *e, uint16_t rcode, bool truncated, bool stale)
+{
+	engine_count_answer(e, rcode);
+	if (UNLIKELY(truncated))
+		counter_add(&e->counters, COUNTER_ANSWERS_TRUNCATED, 1);
+	if (UNLIKELY(stale))
+		counter_add(&e->counters, COUNTER_CACHE_STALE, 1);
+}
+
+static void end_hit(struct engine *e, struct rx_slot *slot)
+{
+	e->burst_hits++;
+	engine_end(e, slot, COUNTER_CACHE_HIT, RX_SEND);
+}
+
+/* ---- a question in the packet that it came in ---- */
+
+/* How much a packet has from its message on; 0: it may not be written to. Where the NIC has taken a tag off, which the
+ * answer is to have, headers begin before the packet. */
+static inline size_t room_of(const struct rx_slot *slot, const struct frame_view *view)
+{
+	if (UNLIKELY(!slot->in_place ||
+		     (slot->vlan != FRAME_VLAN_NONE && slot->headroom_bytes < VLAN_TAG_BYTES)))
+		return 0;
+	return (size_t)(slot->data - view->payload.data) + slot->length_bytes +
+	       slot->tailroom_bytes;
+}
+
+/* May the answer have to be cut off for want of room, and not because the client can take no more? */
+static inline bool is_tight(const uint64_t entry[], uint16_t question_end, size_t room_bytes)
+{
+	struct cache_head head;
+
+	if (LIKELY(room_bytes >= EDNS_UDP_BYTES))
+		return false;
+	head = cache_head_get(entry);
+	return question_end + 8u * head.word_count +
+		       (size_t)RECORD_FIXED_BYTES * head.record_count + OPT_BYTES_MAX >
+	       room_bytes;
+}
+
+/* Headers before the message where the question's will not do. */
+static void other_headers(const struct engine *e, struct rx_slot *slot,
+			  const struct frame_view *view, uint8_t *message, size_t payload_bytes)
+{
+	const struct frame_interface *interface = &e->config->interfaces[slot->interface_idx];
+	struct frame_udp_params params = {
+		.src_mac = interface->mac,
+		.dst_mac = view->src_mac,
+		.vlan = interface->vlan,
+		.vlan_pcp = view->vlan_pcp,
+		.src = view->dst,
+		.dst = view->src,
+		.src_port = view->dst_port,
+		.dst_port = view->src_port,
+	};
+
+	slot->data = message - frame_udp_header_bytes(&view->src, interface->vlan);
+	slot->length_bytes = frame_build_udp(slot->data, &params, (unsigned)payload_bytes);
+}
+
+/* Where cache_entry_answer_plain will not do. */
+static __attribute__((noinline)) size_t answer_any(struct engine *e, uint8_t *message,
+						   const struct msg_query *query,
+						   const struct address *client,
+						   struct cache_entry_answer *to, uint16_t *rcode)
+{
+	uint8_t cookie[COOKIE_BYTES];
+	size_t length_bytes;
+	bool truncated;
+
+	if (query->edns.cookie.length_bytes > 0) {
+		/* Out of the OPT before that is written over. */
+		engine_cookie_make(e, query->edns.cookie.data, client, cookie);
+		to->client.cookie = cookie;
+		to->client.cookie_length_bytes = COOKIE_BYTES;
+	}
+	length_bytes = cache_entry_answer(message, e->entry, to, &truncated, rcode);
+	if (truncated)
+		counter_add(&e->counters, COUNTER_ANSWERS_TRUNCATED, 1);
+	return length_bytes;
+}
+
+static inline __attribute__((always_inline)) void answer(struct engine *e, struct rx_slot *slot,
+							 unsigned i, size_t room_bytes, bool stale)
+{
+	const struct frame_view *view = &e->work[i].view;
+	const struct msg_query *query = &e->queries[i];
+	const struct frame_interface *interface = &e->config->interfaces[slot->interface_idx];
+	uint8_t *message = slot->data + (view->payload.data - slot->data);
+	struct cache_entry_answer to = {
+		.client = {.id = query->id,
+			   .recursion_desired = true, /* else it is refused */
+			   .checking_disabled = (query->flags & DNS_FLAG_CD) != 0,
+			   .edns = query->edns.present,
+			   .dnssec_ok = query->edns.dnssec_ok,
+			   .udp_size_bytes = engine_udp_size_for(
+				   &query->edns, engine_udp_bytes_max(interface, &view->src))},
+		.question_end = query->question_end,
+		.now_s = e->now_s,
+		.rotation = next_rotation(e),
+		.stale = stale,
+	};
+	uint16_t rcode = DNS_RCODE_NOERROR;
+	size_t length_bytes = 0;
+
+	if (UNLIKELY(to.client.udp_size_bytes > room_bytes)) /* whatever it is, it fits */
+		to.client.udp_size_bytes = (uint16_t)room_bytes;
+	if (LIKELY(!stale && query->edns.cookie.length_bytes == 0))
+		length_bytes = cache_entry_answer_plain(message, e->entry, &to);
+	if (UNLIKELY(length_bytes == 0))
+		length_bytes = answer_any(e, message, query, &view->src, &to, &rcode);
+	slot->length_bytes = frame_reflect_udp(interface, slot->data, view, (unsigned)length_bytes);
+	if (UNLIKELY(slot->length_bytes == 0))
+		other_headers(e, slot, view, message, length_bytes);
+	count_answer(e, rcode, false, stale);
+	end_hit(e, slot);
+}
+
+/* ---- refreshing what is popular ---- */
+
+static inline bool wants_refresh(const struct engine *e)
+{
+	return UNLIKELY(cache_entry_is_near_end(e->entry, e->now_s)) && e->config->cache.prefetch &&
+	       cache_entry_wants_refresh(e->entry, e->now_s);
+}
+
+/* May the owner of the question have it instead of us, so that it refreshes the entry? Once a second a name, and of
+ * all names no more a second than there are places: where upstreams are dead, entries stay as they are, and we answer. */
+static bool may_hand_over(struct engine *e, const struct engine_rx_work *work,
+			  const struct msg_query *query)
+{
+	uint32_t *second = &e->handed_over_s[work->hash % ENGINE_HANDED_OVER];
+
+	if (*second == e->now_s || e->stopping || engine_ways_full(e) ||
+	    engine_zone_for(e->config, &query->qname) == ENGINE_ZONE_NONE)
+		return false;
+	*second = e->now_s;
+	return true;
+}
+
+enum engine_hit engine_hit(struct engine *e, struct rx_slot *slot, unsigned i)
+{
+	struct engine_rx_work *work = &e->work[i];
+	const struct msg_query *query = &e->queries[i];
+	size_t room_bytes = room_of(slot, &work->view);
+	struct cache_found found;
+	enum engine_hit hit;
+	bool stale;
+
+	if (UNLIKELY(e->cache == NULL || room_bytes < MSG_BUILD_BYTES_MIN))
+		return ENGINE_HIT_NONE;
+	hit = look_up(e, i, &found, &stale);
+	if (UNLIKELY(hit != ENGINE_HIT_ANSWERED))
+		return hit;
+	if (is_tight(e->entry, query->question_end, room_bytes))
+		return ENGINE_HIT_NONE;
+	if (UNLIKELY(cache_mark(e->cache, found.word) && wants_refresh(e))) {
+		if (engine_owner(e, work->hash) == e->worker_idx)
+			engine_cache_refresh(e, &e->keys[i]); /* sends later */
+		else if (may_hand_over(e, work, query))
+			return ENGINE_HIT_FOR_OWNER;
+	}
+	answer(e, slot, i, room_bytes, stale);
+	return ENGINE_HIT_ANSWERED;
+}
+
+/* ---- a question that is known by its waiter only ---- */
+
+unsigned engine_answer_entry(struct engine *e, const struct resolution_key *key,
+			     const struct waiter *waiter, const uint64_t entry[], bool stale,
+			     struct buffer frame, uint8_t *interface_idx)
+{
+	uint8_t cookie[COOKIE_BYTES];
+	struct buffer payload = engine_payload_of(e, waiter, frame);
+	uint8_t *qname = payload.data + DNS_HEADER_BYTES;
+	struct cache_entry_answer to = {
+		.client = engine_client_of(e, waiter, cookie),
+		.question_end = (uint16_t)(DNS_HEADER_BYTES + key->qname.length_bytes + 4),
+		.now_s = e->now_s,
+		.rotation = next_rotation(e),
+		.stale = stale,
+	};
+	size_t length_bytes;
+	bool truncated;
+	uint16_t rcode;
+
+	if (waiter->kind != WAITER_UDP_CLIENT || payload.capacity_bytes < MSG_BUILD_BYTES_MIN ||
+	    is_tight(entry, to.question_end, payload.capacity_bytes))
+		return 0;
+	if (to.client.udp_size_bytes > payload.capacity_bytes)
+		to.client.udp_size_bytes = (uint16_t)payload.capacity_bytes;
+	memcpy(qname, key->qname.bytes, key->qname.length_bytes);
+	name_case_apply(&waiter->udp.letter_case, qname, key->qname.length_bytes);
+	wire_put_u16(qname + key->qname.length_bytes, key->qtype);
+	wire_put_u16(qname + key->qname.length_bytes + 2, key->qclass);
+	length_bytes = cache_entry_answer(payload.data, entry, &to, &truncated, &rcode);
+	count_answer(e, rcode, truncated, stale);
+	return engine_frame_for(e, waiter, frame.data, length_bytes, interface_idx);
+}
+
+static bool answer_over(struct engine *e, struct rx_slot *slot, const struct resolution_key *key,
+			const struct waiter *waiter, const uint64_t entry[], bool stale)
+{
+	unsigned length_bytes;
+
+	if (!slot->in_place)
+		return false;
+	length_bytes = engine_answer_entry(e, key, waiter, entry, stale, engine_room(slot),
+					   &slot->interface_idx);
+	if (length_bytes == 0)
+		return false;
+	slot->length_bytes = length_bytes;
+	end_hit(e, slot);
+	return true;
+}
+
+bool engine_hit_stale(struct engine *e, struct rx_slot *slot, const struct resolution_key *key,
+		      const struct waiter *waiter, const uint64_t entry[])
+{
+	return answer_over(e, slot, key, waiter, entry, true);
+}
+
+enum engine_hit engine_hit_passed(struct engine *e, struct rx_slot *slot, unsigned i,
+				  const struct resolution_key *key, const struct waiter *waiter)
+{
+	struct cache_found found;
+	enum engine_hit hit;
+	bool stale;
+
+	if (e->cache == NULL)
+		return ENGINE_HIT_NONE;
+	hit = look_up(e, i, &found, &stale);
+	if (hit != ENGINE_HIT_ANSWERED)
+		return hit;
+	if (!answer_over(e, slot, key, waiter, e->entry, stale))
+		return ENGINE_HIT_NONE;
+	if (cache_mark(e->cache, found.word) && wants_refresh(e))
+		engine_cache_refresh(e, &e->keys[i]);
+	return ENGINE_HIT_ANSWERED;
+}
+
+/* ---- how long it took ---- */
+
+void engine_burst_sent(struct engine *e, mono_ns now)
+{
+	if (e->burst_hits > 0)
+		latency_add(&e->latencies.hit, now > e->now ? now - e->now : 0, e->burst_hits);
+	e->burst_hits = 0;
+}

@@ -1,0 +1,265 @@
+/* Places in the tables: who keeps his, who finds it again, when it is another's. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/engine_plan.h"
+#include "core/limits.h"
+#include "unit.h"
+
+#define GRACE_NS (8 * NS_PER_S)
+#define START (1000 * NS_PER_S)
+
+struct fixture {
+	struct engine_plan plan;
+	struct inflight_words words;
+	struct server_shared_table servers;
+	struct neighbour_shared neighbours;
+	void *memory[3];
+	struct engine_config *last, *next;
+	mono_ns now;
+};
+
+static void *memory_new(size_t bytes)
+{
+	void *memory = aligned_alloc(64, (bytes + 63) / 64 * 64);
+
+	CHECK(memory != NULL);
+	return memory;
+}
+
+static void setup(struct fixture *f)
+{
+	static const struct hash_key key = {1, 2};
+
+	memset(f, 0, sizeof(*f));
+	f->now = START;
+	f->memory[0] = memory_new(inflight_words_memory_bytes(16));
+	f->memory[1] = memory_new(server_shared_memory_bytes(SERVER_SLOTS_MAX));
+	f->memory[2] = memory_new(NEIGHBOUR_SLOTS_MAX * sizeof(struct neighbour_word));
+	inflight_words_init(&f->words, f->memory[0], 16, &key);
+	server_shared_init(&f->servers, f->memory[1], SERVER_SLOTS_MAX);
+	neighbour_shared_init(&f->neighbours, f->memory[2], NEIGHBOUR_SLOTS_MAX);
+	engine_plan_init(&f->plan, &f->words, &f->servers, &f->neighbours);
+}
+
+static void teardown(struct fixture *f)
+{
+	for (unsigned i = 0; i < 3; i++)
+		free(f->memory[i]);
+	free(f->last);
+}
+
+/* One interface, 198.18.0.53/24 behind 198.18.0.1, from which all is asked. */
+static void begin(struct fixture *f)
+{
+	struct engine_config *c = calloc(1, sizeof(*c));
+	const struct address own = address_from_v4((uint8_t[]){198, 18, 0, 53});
+
+	CHECK(c != NULL);
+	f->next = c;
+	engine_plan_begin(&f->plan, c, f->last, f->now, GRACE_NS);
+	c->interface_count = 1;
+	c->interfaces[0].address_count = 1;
+	c->interfaces[0].addresses[0] = (struct prefix){own, 120};
+	c->gateway_count = 1;
+	c->gateways[0].address = address_from_v4((uint8_t[]){198, 18, 0, 1});
+	c->outgoing_count = 1;
+	c->outgoing[0] = (struct engine_outgoing){.address = own, .prefix_bits = ADDRESS_BITS};
+}
+
+static struct endpoint server_of(unsigned number)
+{
+	return (struct endpoint){address_from_v4((uint8_t[]){203, 0, (uint8_t)(number / 250),
+							     (uint8_t)(1 + number % 250)}),
+				 53};
+}
+
+static uint16_t add_server(struct fixture *f, unsigned number)
+{
+	static const struct server_health health = {1000, 1, 3};
+	struct endpoint endpoint = server_of(number);
+
+	return engine_plan_server(&f->plan, f->next, &endpoint, &health);
+}
+
+static bool add_zone(struct fixture *f, const char *name, uint16_t server)
+{
+	struct engine_zone zone = {.server_count = 1, .servers = {server}, .tries = 1};
+
+	CHECK(name_from_text(name, &zone.name));
+	return engine_plan_zone(&f->plan, f->next, &zone);
+}
+
+static void end(struct fixture *f)
+{
+	CU_ASSERT_FATAL(engine_plan_end(&f->plan, f->next, f->last));
+	free(f->last);
+	f->last = f->next;
+	f->now += NS_PER_S;
+}
+
+static void engine_plan__keeps_and_gives_back_places(void)
+{
+	static struct fixture f;
+
+	setup(&f);
+	begin(&f);
+	CU_ASSERT_EQUAL(add_server(&f, 1), 0);
+	CU_ASSERT_EQUAL(add_server(&f, 2), 1);
+	CU_ASSERT_EQUAL(add_server(&f, 1), 0);
+	CU_ASSERT(add_zone(&f, "a.example", 0) && add_zone(&f, "b.example", 1));
+	end(&f);
+	CU_ASSERT(f.last->zones[0].generation == 0 && f.last->zones[1].generation == 0);
+	begin(&f);
+	CU_ASSERT_EQUAL(add_server(&f, 3), 2);
+	CU_ASSERT_EQUAL(add_server(&f, 2), 1);
+	CU_ASSERT(add_zone(&f, "c.example", 2) && add_zone(&f, "b.example", 1));
+	end(&f);
+	CU_ASSERT(f.last->server_retired[0] && !f.last->server_retired[1]);
+	CU_ASSERT_EQUAL(f.last->zones[0].server_count, 0);
+	CU_ASSERT_EQUAL(f.last->zones[1].generation, 0); /* nothing has changed for it */
+	CU_ASSERT_NOT_EQUAL(f.last->zones[0].generation, 0);
+	/* Its old endpoint stands: replies are still known. */
+	CU_ASSERT(endpoint_equal(&f.last->server_endpoints[0],
+				 &(struct endpoint){server_of(1).address, 53}));
+	CU_ASSERT_EQUAL(f.last->routes[0].way_count, 0);
+	CU_ASSERT_EQUAL(f.last->routes[1].way_count, 1);
+	begin(&f);
+	CU_ASSERT_EQUAL(add_server(&f, 1), 0);
+	CU_ASSERT(add_zone(&f, "a.example", 0));
+	end(&f);
+	CU_ASSERT(!f.last->server_retired[0] && f.last->zones[0].server_count == 1);
+	CU_ASSERT(f.last->server_count == 3 && f.last->zone_count == 3);
+	teardown(&f);
+}
+
+static void engine_plan__gives_a_place_away_when_its_grace_is_over(void)
+{
+	static struct fixture f;
+
+	setup(&f);
+	begin(&f);
+	CU_ASSERT_EQUAL(add_server(&f, 1), 0);
+	CU_ASSERT(add_zone(&f, "a.example", 0));
+	end(&f);
+	atomic_store(&f.servers.servers[0].edns_off_until, 77);
+	begin(&f);
+	CU_ASSERT_EQUAL(add_server(&f, 2), 1);
+	CU_ASSERT(add_zone(&f, "b.example", 1));
+	end(&f);
+	f.now += GRACE_NS - 2 * NS_PER_S;
+	CU_ASSERT(!engine_plan_server_is_over(&f.plan, 0));
+	begin(&f);
+	CU_ASSERT_EQUAL(add_server(&f, 3), 2);
+	CU_ASSERT(add_zone(&f, "c.example", 2));
+	end(&f);
+	CU_ASSERT_EQUAL(f.last->zone_count, 3);
+	CU_ASSERT_EQUAL(atomic_load(&f.servers.servers[0].edns_off_until), 77);
+	begin(&f);
+	CU_ASSERT(engine_plan_server_is_over(&f.plan, 0));
+	CU_ASSERT_EQUAL(add_server(&f, 4), 0);
+	CU_ASSERT(add_zone(&f, "d.example", 0));
+	end(&f);
+	CU_ASSERT_EQUAL(f.last->zone_count, 3);
+	CU_ASSERT_EQUAL(atomic_load(&f.servers.servers[0].edns_off_until), 0);
+	teardown(&f);
+}
+
+static void engine_plan__says_when_no_place_is_free(void)
+{
+	static struct fixture f;
+
+	setup(&f);
+	for (unsigned round = 0; round < 2; round++) {
+		begin(&f);
+		for (unsigned i = 0; i < SERVERS_MAX; i++)
+			CU_ASSERT_NOT_EQUAL(add_server(&f, round * SERVERS_MAX + i), UINT16_MAX);
+		CU_ASSERT(add_zone(&f, ".", 0));
+		end(&f);
+	}
+	CU_ASSERT_EQUAL(f.last->server_count, SERVER_SLOTS_MAX);
+	begin(&f);
+	CU_ASSERT_EQUAL(add_server(&f, 2 * SERVERS_MAX), UINT16_MAX);
+	/* It is thrown away, and nothing has come of it; later there is room. */
+	free(f.next);
+	f.now += GRACE_NS;
+	begin(&f);
+	CU_ASSERT(add_server(&f, 2 * SERVERS_MAX) < SERVERS_MAX);
+	CU_ASSERT(add_zone(&f, ".", 0));
+	end(&f);
+	teardown(&f);
+}
+
+/* Refused after all was planned: metrics.listen is not to be had, say. */
+static void engine_plan__keeps_places_that_a_refused_snapshot_had_taken_out(void)
+{
+	static struct fixture f;
+
+	setup(&f);
+	begin(&f);
+	CU_ASSERT(add_zone(&f, "a.example", add_server(&f, 1)));
+	CU_ASSERT(add_zone(&f, "b.example", add_server(&f, 2)));
+	end(&f);
+	begin(&f);
+	CU_ASSERT(add_zone(&f, "b.example", add_server(&f, 2)));
+	CU_ASSERT(engine_plan_end(&f.plan, f.next, f.last));
+	free(f.next);
+	f.now += GRACE_NS;
+	begin(&f);
+	CU_ASSERT_EQUAL(add_server(&f, 3), 2);
+	CU_ASSERT(add_zone(&f, "c.example", 2));
+	CU_ASSERT_EQUAL(f.next->zones[2].servers[0], 2);
+	CU_ASSERT_EQUAL(add_server(&f, 2), 1);
+	CU_ASSERT(add_zone(&f, "b.example", 1));
+	end(&f);
+	/* Gone since now, and not since then. */
+	CU_ASSERT(f.last->server_retired[0] && !engine_plan_server_is_over(&f.plan, 0));
+	CU_ASSERT(f.last->zone_count == 3 && f.last->zones[0].server_count == 0);
+	teardown(&f);
+}
+
+static void engine_plan__routes_by_link_and_gateway(void)
+{
+	static const struct server_health health = {1000, 1, 3};
+	const struct endpoint on_link = {address_from_v4((uint8_t[]){198, 18, 0, 9}), 53};
+	static struct fixture f;
+	uint16_t near, far;
+
+	setup(&f);
+	begin(&f);
+	near = engine_plan_server(&f.plan, f.next, &on_link, &health);
+	far = add_server(&f, 1);
+	CU_ASSERT(add_zone(&f, ".", near));
+	end(&f);
+	CU_ASSERT_EQUAL(f.last->neighbour_count, 2);
+	CU_ASSERT(address_equal(
+		&f.last->neighbours[f.last->routes[near].ways[0].neighbour_idx].address,
+		&on_link.address));
+	CU_ASSERT(address_equal(
+		&f.last->neighbours[f.last->routes[far].ways[0].neighbour_idx].address,
+		&f.last->gateways[0].address));
+	CU_ASSERT_EQUAL(f.last->routes[far].ways[0].peer_hash,
+			inflight_peer_hash(&f.words, 0, &f.last->server_endpoints[far]));
+	/* The gateway stays, the server on the link goes; a retired address is no way. */
+	begin(&f);
+	far = add_server(&f, 1);
+	CU_ASSERT(add_zone(&f, ".", far));
+	f.next->outgoing[1] = f.next->outgoing[0];
+	f.next->outgoing[0].retired = true;
+	f.next->outgoing_count = 2;
+	end(&f);
+	CU_ASSERT_EQUAL(f.last->neighbour_count, 2);
+	CU_ASSERT(!f.last->neighbours[0].retired && f.last->neighbours[1].retired);
+	CU_ASSERT_EQUAL(f.last->routes[far].way_count, 1);
+	CU_ASSERT_EQUAL(f.last->routes[far].ways[0].outgoing_idx, 1);
+	teardown(&f);
+}
+
+static const struct unit_test tests[] = {
+	UNIT_TEST(engine_plan__keeps_and_gives_back_places),
+	UNIT_TEST(engine_plan__gives_a_place_away_when_its_grace_is_over),
+	UNIT_TEST(engine_plan__says_when_no_place_is_free),
+	UNIT_TEST(engine_plan__keeps_places_that_a_refused_snapshot_had_taken_out),
+	UNIT_TEST(engine_plan__routes_by_link_and_gateway),
+};
+UNIT_SUITE(engine_plan, tests)
