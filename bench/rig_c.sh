@@ -1,140 +1,87 @@
 #!/bin/bash
-# Rig C: forwarded misses over memif. Portico's worker on one core, the load generator (clients and servers) on another,
-# turn about with dpdk-testpmd's 5tswap on the same device, which does nothing but take, swap and send. As root.
+# Rig C: hits, mixes and forwarded misses over memif; with --device af_packet hits over a veth pair. Portico's worker on one core, the load generator (clients and servers) on
+# another, turn about with dpdk-testpmd's 5tswap on the same device, which does nothing but take, swap and send. As root.
 #
-#   bench/rig_c.sh [--pairs N] [--seconds S] [--outstanding K] [--cpus G,W]
+#   bench/rig_c.sh [--pairs N] [--seconds S] [--quick] [...]
 #     --pairs N         turns of each (7)
-#     --seconds S       measured in each turn, after half a second of warm-up (4)
+#     --seconds S       measured in each turn, after a quarter of a second of warm-up (2)
+#     --quick           3 turns of a second, 5 s of loss
+#     --device D        memif, or af_packet (hits only, by a tenth of the names)
 #     --outstanding K   closed loop: questions waiting at any time (256)
 #     --cpus G,W        CPU of the generator, CPU of the worker (0,1)
 #     --queues Q        queues of the device (1)
+#     --names N         in the cache; asked by Zipf's law with exponent 0.95 (1000000)
+#     --loss-s S        open loop at 90 % of the maximum, for so long (30)
+#     --flood R         new names a second while no server answers (50000)
 # Environment: PORTICO, PORTICOCTL, LOAD: the programs (build/portico, build/porticoctl, build/bench/load);
-# RIG_KEEP=1 keeps the directory with configuration, logs and figures; RIG_NICE: niceness of all that runs (-10).
+# RIG_OUT=DIR: figures and plots' data for the report; RIG_KEEP=1 keeps the directory with configuration, logs and figures;
+# RIG_NICE: niceness of all that runs (-10).
 #
-# A forwarded miss is one question in, one query out, one reply in, one answer out: Portico takes two packets and sends two.
-# 5tswap takes one and sends one. Both ratios are reported. All names are new, so that no cache can answer.
+# A hit is one packet in, one out, as 5tswap's. A forwarded miss is one question in, one query out, one reply in, one answer out:
+# Portico takes two packets and sends two. While testpmd runs, Portico is stopped (SIGSTOP), its cache stays.
 #
 # Markdown goes to stdout, progress to stderr. Huge pages are reserved for the run and given back.
+
 set -u
-root=$(cd "$(dirname "$0")/.." && pwd)
-PORTICO=${PORTICO:-$root/build/portico}
-PORTICOCTL=${PORTICOCTL:-$(dirname "$PORTICO")/porticoctl}
-LOAD=${LOAD:-$root/build/bench/load}
-TESTPMD=${TESTPMD:-dpdk-testpmd}
-HUGEPAGES=768
-READY_S=20
-WARMUP_S=0.5
+RIG=rig_c
+. "$(dirname "$0")/rig_parts.sh"
+RATIOS="100 90 80 50 0"
+HUGEPAGES=1400
+WARMUP_S=0.25
 
-pairs=7 seconds=4 outstanding=256 cpus=0,1 queues=1
-nice=${RIG_NICE:--10} autogroup_before=""
-dir="" pages_before="" portico_pid="" testpmd_pid="" load_pid=""
-
-die() {
-	echo "rig_c: $*" >&2
-	exit 1
-}
-
-usage() {
-	sed -nE '/^#   bench/,/^# RIG_KEEP/s/^# ?//p' "$0"
-	exit "$1"
-}
-
+pairs=7 seconds=2 outstanding=256 cpus=0,1 queues=1 names="" loss_s=30 flood=50000 device=memif
 while [ $# -gt 0 ]; do
 	case $1 in
+	--quick)
+		pairs=3 seconds=1 loss_s=5
+		shift
+		continue
+		;;
 	--pairs) pairs=${2-} ;;
+	--device) device=${2-} ;;
 	--seconds) seconds=${2-} ;;
 	--outstanding) outstanding=${2-} ;;
 	--cpus) cpus=${2-} ;;
 	--queues) queues=${2-} ;;
-	--help | -h) usage 0 ;;
-	*) usage 2 >&2 ;;
+	--names) names=${2-} ;;
+	--loss-s) loss_s=${2-} ;;
+	--flood) flood=${2-} ;;
+	--help | -h) usage "$0" 0 ;;
+	*) usage "$0" 2 >&2 ;;
 	esac
-	[ $# -ge 2 ] || usage 2 >&2
+	[ $# -ge 2 ] || usage "$0" 2 >&2
 	shift 2
 done
+[ -n "$names" ] || { names=1000000 && [ "$device" = memif ] || names=100000; }
 load_cpu=${cpus%,*} worker_cpu=${cpus#*,}
-[[ $pairs =~ ^[1-9][0-9]*$ && $outstanding =~ ^[1-9][0-9]*$ && $queues =~ ^[1-9][0-9]*$ &&
-	$seconds =~ ^[0-9.]+$ && $cpus =~ ^[0-9]+,[0-9]+$ ]] || usage 2 >&2
+[[ $pairs =~ ^[1-9][0-9]*$ && $outstanding =~ ^[1-9][0-9]*$ && $queues =~ ^[1-9][0-9]*$ && $names =~ ^[1-9][0-9]*$ &&
+	$device =~ ^(memif|af_packet)$ && $seconds =~ ^[0-9.]+$ && $loss_s =~ ^[0-9]+$ && $flood =~ ^[0-9]+$ && $cpus =~ ^[0-9]+,[0-9]+$ ]] || usage "$0" 2 >&2
 
-# --- start and end -------------------------------------------------------------------------------
-
-# stop PID: TERM, after 10 s KILL.
-stop() {
-	local i
-	[ -n "$1" ] || return 0
-	kill -TERM "$1" 2>/dev/null
-	for ((i = 0; i < 200; i++)); do
-		kill -0 "$1" 2>/dev/null || break
-		sleep 0.05
-	done
-	kill -KILL "$1" 2>/dev/null
-	wait "$1" 2>/dev/null
-}
-
-stop_testpmd() {
-	exec 9>&-
-	stop "$testpmd_pid"
-	testpmd_pid=""
-}
-
-stop_portico() {
-	stop "$portico_pid"
-	portico_pid=""
-}
-
-clean_up() {
-	local status=$?
-	trap - EXIT
-	trap '' INT TERM HUP
-	stop "$load_pid"
-	stop_testpmd
-	stop_portico
-	[ -z "$autogroup_before" ] || echo "$autogroup_before" >/proc/self/autogroup
-	[ -z "$pages_before" ] || sysctl -q -w vm.nr_hugepages="$pages_before"
-	[ -z "$dir" ] || rm -rf "/var/run/dpdk/$prefix" "/var/run/dpdk/$prefix-load" "/var/run/dpdk/$prefix-pmd"
-	if [ -n "${RIG_KEEP:-}" ]; then
-		echo "rig_c: kept $dir" >&2
-	elif [ -n "$dir" ]; then
-		rm -rf "$dir"
-	fi
-	exit $status
-}
-
-[ "$(id -u)" -eq 0 ] || die "huge pages and memif need root: sudo $0"
-for program in "$PORTICO" "$PORTICOCTL" "$LOAD" "$TESTPMD"; do
-	[ -n "$(command -v "$program")" ] || die "$program is not there"
-done
-trap clean_up EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
-trap 'exit 129' HUP
-dir=$(mktemp -d /tmp/portico-rig.XXXXXX) || die "no temporary directory"
-prefix=rig-$$
-socket=$dir/memif.sock
-# Whatever else runs here must not take the cores away in the middle of it. Where the kernel groups processes by session
-# (sched_autogroup), niceness counts within a session only, and what counts between them is the group's.
-renice -n "$nice" -p $$ >/dev/null 2>&1
-if [ -w /proc/self/autogroup ]; then
-	autogroup_before=$(sed -n 's/.*nice //p' /proc/self/autogroup)
-	echo "$nice" >/proc/self/autogroup
-fi
-
-pages_before=$(cat /proc/sys/vm/nr_hugepages)
-[ "$pages_before" -ge $HUGEPAGES ] || sysctl -q -w vm.nr_hugepages=$HUGEPAGES
-if [ "$(cat /proc/sys/vm/nr_hugepages)" -ge $HUGEPAGES ]; then
-	pages="huge pages" portico_pages=required load_pages=--hugepages pmd_pages=--in-memory
+rig_begin
+rig_pages $HUGEPAGES
+if [ $device = memif ]; then
+	portico_device="net_memif0,role=server,id=0,socket=$dir/portico.sock,socket-abstract=no"
+	testpmd_device="net_memif0,role=server,id=0,socket=$dir/testpmd.sock,socket-abstract=no"
 else
-	pages="ordinary pages" portico_pages=never load_pages="" pmd_pages=--no-huge
+	# Both ends in a namespace of their own, where the kernel has no address and says nothing.
+	rig_namespace "$prefix"
+	in_namespace="ip netns exec $prefix"
+	$in_namespace ip link add rig0 type veth peer name rig1 || die "no veth"
+	for end in rig0 rig1; do
+		$in_namespace sysctl -q -w net.ipv6.conf.$end.disable_ipv6=1
+		$in_namespace ethtool -K $end tx off rx off gso off gro off tso off >/dev/null
+		$in_namespace ip link set $end up || die "no veth"
+	done
+	portico_device="net_af_packet0,iface=rig0" testpmd_device="net_af_packet0,iface=rig0"
 fi
-
 cat >"$dir/portico.yaml" <<CONF
 workers: [$worker_cpu]
 control_cpu: $load_cpu
 poll: busy
-dpdk: {memory_mb: 384, hugepages: $portico_pages, file_prefix: $prefix}
+dpdk: {memory_mb: 512, hugepages: $portico_pages, file_prefix: $prefix}
 interfaces:
   - name: net0
-    device: "net_memif0,role=server,id=0,socket=$socket,socket-abstract=no"
+    device: "$portico_device"
     addresses: [198.18.0.53/24, "2001:2:0:1::53/64"]
     gateway: [198.18.0.1, "2001:2:0:1::1"]
     kernel: none
@@ -142,199 +89,285 @@ allow: [198.18.0.0/15, "2001:2::/48"]
 mode: forward
 forward:
   - {zone: ".", to: [198.18.0.20, "2001:2:0:1::20"], policy: round_robin}
+cache: {size_mb: 512}
 CONF
-
-# wait_for SECONDS PID FILE REGEX
-wait_for() {
-	local i
-	for ((i = 0; i < $1 * 20; i++)); do
-		grep -Eq -- "$4" "$3" 2>/dev/null && return 0
-		kill -0 "$2" 2>/dev/null || return 1
-		sleep 0.05
-	done
-	return 1
-}
-
-start_portico() {
-	"$PORTICO" -c "$dir/portico.yaml" >"$dir/portico.log" 2>&1 &
-	portico_pid=$!
-	wait_for $READY_S $portico_pid "$dir/portico.log" '^portico: ready$' && return
-	tail -n 20 "$dir/portico.log" >&2
-	die "Portico does not get ready"
-}
-
-start_testpmd() {
-	[ -p "$dir/commands" ] || mkfifo "$dir/commands" || die "no fifo"
-	"$TESTPMD" -l "$load_cpu,$worker_cpu" --main-lcore "$load_cpu" --no-pci --no-telemetry $pmd_pages -m 256 \
-		--file-prefix="$prefix-pmd" --vdev="net_memif0,role=server,id=0,socket=$socket,socket-abstract=no" \
-		-- -i --forward-mode=5tswap --auto-start --total-num-mbufs=16384 --rxq="$queues" --txq="$queues" \
-		--record-core-cycles <"$dir/commands" >"$dir/testpmd.log" 2>&1 &
-	testpmd_pid=$!
-	exec 9>"$dir/commands"
-	wait_for $READY_S $testpmd_pid "$dir/testpmd.log" '5tswap packet forwarding' && return
-	tail -n 20 "$dir/testpmd.log" >&2
-	die "testpmd does not start"
-}
 
 # --- measuring -----------------------------------------------------------------------------------
 
-# load NAME ARGUMENTS...: in the background, figures to NAME.json.
-load() {
-	local name=$1
-	shift
-	"$LOAD" --vdev="net_memif0,role=client,id=0,socket=$socket,socket-abstract=no,mac=02:00:00:00:00:20" \
-		--cpu="$load_cpu" --file-prefix="$prefix-load" $load_pages --memory-mb=384 --queues="$queues" \
-		--warmup-s=$WARMUP_S --seconds="$seconds" --json="$dir/$name.json" "$@" >"$dir/$name.log" 2>&1 &
-	load_pid=$!
+unique_from=0
+# Packets that a ring of memif holds, as a power of two: the client says.
+ring_log2=10
+
+load_device() {
+	if [ $device = memif ]; then
+		echo "net_memif0,role=client,id=0,socket=$dir/$1,socket-abstract=no,rsize=$ring_log2,mac=02:00:00:00:00:20"
+	else
+		echo "net_af_packet0,iface=rig1,framecnt=2048"
+	fi
 }
 
-wait_load() {
-	local status=0
+# load NAME SOCKET ARGUMENTS...: figures to NAME.json. No name that is meant to be new was ever asked before.
+load() {
+	local name=$1 socket=$2 status=0
+	shift 2
+	unique_from=$((unique_from + 1000000000))
+	$in_namespace "$LOAD" --vdev="$(load_device "$socket")" \
+		--cpu="$load_cpu" --file-prefix="$prefix-load" $load_pages --memory-mb=384 --queues="$queues" --ttl=86400 \
+		--warmup-s=$WARMUP_S --seconds="$seconds" --unique-from=$unique_from --json="$dir/$name.json" "$@" \
+		>"$dir/$name.log" 2>&1 &
+	load_pid=$!
+	[ -z "${meanwhile:-}" ] || $meanwhile "$name"
 	wait "$load_pid" || status=$?
 	load_pid=""
 	[ $status -eq 0 ] && return
-	tail -n 20 "$dir/$1.log" "$dir/portico.log" >&2
-	die "the load generator failed: $1"
+	tail -n 20 "$dir/$name.log" "$portico_log" >&2
+	die "the load generator failed: $name"
 }
 
-# figure FILE NAME: a number of a flat JSON object.
-figure() {
-	grep -Eo "\"$2\" *: *-?[0-9.]+" "$1" | head -n 1 | sed 's/.*: *//'
+# load_portico NAME ARGUMENTS...
+load_portico() {
+	local name=$1
+	shift
+	load "$name" portico.sock --zipf="$names,0.95" "$@"
 }
 
-calculate() {
-	awk "BEGIN { printf \"$1\", $2 }"
+# All of the set is in the cache.
+warm() {
+	load_portico warm --warm --outstanding="$outstanding" --seconds=0.1
+	ensure_portico
 }
 
-# The worker's thread: the one that DPDK has named after its lcore.
-worker_task() {
-	local task
-	for task in /proc/"$portico_pid"/task/*; do
-		! grep -q '^rte-worker\|^lcore-worker\|^dpdk-worker' "$task/comm" || echo "$task"
-	done | head -n 1
+# net_memif takes the memory away when its peer leaves, without asking whether a worker reads there just then: one that the
+# kernel has put aside in the middle of it dies of that (DPDK 22.11). It must not end the run, and is counted.
+deaths=0
+ensure_portico() {
+	sleep 0.1
+	kill -0 "$portico_pid" 2>/dev/null && return
+	deaths=$((deaths + 1))
+	[ $deaths -le 12 ] || die "Portico has died too often"
+	say "Portico has died: once more"
+	tail -n 3 "$portico_log" >&2
+	wait "$portico_pid"
+	start_portico "$dir/portico.yaml"
+	warm
 }
 
-# snapshot FILE: Portico's counters, and how often the kernel has put its worker aside. Not while it is measured: with two
-# CPUs, who answers shares one with the generator.
-snapshot() {
-	"$PORTICOCTL" -p "$prefix" stats --json >"$1" || die "porticoctl failed"
-	sed -nE 's/^nonvoluntary_ctxt_switches:\s*//p' "$(worker_task)/status" >"$1.put_aside"
-}
-
-difference() {
-	calculate %.0f "$(figure "$dir/after" "$1") - $(figure "$dir/before" "$1")"
-}
-
-# wait_measuring NAME: until the warm-up of that load is over.
-wait_measuring() {
-	wait_for $((READY_S + 5)) "$load_pid" "$dir/$1.log" '^load: measuring' && return
-	cat "$dir/$1.log" >&2
-	die "the load generator does not get to measure: $1"
-}
-
-# One turn of Portico: a line of figures. Busy cycles are those of the whole load, warm-up included.
-turn_portico() {
-	local queries
-	start_portico
+# One turn of a mix: a line of figures to turns.NAME: answers/s, of the set, of new names, busy cycles an answer, hits ÷ questions
+# as Portico counts them, put aside, lost, wrong.
+turn_mix() {
+	local name=$1 queries deaths_before
+	shift
+	ensure_portico
+	deaths_before=$deaths
 	snapshot "$dir/before"
-	load portico --outstanding="$outstanding"
-	wait_load portico
+	load_portico "$name" "$@"
+	ensure_portico
+	if [ $deaths -ne $deaths_before ]; then
+		turn_mix "$name" "$@"
+		return
+	fi
 	snapshot "$dir/after"
-	stop_portico
-	queries=$(difference queries)
+	queries=$(difference queries "$dir/before" "$dir/after")
 	[ "$queries" -gt 0 ] || die "Portico saw no questions"
-	echo "$(figure "$dir/portico.json" noerror_per_s)" "$(calculate %.0f "$(difference busy_cycles) / $queries")" \
+	echo "$(calculate %.0f "$(figure "$dir/$name.json" set_per_s) + $(figure "$dir/$name.json" new_per_s)")" \
+		"$(figure "$dir/$name.json" set_per_s)" "$(figure "$dir/$name.json" new_per_s)" \
+		"$(calculate %.1f "$(difference busy_cycles "$dir/before" "$dir/after") / $queries")" \
+		"$(calculate %.4f "$(difference cache_hits "$dir/before" "$dir/after") / $queries")" \
 		"$(($(cat "$dir/after.put_aside") - $(cat "$dir/before.put_aside")))" \
-		"$(figure "$dir/portico.json" lost)" "$(figure "$dir/portico.json" wrong)" >>"$dir/turns.portico"
+		"$(figure "$dir/$name.json" lost)" "$(figure "$dir/$name.json" wrong)" >>"$dir/turns.$name"
+}
+
+ask_testpmd_late() {
+	wait_for $((READY_S + 5)) "$load_pid" "$dir/$1.log" '^load: measuring' || return
+	sleep "$(calculate %.2f "$seconds * 0.8")"
+	tell_testpmd show fwd stats all
 }
 
 # One turn of 5tswap: packets/s, its own cycles a packet.
 turn_testpmd() {
-	local cycles
-	start_testpmd
-	load echo --mode=echo --outstanding="$outstanding"
-	wait_measuring echo
-	sleep "$(calculate %.2f "$seconds * 0.8")"
-	echo "show fwd stats all" >&9
-	wait_load echo
+	start_testpmd "-l $load_cpu,$worker_cpu --main-lcore $load_cpu" -m 256 \
+		--vdev="$testpmd_device" \
+		-- -i --forward-mode=5tswap --auto-start --total-num-mbufs=16384 --rxq="$queues" --txq="$queues" --record-core-cycles
+	meanwhile=ask_testpmd_late load echo testpmd.sock --mode=echo --outstanding="$outstanding"
+	wait_for 5 "$testpmd_pid" "$dir/testpmd.log" 'CPU cycles/packet'
 	stop_testpmd
-	cycles=$(sed -nE 's/.*CPU cycles\/packet=([0-9.]+).*/\1/p' "$dir/testpmd.log" | head -n 1)
-	[ -n "$cycles" ] || die "testpmd did not say its cycles a packet"
-	echo "$(figure "$dir/echo.json" answered_per_s)" "$cycles" >>"$dir/turns.testpmd"
+	if [ -z "$(testpmd_cycles)" ]; then
+		# It dies of net_memif too.
+		deaths=$((deaths + 1))
+		[ $deaths -le 12 ] || die "testpmd did not say its cycles a packet"
+		say "testpmd did not say its cycles a packet: once more"
+		turn_testpmd
+		return
+	fi
+	echo "$(figure "$dir/echo.json" answered_per_s)" "$(testpmd_cycles)" >>"$dir/turns.echo"
 }
 
-# open_loop NAME RATE [ARGUMENTS...]: with the Portico that runs; appends a row of the table to open.
+# open_loop TEXT RATE [ARGUMENTS...]: hits; appends a row of the table to open.
 open_loop() {
-	local name=$1 rate=$2 file
+	local text=$1 rate=$2 file=$dir/open.json
 	shift 2
-	load "$name" --rate="$rate" "$@"
-	wait_load "$name"
-	file=$dir/$name.json
-	printf '| %s | %.0f | %.0f | %.2f %% | %.2f %% | %.0f | %.0f | %.0f | %.0f |\n' "$name" \
-		"$(figure "$file" sent_per_s)" "$(figure "$file" noerror_per_s)" \
-		"$(calculate %.4f "100 * $(figure "$file" servfail) / $(figure "$file" sent)")" \
-		"$(figure "$file" answered_per_s | awk -v sent="$(figure "$file" sent_per_s)" \
-			'{ missing = 1 - $1 / sent; print (missing > 0 ? 100 * missing : 0) }')" \
+	ensure_portico
+	load_portico open --rate="$rate" "$@"
+	printf '| %s | %.0f | %.0f | %.0f | %.0f | %.1f | %.1f | %.1f | %.0f |\n' "$text" \
+		"$(figure "$file" sent_per_s)" "$(figure "$file" answered_per_s)" "$(figure "$file" sent)" "$(figure "$file" lost)" \
 		"$(figure "$file" latency_us_p50)" "$(figure "$file" latency_us_p99)" \
 		"$(figure "$file" latency_us_p99_9)" "$(figure "$file" latency_us_max)" >>"$dir/open"
 }
 
-# median COLUMN FILE, least COLUMN FILE, most COLUMN FILE
-column() {
-	awk -v c="$1" '{ print $c }' "$2" | sort -g
-}
-
-median() {
-	column "$1" "$2" | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'
-}
-
-least() {
-	column "$1" "$2" | head -n 1
-}
-
-most() {
-	column "$1" "$2" | tail -n 1
+# ratios.NAME: answers ÷ packets swapped in the same turn, application cycles (packets of the device taken off: $2 a question).
+ratios() {
+	paste -d ' ' "$dir/turns.$1" "$dir/turns.echo" |
+		awk -v packets="$2" '{ print $1 / $9, $4 - packets * $10, packets * $1 / $9 }' >"$dir/ratios.$1"
 }
 
 # --- the turns -----------------------------------------------------------------------------------
 
-for ((turn = 1; turn <= pairs; turn++)); do
-	turn_portico
-	turn_testpmd
-	echo "rig_c: turn $turn of $pairs: Portico $(tail -n 1 "$dir/turns.portico")," \
-		"5tswap $(tail -n 1 "$dir/turns.testpmd")" >&2
-done
-paste -d ' ' "$dir/turns.portico" "$dir/turns.testpmd" | awk '{ print $1 / $6, 2 * $1 / $6, $2 - 2 * $7 }' >"$dir/ratios"
+# --- af_packet: only hits -------------------------------------------------------------------------
 
-full=$(median 1 "$dir/turns.portico")
-start_portico
-open_loop "50 % of what it can" "$(calculate %.0f "$full * 0.5")"
-open_loop "80 %" "$(calculate %.0f "$full * 0.8")"
-open_loop "200 %" "$(calculate %.0f "$full * 2")" --timeout-ms=1000 --drop-refused
+hits_by_af_packet() {
+	start_portico "$dir/portico.yaml"
+	warm
+	for ((turn = 1; turn <= pairs; turn++)); do
+		turn_mix mix100 --outstanding="$outstanding" --timeout-ms=500
+		pause_portico
+		turn_testpmd
+		resume_portico
+		say "turn $turn of $pairs: hits $(tail -n 1 "$dir/turns.mix100"), 5tswap $(tail -n 1 "$dir/turns.echo")"
+	done
+	stop_portico
+	ratios mix100 1
+	show hit_ratio_af_packet "$(median 1 "$dir/ratios.mix100")" "$(least 1 "$dir/ratios.mix100")"
+	cat <<-REPORT
+		### Rig C over af_packet: a veth pair, one worker
+
+		As over memif, but net_af_packet on both ends of a veth pair, $names names; commit $(commit).
+
+		| per turn | median | worst | best |
+		|---|---|---|---|
+		| 5tswap: packets swapped a second (B) | $(row %.0f 1 "$dir/turns.echo" more) |
+		| hits: answers a second (A) | $(row %.0f 1 "$dir/turns.mix100" more) |
+		| A ÷ B of the same turn | $(row %.3f 1 "$dir/ratios.mix100" more) |
+		| hits: busy cycles an answer, system calls included | $(row %.0f 4 "$dir/turns.mix100" less) |
+		| 5tswap: cycles a packet, the same | $(row %.0f 2 "$dir/turns.echo" less) |
+		| lost · wrong answers (most) | $(most 7 "$dir/turns.mix100") · $(most 8 "$dir/turns.mix100") | | |
+	REPORT
+}
+
+if [ $device = af_packet ]; then
+	hits_by_af_packet
+	exit 0
+fi
+
+# From exec to "portico: ready", which it says when it answers.
+for ((turn = 1; turn <= 5; turn++)); do
+	begin=$EPOCHREALTIME
+	exec 8< <(exec "$PORTICO" -c "$dir/portico.yaml" 2>&1)
+	portico_pid=$!
+	while read -r -t $READY_S -u 8 line && [ "$line" != "portico: ready" ]; do :; done
+	calculate '%.1f\n' "($EPOCHREALTIME - $begin) * 1000" >>"$dir/starts"
+	exec 8<&-
+	stop_portico
+done
+show start_ms "$(median 1 "$dir/starts")" "$(most 1 "$dir/starts")"
+
+start_portico "$dir/portico.yaml"
+warm
+keep "$dir/warm.json" rig_c_warm.json
+for ((turn = 1; turn <= pairs; turn++)); do
+	# The misses of the turn before may have pushed some of the set out.
+	[ $turn -eq 1 ] || warm
+	for ratio in $RATIOS; do
+		turn_mix "mix$ratio" --hit-ratio="$ratio" --outstanding="$outstanding"
+	done
+	turn_mix miss25k --hit-ratio=0 --outstanding=25000 --delay-us=15000
+	pause_portico
+	turn_testpmd
+	resume_portico
+	say "turn $turn of $pairs: hits $(tail -n 1 "$dir/turns.mix100"), misses $(tail -n 1 "$dir/turns.mix0")," \
+		"5tswap $(tail -n 1 "$dir/turns.echo")"
+done
+
+ratios mix100 1
+ratios mix0 2
+ratios miss25k 2
+
+warm
+full=$(median 1 "$dir/turns.mix100")
+open_loop "50 % of what it can" "$(calculate %.0f "$full * 0.5")" --cdf="$dir/cdf_50.csv"
+open_loop "80 %" "$(calculate %.0f "$full * 0.8")" --cdf="$dir/cdf_80.csv"
+# As a NIC has: 4,096 descriptors, so that a core that is taken away for a millisecond is no loss.
+ring_log2=12
+open_loop "90 %, $loss_s s" "$(calculate %.0f "$full * 0.9")" --seconds="$loss_s"
+ring_log2=10
+lost=$(figure "$dir/open.json" lost)
+open_loop "mix of 80 % hits, half of what it can" "$(calculate %.0f "$(median 1 "$dir/turns.mix80") * 0.5")" --hit-ratio=80 --cdf="$dir/cdf_mix.csv"
+
+# No server says a word; the same with a flood of new names beside the hits.
+for ((turn = 1; turn <= pairs; turn++)); do
+	turn_mix dead --silent=1,2 --outstanding="$outstanding"
+	turn_mix flood --silent=1,2 --outstanding="$outstanding" --flood="$flood" --timeout-ms=1000
+done
+paste -d ' ' "$dir/turns.dead" "$dir/turns.flood" | awk '{ print $10 / $2 }' >"$dir/ratios.flood"
 stop_portico
 
 # --- the report ----------------------------------------------------------------------------------
 
+for ratio in $RATIOS; do
+	echo "$ratio $(median 1 "$dir/turns.mix$ratio") $(least 1 "$dir/turns.mix$ratio") $(most 1 "$dir/turns.mix$ratio")"
+done >"$dir/rate_by_hit_ratio.dat"
+keep "$dir/rate_by_hit_ratio.dat" rate_by_hit_ratio.dat
+echo "$(median 1 "$dir/turns.echo")" >"$dir/echo.dat"
+keep "$dir/echo.dat" rate_5tswap.dat
+for name in 50 80 mix; do
+	keep "$dir/cdf_$name.csv" "cdf_$name.csv"
+done
+show hit_cycles "$(median 2 "$dir/ratios.mix100")" "$(most 2 "$dir/ratios.mix100")"
+show hit_ratio_memif "$(median 1 "$dir/ratios.mix100")" "$(least 1 "$dir/ratios.mix100")"
+show miss_cycles_memif "$(median 2 "$dir/ratios.miss25k")" "$(most 2 "$dir/ratios.miss25k")"
+show miss_rate "$(median 1 "$dir/turns.mix0")" "$(least 1 "$dir/turns.mix0")"
+show miss_ratio "$(median 3 "$dir/ratios.mix0")" "$(least 3 "$dir/ratios.mix0")"
+show loss_90 "$lost" "$lost"
+show flood_ratio "$(median 1 "$dir/ratios.flood")" "$(least 1 "$dir/ratios.flood")"
+
+tsc_mhz=$(calculate %.0f "$(figure "$dir/echo.json" tsc_hz) / 1e6")
 cat <<REPORT
-Rig C: forwarded misses over memif, $queues queue(s), one worker; generator on CPU $load_cpu, worker on CPU $worker_cpu; $pages;
-$outstanding questions under way; $pairs pairs of $seconds s, turn about with testpmd 5tswap; TSC $(calculate %.0f "$(figure "$dir/portico.json" tsc_hz) / 1e6") MHz; commit $(git -C "$root" rev-parse --short HEAD 2>/dev/null).
+### Rig C: memif, one worker
+
+Generator on CPU $load_cpu, worker on CPU $worker_cpu, $queues queue(s), $pages; $outstanding questions under way; $names names in the cache, asked
+by Zipf's law (0.95), EDNS, answers checked to the TTL; $pairs pairs of $seconds s, turn about with testpmd 5tswap; TSC $tsc_mhz MHz; commit $(commit).
+$([ $deaths -eq 0 ] || echo "Portico or testpmd died $deaths times when the generator's memif device left, and were started again.")
+The set was filled at $(calculate %.0f "$names / $(figure "$dir/warm.json" warm_seconds)") names/s at the last warm-up; of the set, asked again at once, $(figure "$dir/warm.json" warm_misses) had to be fetched.
 
 | per turn | median | worst | best |
 |---|---|---|---|
-| Portico: questions answered NOERROR a second (A) | $(printf '%.0f | %.0f | %.0f' "$(median 1 "$dir/turns.portico")" "$(least 1 "$dir/turns.portico")" "$(most 1 "$dir/turns.portico")") |
-| 5tswap: packets swapped a second (B) | $(printf '%.0f | %.0f | %.0f' "$(median 1 "$dir/turns.testpmd")" "$(least 1 "$dir/turns.testpmd")" "$(most 1 "$dir/turns.testpmd")") |
-| questions ÷ packets: A ÷ B of the same pair | $(printf '%.3f | %.3f | %.3f' "$(median 1 "$dir/ratios")" "$(least 1 "$dir/ratios")" "$(most 1 "$dir/ratios")") |
-| packets moved: 2 A ÷ B (a question is two packets in, two out) | $(printf '%.3f | %.3f | %.3f' "$(median 2 "$dir/ratios")" "$(least 2 "$dir/ratios")" "$(most 2 "$dir/ratios")") |
-| Portico: busy cycles a question, device included | $(printf '%.0f | %.0f | %.0f' "$(median 2 "$dir/turns.portico")" "$(most 2 "$dir/turns.portico")" "$(least 2 "$dir/turns.portico")") |
-| 5tswap: cycles a packet, the device's share | $(printf '%.0f | %.0f | %.0f' "$(median 2 "$dir/turns.testpmd")" "$(most 2 "$dir/turns.testpmd")" "$(least 2 "$dir/turns.testpmd")") |
-| application cycles a question: busy cycles less two packets of 5tswap | $(printf '%.0f | %.0f | %.0f' "$(median 3 "$dir/ratios")" "$(most 3 "$dir/ratios")" "$(least 3 "$dir/ratios")") |
-| times that the kernel put Portico's worker aside | $(printf '%.0f | %.0f | %.0f' "$(median 3 "$dir/turns.portico")" "$(most 3 "$dir/turns.portico")" "$(least 3 "$dir/turns.portico")") |
-| lost, wrong answers, of all turns | $(awk '{ l += $4; w += $5 } END { print l ", " w }' "$dir/turns.portico") | | |
+| 5tswap: packets swapped a second (B) | $(row %.0f 1 "$dir/turns.echo" more) |
+| 5tswap: cycles a packet, the device's share | $(row %.0f 2 "$dir/turns.echo" less) |
+$(for ratio in $RATIOS; do
+	echo "| $ratio % of the questions for the set: answers a second | $(row %.0f 1 "$dir/turns.mix$ratio" more) |"
+done)
+| hits (100 %): answers ÷ packets of the same pair | $(row %.3f 1 "$dir/ratios.mix100" more) |
+| hits: busy cycles an answer, device included | $(row %.0f 4 "$dir/turns.mix100" less) |
+| hits: application cycles (busy less one packet of 5tswap) | $(row %.0f 2 "$dir/ratios.mix100" less) |
+| hits: share that Portico answered from its cache | $(row %.4f 5 "$dir/turns.mix100" more) |
+| misses (0 %): answers ÷ packets of the same pair | $(row %.3f 1 "$dir/ratios.mix0" more) |
+| misses: packets moved ÷ packets (a question is two in, two out) | $(row %.3f 3 "$dir/ratios.mix0" more) |
+| misses: busy cycles a question, device included | $(row %.0f 4 "$dir/turns.mix0" less) |
+| misses: application cycles (busy less two packets of 5tswap) | $(row %.0f 2 "$dir/ratios.mix0" less) |
+| misses, 25,000 waiting, servers 15 ms late: answers a second | $(row %.0f 1 "$dir/turns.miss25k" more) |
+| the same: application cycles | $(row %.0f 2 "$dir/ratios.miss25k" less) |
+| hits a second while no server answers | $(row %.0f 2 "$dir/turns.dead" more) |
+| the same under a flood of $flood new names/s | $(row %.0f 2 "$dir/turns.flood" more) |
+| with the flood ÷ without, of the same pair | $(row %.3f 1 "$dir/ratios.flood" more) |
+| start to "ready", ms (dpdk.memory_mb 512, cache.size_mb 512) | $(row %.0f 1 "$dir/starts" less) |
+| times that the kernel put the worker aside (hits) | $(row %.0f 6 "$dir/turns.mix100" less) |
 
-Open loop (latency from the moment a question was due, in µs; at 200 % what the full device refuses is dropped, replies of
-servers among it):
+Lost and wrong answers: $(for name in mix100 mix90 mix80 mix50 mix0 miss25k dead; do
+	awk -v name=$name '{ l += $7; w += $8 } END { printf "%s %d, %d; ", name, l, w }' "$dir/turns.$name"
+done)flood (lost are the new names) $(awk '{ l += $7; w += $8 } END { printf "%d, %d", l, w }' "$dir/turns.flood").
 
-| offered | sent/s | NOERROR/s | SERVFAIL | not answered | 50 % | 99 % | 99.9 % | most |
+Open loop, hits (latency from the moment a question was due, in µs):
+
+| offered | sent/s | answered/s | sent | lost | 50 % | 99 % | 99.9 % | most |
 |---|---|---|---|---|---|---|---|---|
 $(cat "$dir/open")
 REPORT

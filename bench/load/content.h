@@ -1,5 +1,6 @@
 /* What our servers say of a name: a function of the name in lower case, its type and the seed, so that whoever sees an
- * answer can tell whether it is the right one.
+ * answer can tell whether it is the right one. Of a generated name (names.h) it is the word that its label spells, which
+ * takes a few cycles only: every answer can be checked.
  *
  * Threads: pure functions.
  */
@@ -31,6 +32,9 @@ struct content_answer {
 };
 
 void content_init(struct content *c, uint64_t seed);
+/* Of a generated name. */
+void content_of_word(const struct content *c, uint64_t word, uint16_t qtype,
+		     struct content_answer *out);
 void content_of(const struct content *c, const struct name *qname, uint16_t qtype,
 		struct content_answer *out);
 

@@ -12,7 +12,7 @@ static unsigned slot_of(uint64_t value)
 	return shift * HISTOGRAM_OCTAVE_SLOTS + (unsigned)(value >> shift);
 }
 
-static uint64_t slot_most(unsigned slot)
+uint64_t histogram_slot_most(unsigned slot)
 {
 	unsigned shift;
 	uint64_t first;
@@ -38,6 +38,16 @@ void histogram_add(struct histogram *h, uint64_t value)
 		h->most = value;
 }
 
+void histogram_merge(struct histogram *h, const struct histogram *more)
+{
+	for (unsigned i = 0; i < HISTOGRAM_SLOTS; i++)
+		h->counts[i] += more->counts[i];
+	h->total += more->total;
+	h->sum += more->sum;
+	if (more->most > h->most)
+		h->most = more->most;
+}
+
 uint64_t histogram_quantile(const struct histogram *h, double share)
 {
 	double wanted = share * (double)h->total;
@@ -46,7 +56,7 @@ uint64_t histogram_quantile(const struct histogram *h, double share)
 	for (unsigned i = 0; i < HISTOGRAM_SLOTS; i++) {
 		seen += h->counts[i];
 		if (seen > 0 && (double)seen >= wanted)
-			return slot_most(i) < h->most ? slot_most(i) : h->most;
+			return histogram_slot_most(i) < h->most ? histogram_slot_most(i) : h->most;
 	}
 	return h->most;
 }

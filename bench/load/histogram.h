@@ -20,6 +20,10 @@ struct histogram {
 
 void histogram_clear(struct histogram *h);
 void histogram_add(struct histogram *h, uint64_t value);
+/* All of one more. */
+void histogram_merge(struct histogram *h, const struct histogram *more);
+/* The greatest value that a slot stands for. */
+uint64_t histogram_slot_most(unsigned slot);
 /* No less than the value below which that share (0 to 1) of all lies, and at most 0.8 % more; 0 where there are none. */
 uint64_t histogram_quantile(const struct histogram *h, double share);
 double histogram_mean(const struct histogram *h);

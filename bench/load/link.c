@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "core/dns_const.h"
 #include "core/wire_cursor.h"
 
 #define ETHERNET_BYTES 14
@@ -9,16 +10,26 @@
 #define TYPE_IPV4 0x0800
 #define TYPE_ARP 0x0806
 #define TYPE_IPV6 0x86dd
+#define IPV4_PLAIN_HEADER 0x45 /* version 4, no options */
+#define IPV4_DONT_FRAGMENT 0x4000
+#define IPV4_LENGTH (ETHERNET_BYTES + 2)
+#define IPV4_FRAGMENT (ETHERNET_BYTES + 6)
+#define IPV4_PROTOCOL (ETHERNET_BYTES + 9)
+#define IPV4_SRC (ETHERNET_BYTES + 12)
 #define IPV4_DST (ETHERNET_BYTES + 16)
 #define ARP_TARGET (ETHERNET_BYTES + 24)
 #define ARP_BYTES (ETHERNET_BYTES + 28)
 #define IPV4_BYTES (ETHERNET_BYTES + 20)
 #define IPV6_BYTES (ETHERNET_BYTES + 40)
+#define IPV6_LENGTH (ETHERNET_BYTES + 4)
 #define IPV6_NEXT (ETHERNET_BYTES + 6)
+#define IPV6_SRC (ETHERNET_BYTES + 8)
 #define IPV6_DST (ETHERNET_BYTES + 24)
 #define ND_TARGET (IPV6_BYTES + 8)
 #define ND_BYTES (IPV6_BYTES + 24)
+#define NEXT_UDP 17
 #define NEXT_ICMPV6 58
+#define UDP_BYTES 8
 #define ICMPV6_SOLICIT 135
 
 /* 198.18.0.0/15 and 2001:2::/48 (RFC 2544, RFC 5180). */
@@ -121,6 +132,65 @@ static bool named_address(struct span frame, struct address *out)
 	default:
 		return false;
 	}
+}
+
+static bool parse_plain_v4(const struct link *l, struct span frame, struct link_plain *out)
+{
+	const uint8_t *at = frame.data;
+	const struct address *target = &l->options->targets[OPTIONS_V4];
+	size_t ip_bytes = wire_get_u16(at + IPV4_LENGTH);
+
+	if (at[ETHERNET_BYTES] != IPV4_PLAIN_HEADER ||
+	    (wire_get_u16(at + IPV4_FRAGMENT) & ~IPV4_DONT_FRAGMENT) != 0 ||
+	    at[IPV4_PROTOCOL] != NEXT_UDP ||
+	    memcmp(at + IPV4_SRC, target->bytes + ADDRESS_V4_OFFSET, 4) != 0)
+		return false;
+	out->client_idx = wire_get_u32(at + IPV4_DST) - wire_get_u32(clients_v4);
+	out->version = OPTIONS_V4;
+	out->payload = (struct span){at + IPV4_BYTES + UDP_BYTES,
+				     wire_get_u16(at + IPV4_BYTES + 4) - (size_t)UDP_BYTES};
+	out->dst_port = wire_get_u16(at + IPV4_BYTES + 2);
+	return ETHERNET_BYTES + ip_bytes <= frame.length_bytes &&
+	       ip_bytes == IPV4_BYTES - ETHERNET_BYTES + UDP_BYTES + out->payload.length_bytes &&
+	       wire_get_u16(at + IPV4_BYTES) == DNS_PORT;
+}
+
+static bool parse_plain_v6(const struct link *l, struct span frame, struct link_plain *out)
+{
+	const uint8_t *at = frame.data;
+	const struct address *target = &l->options->targets[OPTIONS_V6];
+	size_t udp_bytes = wire_get_u16(at + IPV6_LENGTH);
+
+	if (frame.length_bytes < IPV6_BYTES + UDP_BYTES || at[IPV6_NEXT] != NEXT_UDP ||
+	    memcmp(at + IPV6_SRC, target->bytes, ADDRESS_BYTES) != 0 ||
+	    memcmp(at + IPV6_DST, clients_v6, ADDRESS_V4_OFFSET) != 0)
+		return false;
+	out->client_idx = wire_get_u32(at + IPV6_DST + ADDRESS_V4_OFFSET) - 1;
+	out->version = OPTIONS_V6;
+	out->payload = (struct span){at + IPV6_BYTES + UDP_BYTES, udp_bytes - (size_t)UDP_BYTES};
+	out->dst_port = wire_get_u16(at + IPV6_BYTES + 2);
+	return udp_bytes >= UDP_BYTES && IPV6_BYTES + udp_bytes <= frame.length_bytes &&
+	       wire_get_u16(at + IPV6_BYTES + 4) == udp_bytes &&
+	       wire_get_u16(at + IPV6_BYTES) == DNS_PORT;
+}
+
+bool link_parse_plain(const struct link *l, struct span frame, struct link_plain *out)
+{
+	bool good;
+
+	if (frame.length_bytes < IPV4_BYTES + UDP_BYTES)
+		return false;
+	switch (wire_get_u16(frame.data + TYPE_OFFSET)) {
+	case TYPE_IPV4:
+		good = parse_plain_v4(l, frame, out);
+		break;
+	case TYPE_IPV6:
+		good = parse_plain_v6(l, frame, out);
+		break;
+	default:
+		return false;
+	}
+	return good && out->client_idx < l->options->client_count;
 }
 
 enum frame_result link_parse(struct link *l, struct span frame, struct frame_view *out)

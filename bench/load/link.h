@@ -31,6 +31,15 @@ struct address link_client(const struct link *l, uint32_t idx, enum options_vers
 /* Whose address is it? *idx: the client's or server's. */
 enum link_owner link_owner(const struct link *l, const struct address *a, uint32_t *idx);
 
+/* UDP from a target's port 53 to a client, without VLAN, options or fragments. */
+struct link_plain {
+	uint32_t client_idx;
+	enum options_version version;
+	uint16_t dst_port;
+	struct span payload;
+};
+/* A received frame (untrusted) in a few cycles: no checksum is looked at. False: anything else. */
+MUST_USE bool link_parse_plain(const struct link *l, struct span frame, struct link_plain *out);
 /* A received frame (untrusted), as core parses it for whichever of our addresses it is for. */
 MUST_USE enum frame_result link_parse(struct link *l, struct span frame, struct frame_view *out);
 /* The answer to an ARP request or solicitation that link_parse just took, over the frame itself. Returns its length,

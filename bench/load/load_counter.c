@@ -7,7 +7,16 @@ const char *const load_counter_text[] = {
 	[LOAD_ANSWERED] = "answered",
 	[LOAD_LOST] = "lost",
 	[LOAD_LATE] = "late",
+	[LOAD_SENT_SET] = "sent_set",
+	[LOAD_ANSWERED_SET] = "answered_set",
+	[LOAD_ANSWERED_NEW] = "answered_new",
+	[LOAD_LOST_SET] = "lost_set",
 	[LOAD_WRONG] = "wrong",
+	[LOAD_WRONG_RCODE] = "wrong_rcode",
+	[LOAD_WRONG_RECORD] = "wrong_record",
+	[LOAD_WRONG_TTL] = "wrong_ttl",
+	[LOAD_WRONG_GROWN] = "wrong_grown",
+	[LOAD_WRONG_MESSAGE] = "wrong_message",
 	[LOAD_WRONG_SOURCE] = "wrong_source",
 	[LOAD_CHECKED] = "checked",
 	[LOAD_TRUNCATED] = "truncated",
@@ -18,7 +27,7 @@ const char *const load_counter_text[] = {
 	[LOAD_UPSTREAM_WRONG_IDS] = "upstream_wrong_ids",
 	[LOAD_UPSTREAM_SILENT] = "upstream_silent",
 	[LOAD_UPSTREAM_LOSS] = "upstream_loss",
-	[LOAD_UPSTREAM_CORRUPT] = "upstream_corrupt",
+	[LOAD_UPSTREAM_MUTATED] = "upstream_mutated",
 	[LOAD_UPSTREAM_MALFORMED] = "upstream_malformed",
 	[LOAD_UPSTREAM_NO_BUFFER] = "upstream_no_buffer",
 	[LOAD_LINK_ANSWERS] = "link_answers",
@@ -31,6 +40,11 @@ const char *const load_counter_text[] = {
 };
 static_assert(sizeof(load_counter_text) / sizeof(load_counter_text[0]) == LOAD_COUNTER_COUNT,
 	      "each counter has a name");
+
+const char *const load_class_text[LOAD_CLASSES] = {
+	[LOAD_CLASS_SET] = "set",
+	[LOAD_CLASS_NEW] = "new",
+};
 
 static void subtract(uint64_t *later, const uint64_t *earlier, unsigned count)
 {

@@ -15,10 +15,19 @@ enum load_counter {
 	LOAD_ANSWERED,     /* matched by flow and ID */
 	LOAD_LOST,         /* not answered within the timeout */
 	LOAD_LATE,         /* nobody waits for it: late, twice, or never asked */
-	LOAD_WRONG,        /* an answer that a check refused */
-	LOAD_WRONG_SOURCE, /* not from the address and port that was asked; counted as wrong too */
-	LOAD_CHECKED,      /* answers compared in full */
-	LOAD_TRUNCATED,    /* TC=1 */
+	LOAD_SENT_SET,     /* of these, for names of the set (--zipf, --uniform) */
+	LOAD_ANSWERED_SET, /* NOERROR or NXDOMAIN, for names of the set */
+	LOAD_ANSWERED_NEW, /* the same, for all others */
+	LOAD_LOST_SET,
+	LOAD_WRONG, /* an answer that a check refused: by one of the following */
+	LOAD_WRONG_RCODE,
+	LOAD_WRONG_RECORD,  /* number of records, type, class, address */
+	LOAD_WRONG_TTL,     /* none, or more than the servers gave */
+	LOAD_WRONG_GROWN,   /* more is left of a TTL than there was */
+	LOAD_WRONG_MESSAGE, /* what does not parse, another question, flags */
+	LOAD_WRONG_SOURCE,  /* not from the address and port that was asked; counted as wrong too */
+	LOAD_CHECKED,       /* answers compared in full */
+	LOAD_TRUNCATED,     /* TC=1 */
 	LOAD_UNSENT_NO_SLOT, /* times that a question was due and every (flow, ID) was in use */
 	LOAD_UNSENT_NO_BUFFER,
 	LOAD_UPSTREAM_QUERIES,
@@ -26,7 +35,7 @@ enum load_counter {
 	LOAD_UPSTREAM_WRONG_IDS,
 	LOAD_UPSTREAM_SILENT,  /* by --silent, --silent-share */
 	LOAD_UPSTREAM_LOSS,    /* by --loss */
-	LOAD_UPSTREAM_CORRUPT, /* by --corrupt */
+	LOAD_UPSTREAM_MUTATED, /* by --mutate */
 	LOAD_UPSTREAM_MALFORMED,
 	LOAD_UPSTREAM_NO_BUFFER,
 	LOAD_LINK_ANSWERS, /* to ARP requests and ND solicitations */
@@ -39,6 +48,10 @@ enum load_counter {
 	LOAD_COUNTER_COUNT,
 };
 extern const char *const load_counter_text[LOAD_COUNTER_COUNT];
+
+/* Latencies apart: names that a cache may know, and those that it cannot. */
+enum load_class { LOAD_CLASS_SET, LOAD_CLASS_NEW, LOAD_CLASSES };
+extern const char *const load_class_text[LOAD_CLASSES];
 
 #define LOAD_RCODES 16
 

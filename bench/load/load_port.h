@@ -59,4 +59,11 @@ static inline struct rte_mbuf *load_port_packet(const struct load_port *p)
 	return rte_pktmbuf_alloc(p->pool);
 }
 
+/* So many, or none. */
+static inline bool load_port_packets(const struct load_port *p, struct rte_mbuf *mbufs[],
+				     unsigned count)
+{
+	return rte_pktmbuf_alloc_bulk(p->pool, mbufs, count) == 0;
+}
+
 #endif

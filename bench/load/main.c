@@ -15,6 +15,7 @@
 #include "bench/load/options.h"
 #include "bench/load/report.h"
 #include "bench/load/run.h"
+#include "bench/load/trace.h"
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
@@ -85,18 +86,25 @@ static void on_signal(int signal)
 	run_stop();
 }
 
-static bool write_json(const struct options *o, const struct run_figures *figures)
+enum figures_kind { FIGURES_JSON, FIGURES_CDF };
+
+/* To a file, or standard output. */
+static bool write_figures(const struct options *o, const struct run_figures *figures,
+			  const char *path, enum figures_kind kind)
 {
-	bool to_stdout = strcmp(o->json_file, "-") == 0;
-	FILE *file = to_stdout ? stdout : fopen(o->json_file, "w");
+	bool to_stdout = strcmp(path, "-") == 0;
+	FILE *file = to_stdout ? stdout : fopen(path, "w");
 	bool good = file != NULL;
 
 	if (good) {
-		report_json(file, o, figures);
+		if (kind == FIGURES_JSON)
+			report_json(file, o, figures);
+		else
+			report_cdf(file, figures);
 		good = (to_stdout ? fflush(file) : fclose(file)) == 0;
 	}
 	if (!good)
-		fprintf(stderr, "load: %s: %s\n", o->json_file, strerror(errno));
+		fprintf(stderr, "load: %s: %s\n", path, strerror(errno));
 	return good;
 }
 
@@ -108,7 +116,9 @@ static int measure(const struct options *o)
 		return EXIT_FAILED;
 	if (o->json_file == NULL || strcmp(o->json_file, "-") != 0)
 		report_text(stdout, o, &figures);
-	if (o->json_file != NULL && !write_json(o, &figures))
+	if (o->json_file != NULL && !write_figures(o, &figures, o->json_file, FIGURES_JSON))
+		return EXIT_FAILED;
+	if (o->cdf_file != NULL && !write_figures(o, &figures, o->cdf_file, FIGURES_CDF))
 		return EXIT_FAILED;
 	if (figures.counters.of[LOAD_WRONG] == 0)
 		return EXIT_DONE;
@@ -131,6 +141,8 @@ int main(int argc, char **argv)
 	case OPTIONS_USAGE:
 		return EXIT_USAGE;
 	}
+	if (options.trace_file != NULL)
+		return trace_write(&options) ? EXIT_DONE : EXIT_FAILED;
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
 	if (start_eal(&options)) {

@@ -1,12 +1,16 @@
 #include "bench/load/names.h"
 
 #include <errno.h>
+#include <immintrin.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#define HEX_DIGITS 16
+/* A question of every second, at 4 million a second. */
+#define DRAWS (1u << 22)
+#define LOW_NIBBLES UINT64_C(0x0f0f0f0f0f0f0f0f)
+#define LOW_BITS UINT64_C(0x0101010101010101)
 
 bool names_type(const char *text, uint16_t *out)
 {
@@ -134,24 +138,30 @@ static bool read_file(struct names *n)
 
 /* ---- Zipf ---- */
 
-/* Vose's way to build the table: slots with too little are filled up from those with too much. */
-static void fill_aliases(struct names *n, double *weight, uint32_t *order)
-{
-	uint32_t small_count = 0, large_first = n->alias_count;
+/* Walker's alias method: one draw a value, whatever the distribution. */
+struct alias {
+	uint32_t threshold; /* of 2^32: below it the slot itself, else the other */
+	uint32_t other;
+};
 
-	for (uint32_t i = 0; i < n->alias_count; i++) {
-		n->aliases[i] = (struct names_alias){UINT32_MAX, i};
+/* Vose's way to build the table: slots with too little are filled up from those with too much. */
+static void fill_aliases(struct alias *aliases, uint32_t count, double *weight, uint32_t *order)
+{
+	uint32_t small_count = 0, large_first = count;
+
+	for (uint32_t i = 0; i < count; i++) {
+		aliases[i] = (struct alias){UINT32_MAX, i};
 		if (weight[i] < 1)
 			order[small_count++] = i;
 		else
 			order[--large_first] = i;
 	}
-	while (small_count > 0 && large_first < n->alias_count) {
+	while (small_count > 0 && large_first < count) {
 		uint32_t small = order[--small_count];
 		uint32_t large = order[large_first];
 
-		n->aliases[small].threshold = (uint32_t)(weight[small] * (double)UINT32_MAX);
-		n->aliases[small].other = large;
+		aliases[small].threshold = (uint32_t)(weight[small] * (double)UINT32_MAX);
+		aliases[small].other = large;
 		weight[large] -= 1 - weight[small];
 		if (weight[large] < 1) {
 			large_first++;
@@ -160,29 +170,102 @@ static void fill_aliases(struct names *n, double *weight, uint32_t *order)
 	}
 }
 
+static void draw_ahead(struct names *n, const struct alias *aliases)
+{
+	struct random random = {n->options->seed + 5};
+
+	for (uint32_t i = 0; i < DRAWS; i++) {
+		uint64_t word = random_next(&random);
+		uint32_t slot = random_scale(word, n->options->set_count);
+
+		n->draws[i] = (uint32_t)word < aliases[slot].threshold ? slot : aliases[slot].other;
+	}
+}
+
 static bool make_zipf(struct names *n)
 {
-	uint32_t count = n->options->zipf_count;
+	uint32_t count = n->options->set_count;
 	double *weight = calloc(count, sizeof(*weight));
 	uint32_t *order = calloc(count, sizeof(*order));
+	struct alias *aliases = calloc(count, sizeof(*aliases));
 	double sum = 0;
 	bool good;
 
-	n->aliases = calloc(count, sizeof(*n->aliases));
-	n->alias_count = count;
-	good = weight != NULL && order != NULL && n->aliases != NULL;
+	n->draws = calloc(DRAWS, sizeof(*n->draws));
+	good = weight != NULL && order != NULL && aliases != NULL && n->draws != NULL;
 	if (good) {
 		for (uint32_t i = 0; i < count; i++)
 			sum += weight[i] = pow(i + 1.0, -n->options->zipf_exponent);
 		for (uint32_t i = 0; i < count; i++)
 			weight[i] *= count / sum;
-		fill_aliases(n, weight, order);
+		fill_aliases(aliases, count, weight, order);
+		draw_ahead(n, aliases);
 	} else {
 		fprintf(stderr, "load: --zipf: no memory for %u names\n", count);
 	}
 	free(weight);
 	free(order);
+	free(aliases);
 	return good;
+}
+
+/* ---- generated names ---- */
+
+void names_put_digits(uint8_t digits[NAMES_DIGITS], uint64_t word)
+{
+	const __m128i text = _mm_setr_epi8('0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a',
+					   'b', 'c', 'd', 'e', 'f');
+	const __m128i low = _mm_cvtsi64_si128((long long)(word & LOW_NIBBLES));
+	const __m128i high = _mm_cvtsi64_si128((long long)(word >> 4 & LOW_NIBBLES));
+
+	_mm_storeu_si128((void *)digits, _mm_shuffle_epi8(text, _mm_unpacklo_epi8(low, high)));
+}
+
+bool names_read_digits(const uint8_t digits[NAMES_DIGITS], uint64_t *word)
+{
+	uint8_t again[NAMES_DIGITS];
+	uint64_t halves[2], lower[2];
+	uint64_t found = 0;
+
+	memcpy(halves, digits, sizeof(halves));
+	for (unsigned i = 0; i < 2; i++) {
+		uint64_t letters = halves[i] >> 6 & LOW_BITS;
+
+		/* A letter's low four bits are its value less 9. */
+		lower[i] = halves[i] | LOW_BITS << 5;
+		halves[i] = (halves[i] & LOW_NIBBLES) + letters * 9;
+	}
+	for (unsigned i = 0; i < NAMES_DIGITS; i++)
+		found |= (halves[i / 8] >> (i % 8 * 8) & 15) << (4 * i);
+	names_put_digits(again, found);
+	*word = found;
+	return memcmp(again, lower, sizeof(again)) == 0;
+}
+
+bool names_value(const struct names *n, const struct name *qname, uint64_t *value)
+{
+	uint64_t word;
+	struct name parent;
+
+	if (n->kind == OPTIONS_NAMES_FILE || qname->bytes[0] != NAMES_DIGITS ||
+	    qname->length_bytes != NAMES_LABEL_BYTES + n->zone.length_bytes ||
+	    !names_read_digits(qname->bytes + 1, &word))
+		return false;
+	parent.length_bytes = n->zone.length_bytes;
+	memcpy(parent.bytes, qname->bytes + NAMES_LABEL_BYTES, parent.length_bytes);
+	*value = random_unmix(word) ^ n->key;
+	return name_equal(&parent, &n->zone);
+}
+
+static void generate(const struct names *n, uint64_t value, struct question *out)
+{
+	uint64_t word = names_word(n, value);
+
+	out->qname.bytes[0] = NAMES_DIGITS;
+	names_put_digits(out->qname.bytes + 1, word);
+	memcpy(out->qname.bytes + NAMES_LABEL_BYTES, n->zone.bytes, n->zone.length_bytes);
+	out->qname.length_bytes = (uint8_t)(NAMES_LABEL_BYTES + n->zone.length_bytes);
+	out->qtype = names_qtype(n, word);
 }
 
 /* ---- all kinds ---- */
@@ -194,12 +277,14 @@ bool names_init(struct names *n, const struct options *options)
 		.key = random_mix(options->seed + 3),
 		.zone = options->zone,
 		.options = options,
+		.new_next = options->unique_from,
 	};
 	switch (n->kind) {
 	case OPTIONS_NAMES_UNIQUE:
 		return true;
-	case OPTIONS_NAMES_ZIPF:
-		return make_zipf(n);
+	case OPTIONS_NAMES_SET:
+		n->new_next += options->set_count;
+		return options->zipf_exponent == 0 || make_zipf(n);
 	case OPTIONS_NAMES_FILE:
 		return read_file(n);
 	}
@@ -210,7 +295,32 @@ void names_fini(struct names *n)
 {
 	free(n->lines);
 	free(n->line_bytes);
-	free(n->aliases);
+	free(n->draws);
+}
+
+uint64_t names_draw_new(struct names *n)
+{
+	return n->new_next++;
+}
+
+void names_go_in_order(struct names *n)
+{
+	n->in_order_next = 0;
+	n->in_order_end = n->options->set_count;
+}
+
+static uint64_t draw_of_set(struct names *n, struct random *random)
+{
+	const struct options *o = n->options;
+
+	if (UNLIKELY(names_is_in_order(n)))
+		return n->in_order_next++;
+	if (o->warm_per_million != RANDOM_MILLION &&
+	    !random_is_within(random_next(random), o->warm_per_million))
+		return names_draw_new(n);
+	if (o->zipf_exponent == 0)
+		return random_scale(random_next(random), o->set_count);
+	return n->draws[n->draw_next++ % DRAWS];
 }
 
 uint64_t names_draw(struct names *n, struct random *random)
@@ -218,32 +328,14 @@ uint64_t names_draw(struct names *n, struct random *random)
 	switch (n->kind) {
 	case OPTIONS_NAMES_UNIQUE:
 		break;
-	case OPTIONS_NAMES_ZIPF: {
-		uint64_t word = random_next(random);
-		uint32_t slot = random_scale(word, n->alias_count);
-
-		return (uint32_t)word < n->aliases[slot].threshold ? slot : n->aliases[slot].other;
-	}
+	case OPTIONS_NAMES_SET:
+		return draw_of_set(n, random);
 	case OPTIONS_NAMES_FILE:
 		if (n->next == n->line_count)
 			n->next = 0;
-		break;
+		return n->next++;
 	}
-	return n->next++;
-}
-
-/* A label of 16 hexadecimal digits below the zone. */
-static void generate(const struct names *n, uint64_t value, struct question *out)
-{
-	static const char digits[] = "0123456789abcdef";
-	uint64_t word = random_mix(value ^ n->key);
-
-	out->qname.bytes[0] = HEX_DIGITS;
-	for (unsigned i = 0; i < HEX_DIGITS; i++)
-		out->qname.bytes[1 + i] = (uint8_t)digits[word >> (4 * i) & 15];
-	memcpy(out->qname.bytes + 1 + HEX_DIGITS, n->zone.bytes, n->zone.length_bytes);
-	out->qname.length_bytes = (uint8_t)(1 + HEX_DIGITS + n->zone.length_bytes);
-	out->qtype = n->options->types[random_scale(word, n->options->type_count)];
+	return names_draw_new(n);
 }
 
 void names_question(const struct names *n, uint64_t value, struct question *out)

@@ -1,7 +1,8 @@
-/* What is asked: names from a file, by Zipf's law, or never the same twice. A question is a 64-bit value that can be
- * turned into name and type at any time, so that nobody has to remember names.
+/* What is asked: names from a file, of a set (by Zipf's law or evenly), or never the same twice. A question is a 64-bit
+ * value that can be turned into name and type at any time, so that nobody has to remember names. A generated name is a
+ * label of 16 hexadecimal digits below the zone, and tells its value in turn. Values below the set's size are the set's.
  *
- * Memory: taken at start (a file's names; 8 bytes a name for Zipf), given back by names_fini. Threads: one user.
+ * Memory: taken at start (a file's names; 16 MiB of draws by Zipf's law), given back by names_fini. Threads: one user.
  */
 #ifndef LOAD_NAMES_H
 #define LOAD_NAMES_H
@@ -19,11 +20,8 @@ struct names_line {
 	uint8_t length_bytes;
 };
 
-/* Walker's alias method: one draw a value, whatever the distribution. */
-struct names_alias {
-	uint32_t threshold; /* of 2^32: below it the slot itself, else the other */
-	uint32_t other;
-};
+#define NAMES_DIGITS 16
+#define NAMES_LABEL_BYTES (1 + NAMES_DIGITS)
 
 struct names {
 	enum options_names kind;
@@ -34,8 +32,12 @@ struct names {
 	struct names_line *lines;
 	uint8_t *line_bytes;
 	uint64_t line_count;
-	struct names_alias *aliases;
-	uint32_t alias_count;
+	uint32_t *
+		draws; /* by Zipf's law, drawn at start: a hot path cannot wait for a table of millions */
+	uint32_t draw_next;
+	uint64_t new_next;
+	uint64_t in_order_next; /* of the set, asked once each */
+	uint64_t in_order_end;
 };
 
 struct question {
@@ -47,6 +49,34 @@ struct question {
 MUST_USE bool names_init(struct names *n, const struct options *options);
 void names_fini(struct names *n);
 uint64_t names_draw(struct names *n, struct random *random);
+/* A name that was never asked before. */
+uint64_t names_draw_new(struct names *n);
+/* The next so many draws are the set's names in order. */
+void names_go_in_order(struct names *n);
+static inline bool names_is_in_order(const struct names *n)
+{
+	return n->in_order_next < n->in_order_end;
+}
+/* Is it of the set, asked again and again? */
+static inline bool names_is_of_set(const struct names *n, uint64_t value)
+{
+	return n->kind == OPTIONS_NAMES_SET && value < n->options->set_count;
+}
+
+/* What a generated name's label says, and its type follows from. */
+static inline uint64_t names_word(const struct names *n, uint64_t value)
+{
+	return random_mix(value ^ n->key);
+}
+static inline uint16_t names_qtype(const struct names *n, uint64_t word)
+{
+	return n->options->types[random_scale(word, n->options->type_count)];
+}
+void names_put_digits(uint8_t digits[NAMES_DIGITS], uint64_t word);
+/* The word of a label in any letter case. False: not 16 hexadecimal digits. */
+MUST_USE bool names_read_digits(const uint8_t digits[NAMES_DIGITS], uint64_t *word);
+/* The value of a generated name. False: it is none. */
+MUST_USE bool names_value(const struct names *n, const struct name *qname, uint64_t *value);
 void names_question(const struct names *n, uint64_t value, struct question *out);
 /* A type by its mnemonic or as TYPE123. False: unknown. */
 MUST_USE bool names_type(const char *text, uint16_t *out);

@@ -179,17 +179,54 @@ static bool take_unique(struct options *o, const char *text)
 	return true;
 }
 
+static bool take_set(struct options *o, const char *text, char **end)
+{
+	double count = strtod(text, end);
+
+	o->set_count = (uint32_t)count;
+	o->names = OPTIONS_NAMES_SET;
+	return *end != text && count >= 1 && count <= 100e6 && count == (double)o->set_count;
+}
+
 static bool take_zipf(struct options *o, const char *text)
 {
 	char *end;
-	double count = strtod(text, &end);
 
-	if (*end != ',' || !(count >= 1 && count <= 100e6))
+	if (!take_set(o, text, &end) || *end != ',')
 		return false;
 	o->zipf_exponent = strtod(end + 1, &end);
-	o->zipf_count = (uint32_t)count;
-	o->names = OPTIONS_NAMES_ZIPF;
-	return *end == '\0' && o->zipf_exponent >= 0 && o->zipf_exponent <= 10;
+	return *end == '\0' && o->zipf_exponent > 0 && o->zipf_exponent <= 10;
+}
+
+static bool take_uniform(struct options *o, const char *text)
+{
+	char *end;
+
+	o->zipf_exponent = 0;
+	return take_set(o, text, &end) && *end == '\0';
+}
+
+static bool take_mutation(struct options *o, const char *text)
+{
+	static const char *const words[] = {
+		[OPTIONS_MUTATION_ADDRESS] = "address,",
+		[OPTIONS_MUTATION_TTL] = "ttl,",
+		[OPTIONS_MUTATION_GROW] = "grow,",
+		[OPTIONS_MUTATION_RCODE] = "rcode,",
+	};
+
+	for (unsigned i = 0; i < ARRAY_COUNT(words); i++) {
+		size_t length = strlen(words[i]);
+		unsigned long every;
+		char *end;
+
+		if (strncmp(text, words[i], length) != 0)
+			continue;
+		every = strtoul(text + length, &end, 10);
+		o->mutate_every[i] = (uint32_t)every;
+		return *end == '\0' && every >= 1 && every <= 1000000000;
+	}
+	return false;
 }
 
 static bool take_delay(struct options *o, const char *text)
@@ -239,6 +276,9 @@ static const struct option_row rows[] = {
 	{"check-every", "N", U32(check_every, 1, 1e9), "every Nth answer is compared in full (1000)"},
 	{"seed", "N", KIND_U64, AT(seed), 0, 9e15, NULL, "of names and chances (1)"},
 	{"json", "FILE", TEXT(json_file), "the figures as one flat JSON object; - is standard output"},
+	{"cdf", "FILE", TEXT(cdf_file), "latencies as CSV: class (warm: of the set, new), microseconds, share of answers that took no longer"},
+
+	{"trace", "FILE", TEXT(trace_file), "do not ask: write --count questions to this file (pcap), to be replayed by net_pcap"},
 
 	{"target", "A[,A]", TAKEN(take_targets), "who is asked, at port 53 (198.18.0.53,2001:2:0:1::53)"},
 	{"family", "4|6|mixed", TAKEN(take_family), "of clients (4)"},
@@ -249,7 +289,12 @@ static const struct option_row rows[] = {
 	{"mixed-case", NULL, FLAG(mixed_case), "letters of questions are upper or lower case at random"},
 
 	{"unique", NULL, TAKEN(take_unique), "no name twice (default)"},
-	{"zipf", "N,S", TAKEN(take_zipf), "N names, the i-th with weight 1/i^S"},
+	{"zipf", "N,S", TAKEN(take_zipf), "a set of N names, the i-th with weight 1/i^S"},
+	{"uniform", "N", TAKEN(take_uniform), "a set of N names, each as likely as any other"},
+	{"hit-ratio", "PERCENT", PERCENT(warm_per_million), "of questions for names of the set; the others are never asked twice (100)"},
+	{"warm", NULL, FLAG(warm), "before all else, ask for each name of the set, in order; then once more, for what was lost"},
+	{"flood", "N", KIND_NUMBER, AT(flood_per_s), 0, 1e9, NULL, "so many questions a second for new names besides; a closed loop does not wait for them (0)"},
+	{"unique-from", "N", KIND_U64, AT(unique_from), 0, 1e15, NULL, "where the count of new names begins: another run with this seed must begin elsewhere (0)"},
 	{"names", "FILE", TAKEN(take_names), "lines `name type`, in turn"},
 	{"zone", "NAME", TAKEN(take_zone), "of generated names (load.test)"},
 	{"types", "T[,T]", TAKEN(take_types), "of generated names (A)"},
@@ -262,8 +307,10 @@ static const struct option_row rows[] = {
 	{"silent-share", "PERCENT", PERCENT(silent_per_million), "of names of which no server says anything"},
 	{"nxdomain", "PERCENT", PERCENT(nxdomain_per_million), "of names that do not exist"},
 	{"wrong-id", "N", U32(wrong_ids, 0, 16), "so many answers with a wrong ID before the right one"},
-	{"corrupt", "N", U32(corrupt_every, 0, 1e9), "one record in N has wrong data: the checks must find it"},
-	{"ttl", "S", U32(ttl_s, 0, 2147483647), "of records (300)"},
+	{"mutate", "WHAT,N", TAKEN(take_mutation), "one answer in N is wrong: its address, ttl, grow (a TTL that is more than --ttl-clock leaves) or rcode"},
+	{"ttl", "S", U32(ttl_s, 0, 2147483647), "of records, the most that an answer may have (300)"},
+	{"ttl-clock", NULL, FLAG(ttl_clock), "servers' TTLs fall by one a second from their start, as a cache's do"},
+	{"ttl-falls", NULL, FLAG(ttl_falls), "with --mode=client: who answers is a cache, and what is left of a TTL must never grow"},
 };
 /* clang-format on */
 
@@ -282,6 +329,7 @@ static void set_defaults(struct options *o)
 		.client_count = 1024,
 		.ports_each = 16,
 		.edns_per_million = RANDOM_MILLION,
+		.warm_per_million = RANDOM_MILLION,
 		.ttl_s = 300,
 	};
 	CHECK(take_pair(o->targets, "198.18.0.53,2001:2:0:1::53") &&
@@ -394,7 +442,9 @@ static bool take_option(int argc, char **argv, int *at, struct options *o)
 
 static bool check_together(struct options *o)
 {
-	if (o->vdev == NULL)
+	if (o->trace_file != NULL && o->count == 0)
+		fprintf(stderr, "load: --trace: how many? --count is missing\n");
+	else if (o->trace_file == NULL && o->vdev == NULL)
 		fprintf(stderr, "load: which device? --vdev=DEVICE is missing\n");
 	else if (o->seconds == 0 && o->count == 0)
 		fprintf(stderr, "load: how long? --seconds or --count is missing\n");
@@ -403,6 +453,10 @@ static bool check_together(struct options *o)
 	else if (o->rate_per_s != 0 && o->outstanding != 0)
 		fprintf(stderr,
 			"load: --rate is an open loop, --outstanding a closed one: which?\n");
+	else if ((o->warm || o->warm_per_million != RANDOM_MILLION) &&
+		 o->names != OPTIONS_NAMES_SET)
+		fprintf(stderr,
+			"load: --warm and --hit-ratio are of a set: --zipf or --uniform is missing\n");
 	else
 		return true;
 	return false;

@@ -25,7 +25,15 @@ enum options_mode {
 
 /* Indices of what there is one of for each. */
 enum options_version { OPTIONS_V4, OPTIONS_V6, OPTIONS_VERSIONS };
-enum options_names { OPTIONS_NAMES_UNIQUE, OPTIONS_NAMES_ZIPF, OPTIONS_NAMES_FILE };
+enum options_names { OPTIONS_NAMES_UNIQUE, OPTIONS_NAMES_SET, OPTIONS_NAMES_FILE };
+/* What one answer of the servers in so many has wrong, so that the checks can be checked. */
+enum options_mutation {
+	OPTIONS_MUTATION_ADDRESS,
+	OPTIONS_MUTATION_TTL,   /* more than the others of the same server */
+	OPTIONS_MUTATION_GROW,  /* more than is left by --ttl-clock, but no more than at first */
+	OPTIONS_MUTATION_RCODE, /* the name is denied */
+	OPTIONS_MUTATIONS,
+};
 enum options_family { OPTIONS_FAMILY_4, OPTIONS_FAMILY_6, OPTIONS_FAMILY_MIXED };
 
 struct options {
@@ -55,6 +63,8 @@ struct options {
 	uint32_t check_every;
 	uint64_t seed;
 	const char *json_file; /* "-": standard output; NULL: none */
+	const char *cdf_file;
+	const char *trace_file;
 
 	/* clients */
 	struct address targets[OPTIONS_VERSIONS];
@@ -68,8 +78,12 @@ struct options {
 	/* names */
 	enum options_names names;
 	const char *names_file;
-	uint32_t zipf_count;
-	double zipf_exponent;
+	uint32_t set_count;        /* names of OPTIONS_NAMES_SET */
+	double zipf_exponent;      /* 0: each as likely as any other */
+	uint32_t warm_per_million; /* questions for names of the set; the others are new */
+	uint64_t unique_from;
+	bool warm; /* ask for the set in order before all else */
+	double flood_per_s;
 	struct name zone;
 	uint16_t types[OPTIONS_TYPES_MAX];
 	uint32_t type_count;
@@ -85,8 +99,10 @@ struct options {
 	uint32_t delay_least_us;
 	uint32_t delay_most_us;
 	uint32_t wrong_ids;
-	uint32_t corrupt_every;
+	uint32_t mutate_every[OPTIONS_MUTATIONS]; /* 0: never */
 	uint32_t ttl_s;
+	bool ttl_clock;
+	bool ttl_falls;
 };
 
 enum options_result { OPTIONS_OK, OPTIONS_HELP, OPTIONS_USAGE };

@@ -21,6 +21,11 @@ struct query {
 	const struct question *question;
 };
 
+enum query_kind { QUERY_PLAIN, QUERY_EDNS, QUERY_DNSSEC_OK };
+
+enum query_kind query_kind(const struct options *options, uint32_t salt);
+/* With ID 0 and the letters as they are. */
+unsigned query_put_kind(uint8_t *output, enum query_kind kind, const struct question *question);
 /* Returns the length; output holds QUERY_BYTES_MAX. */
 unsigned query_put(uint8_t *output, const struct options *options, const struct query *query);
 

@@ -23,6 +23,14 @@ static inline uint64_t random_mix(uint64_t word)
 	return word ^ word >> 31;
 }
 
+/* The word that random_mix turned into this one. */
+static inline uint64_t random_unmix(uint64_t word)
+{
+	word = (word ^ word >> 31 ^ word >> 62) * UINT64_C(0x319642b2d24d8ec3);
+	word = (word ^ word >> 27 ^ word >> 54) * UINT64_C(0x96de1b173f119089);
+	return word ^ word >> 30 ^ word >> 60;
+}
+
 static inline uint64_t random_next(struct random *r)
 {
 	r->state += UINT64_C(0x9e3779b97f4a7c15);

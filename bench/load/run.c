@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "bench/load/client.h"
 #include "bench/load/link.h"
@@ -16,6 +17,7 @@
 
 /* Between two tries to find the other side's MAC. */
 #define TRIES_PER_S 10
+#define WARM_OUTSTANDING 256
 
 static volatile sig_atomic_t stopped;
 
@@ -29,8 +31,10 @@ struct runner {
 	struct load_counters counters;
 	struct load_counters at_start; /* of measuring */
 	struct load_counters at_end;   /* of sending */
-	struct histogram latency_ns;
+	struct histogram latency_ns[LOAD_CLASSES];
+	struct ttl_book ttl_book;
 	struct pace pace;
+	struct pace flood;
 	uint64_t tsc_hz;
 	uint64_t measure_tsc; /* the warm-up's end */
 	uint64_t end_tsc;     /* of sending */
@@ -39,6 +43,9 @@ struct runner {
 	bool asks;
 	bool measuring;
 	bool sending;
+	bool warming;
+	double warm_seconds;
+	uint64_t warm_misses;
 };
 
 void run_stop(void)
@@ -127,12 +134,11 @@ static unsigned receive_all(struct runner *r, uint64_t now_tsc)
 	for (unsigned q = 0; q < r->port.queue_count; q++) {
 		unsigned count = load_port_receive(&r->port, q, mbufs);
 
-		for (unsigned i = 0; i < count; i++) {
-			if (i + 1 < count)
-				rte_prefetch0(rte_pktmbuf_mtod(mbufs[i + 1], void *));
-			take_packet(r, mbufs[i], now_tsc);
-		}
 		total += count;
+		if (r->asks)
+			count = client_take_plain(&r->client, mbufs, count, rte_rdtsc());
+		for (unsigned i = 0; i < count; i++)
+			take_packet(r, mbufs[i], now_tsc);
 	}
 	return total;
 }
@@ -153,13 +159,51 @@ static bool is_count_reached(const struct runner *r)
 	return r->options->count != 0 && r->measuring && sent >= r->options->count;
 }
 
+/* Closed loop: may another be asked? Nobody waits for the flood. */
+static bool is_room_in_loop(const struct runner *r)
+{
+	uint32_t waiting = r->client.waiting_count;
+
+	if (r->options->flood_per_s > 0)
+		waiting -= r->client.waiting_new_count;
+	return waiting < r->options->outstanding;
+}
+
+/* The set's names in order, a closed loop. */
+static unsigned ask_in_order(struct runner *r, uint64_t now_tsc)
+{
+	const struct client_moment moment = {now_tsc, now_tsc};
+	unsigned count = 0;
+
+	while (count < LOAD_BURST && names_is_in_order(&r->client.names) &&
+	       r->client.waiting_count < WARM_OUTSTANDING &&
+	       client_ask(&r->client, moment, CLIENT_ANY))
+		count++;
+	return count;
+}
+
+static unsigned ask_flood(struct runner *r, uint64_t now_tsc)
+{
+	unsigned count = 0;
+
+	if (r->options->flood_per_s == 0)
+		return 0;
+	while (count < LOAD_BURST && pace_next(&r->flood) <= now_tsc) {
+		const struct client_moment moment = {pace_next(&r->flood), now_tsc};
+
+		pace_take(&r->flood);
+		if (!client_ask(&r->client, moment, CLIENT_NEW))
+			break;
+		count++;
+	}
+	return count;
+}
+
 static unsigned ask_due(struct runner *r, uint64_t now_tsc)
 {
 	const struct options *o = r->options;
 	unsigned count;
 
-	if (!load_port_has_room(&r->port))
-		return 0;
 	for (count = 0; count < LOAD_BURST; count++) {
 		uint64_t due_tsc = now_tsc;
 
@@ -171,14 +215,23 @@ static unsigned ask_due(struct runner *r, uint64_t now_tsc)
 			due_tsc = pace_next(&r->pace);
 			if (due_tsc > now_tsc || due_tsc >= r->end_tsc)
 				break;
-		} else if (r->client.waiting_count >= o->outstanding) {
+		} else if (!is_room_in_loop(r)) {
 			break;
 		}
-		if (!client_ask(&r->client, (struct client_moment){due_tsc, now_tsc}))
+		if (!client_ask(&r->client, (struct client_moment){due_tsc, now_tsc}, CLIENT_ANY))
 			break;
 		pace_take(&r->pace);
 	}
-	return count;
+	return count + ask_flood(r, now_tsc);
+}
+
+static unsigned ask(struct runner *r, uint64_t now_tsc)
+{
+	if (!load_port_has_room(&r->port))
+		return 0;
+	if (r->warming)
+		return ask_in_order(r, now_tsc);
+	return r->sending ? ask_due(r, now_tsc) : 0;
 }
 
 /* The warm-up is over: figures count from here. */
@@ -190,7 +243,8 @@ static void begin_measuring(struct runner *r, uint64_t now_tsc)
 	r->at_start = r->counters;
 	r->carried = r->client.waiting_count;
 	r->client.measure_tsc = now_tsc;
-	histogram_clear(&r->latency_ns);
+	for (unsigned i = 0; i < LOAD_CLASSES; i++)
+		histogram_clear(&r->latency_ns[i]);
 	/* For whoever measures the tested program meanwhile. */
 	fputs("load: measuring\n", stderr);
 }
@@ -212,8 +266,7 @@ static void turn(struct runner *r)
 	done = server_side_send_due(&r->server, now_tsc);
 	done += receive_all(r, now_tsc);
 	if (r->asks) {
-		if (r->sending)
-			done += ask_due(r, now_tsc);
+		done += ask(r, now_tsc);
 		client_expire(&r->client, now_tsc);
 	}
 	load_port_flush(&r->port);
@@ -261,7 +314,7 @@ static void try_question(struct runner *r)
 {
 	uint64_t now_tsc = rte_rdtsc();
 
-	if (!client_ask(&r->client, (struct client_moment){now_tsc, now_tsc}))
+	if (!client_ask(&r->client, (struct client_moment){now_tsc, now_tsc}, CLIENT_ANY))
 		fprintf(stderr, "load: no room for a first question\n");
 }
 
@@ -325,6 +378,8 @@ static enum run_result find_other_side(struct runner *r)
 		fprintf(stderr, "load: the target does not say its MAC (ARP, ND)\n");
 		return RUN_NO_ANSWER;
 	}
+	if (r->asks)
+		client_begin(&r->client);
 	if (!try_until(r, is_way_open, try_question, end_tsc)) {
 		fprintf(stderr, "load: %s\n",
 			r->options->mode == OPTIONS_MODE_ECHO ? "no packet comes back"
@@ -336,24 +391,42 @@ static enum run_result find_other_side(struct runner *r)
 
 /* ---- the whole ---- */
 
+/* Where nobody counts a TTL down there is nothing to watch. */
+static bool start_ttl_book(struct runner *r)
+{
+	const struct options *o = r->options;
+	bool watched =
+		o->names == OPTIONS_NAMES_SET &&
+		(o->mode == OPTIONS_MODE_BOTH || (o->mode == OPTIONS_MODE_CLIENT && o->ttl_falls));
+
+	if (ttl_book_init(&r->ttl_book, watched ? o->set_count : 0, o->mode == OPTIONS_MODE_BOTH))
+		return true;
+	fprintf(stderr, "load: no memory for the TTLs of %u names\n", o->set_count);
+	return false;
+}
+
 static bool start_parts(struct runner *r)
 {
 	const struct options *o = r->options;
+	uint64_t now_tsc = rte_rdtsc();
 
 	content_init(&r->content, o->seed);
 	r->content.nxdomain_per_million = o->nxdomain_per_million;
 	r->content.silent_per_million = o->silent_per_million;
 	link_init(&r->link, o, &r->port.mac);
 	r->asks = o->mode != OPTIONS_MODE_SERVER;
-	return client_init(&r->client,
+	return start_ttl_book(r) &&
+	       client_init(&r->client,
 			   &(struct client_parts){
 				   .options = o,
 				   .link = &r->link,
 				   .port = &r->port,
 				   .content = &r->content,
 				   .counters = &r->counters,
-				   .latency_ns = &r->latency_ns,
+				   .latency_ns = r->latency_ns,
+				   .ttl_book = &r->ttl_book,
 				   .tsc_hz = r->tsc_hz,
+				   .now_tsc = now_tsc,
 			   }) &&
 	       server_side_init(&r->server, &(struct server_side_parts){
 						    .options = o,
@@ -361,14 +434,42 @@ static bool start_parts(struct runner *r)
 						    .port = &r->port,
 						    .content = &r->content,
 						    .counters = &r->counters,
+						    .ttl_book = &r->ttl_book,
+						    .names = &r->client.names,
 						    .tsc_hz = r->tsc_hz,
-						    .now_tsc = rte_rdtsc(),
+						    .now_tsc = now_tsc,
 					    });
 }
 
 static uint64_t cycles_of(const struct runner *r, double seconds)
 {
 	return (uint64_t)(seconds * (double)r->tsc_hz);
+}
+
+/* Every name of the set once, and until each has its answer or is lost. Returns the upstream queries that it took. */
+static uint64_t ask_set_once(struct runner *r)
+{
+	uint64_t before = r->counters.of[LOAD_UPSTREAM_QUERIES];
+
+	names_go_in_order(&r->client.names);
+	while (stopped == 0 && (names_is_in_order(&r->client.names) || r->client.waiting_count > 0))
+		turn(r);
+	return r->counters.of[LOAD_UPSTREAM_QUERIES] - before;
+}
+
+/* The second time finds what was lost the first time; a cache that holds the set asks nobody. */
+static void warm(struct runner *r)
+{
+	uint64_t start_tsc = rte_rdtsc();
+
+	r->warming = true;
+	r->measure_tsc = r->end_tsc = UINT64_MAX;
+	ask_set_once(r);
+	r->warm_seconds = (double)(rte_rdtsc() - start_tsc) / (double)r->tsc_hz;
+	r->warm_misses = ask_set_once(r);
+	r->warming = false;
+	fprintf(stderr, "load: %u names in %.2f s; asked again, %llu had to be fetched\n",
+		r->options->set_count, r->warm_seconds, (unsigned long long)r->warm_misses);
 }
 
 static void send_and_wait(struct runner *r)
@@ -380,6 +481,8 @@ static void send_and_wait(struct runner *r)
 	r->end_tsc = o->seconds > 0 ? r->measure_tsc + cycles_of(r, o->seconds) : UINT64_MAX;
 	if (o->rate_per_s > 0)
 		pace_init(&r->pace, start_tsc, o->rate_per_s, r->tsc_hz);
+	if (o->flood_per_s > 0)
+		pace_init(&r->flood, start_tsc, o->flood_per_s, r->tsc_hz);
 	r->sending = true;
 	follow_clock(r, start_tsc);
 	while (r->sending)
@@ -399,12 +502,14 @@ static void take_figures(const struct runner *r, struct run_figures *out)
 	*out = (struct run_figures){
 		.counters = r->counters,
 		.while_sending = r->at_end,
-		.latency_ns = r->latency_ns,
+		.warm_seconds = r->warm_seconds,
+		.warm_misses = r->warm_misses,
 		.carried = r->carried,
 		.tsc_hz = r->tsc_hz,
 		.upstream_ports = server_side_ports_seen(&r->server),
 		.queue_count = r->port.queue_count,
 	};
+	memcpy(out->latency_ns, r->latency_ns, sizeof(out->latency_ns));
 	load_counter_subtract(&out->counters, &r->at_start);
 	load_counter_subtract(&out->while_sending, &r->at_start);
 	if (r->sent_tsc > r->measure_tsc)
@@ -423,11 +528,14 @@ enum run_result run(const struct options *options, struct run_figures *out)
 	if (load_port_open(&r->port, options, &r->counters)) {
 		result = start_parts(r) ? find_other_side(r) : RUN_NO_MEMORY;
 		if (result == RUN_OK) {
+			if (options->warm)
+				warm(r);
 			send_and_wait(r);
 			take_figures(r, out);
 		}
 	}
 	client_fini(&r->client);
+	ttl_book_fini(&r->ttl_book);
 	server_side_fini(&r->server);
 	load_port_close(&r->port);
 	free(r);

@@ -17,9 +17,11 @@ struct run_figures {
 	struct load_counters counters;
 	struct load_counters
 		while_sending; /* the same, without what came after the last question */
-	struct histogram latency_ns;
-	double seconds;   /* of sending */
-	uint64_t carried; /* questions that waited when the warm-up ended */
+	struct histogram latency_ns[LOAD_CLASSES];
+	double seconds;       /* of sending */
+	double warm_seconds;  /* that the set's names took, asked once each */
+	uint64_t warm_misses; /* upstream queries when they were asked once more */
+	uint64_t carried;     /* questions that waited when the warm-up ended */
 	uint64_t tsc_hz;
 	unsigned upstream_ports;
 	unsigned queue_count;

@@ -21,16 +21,38 @@ struct reply {
 	const struct frame_view *view;
 	struct msg_query query;
 	struct content_answer answer;
+	uint32_t ttl_s;
 };
 
 /* ---- building ---- */
 
-static uint8_t *put_record_head(const struct server_side *s, uint8_t *at, uint16_t type,
-				uint16_t rdata_bytes)
+/* Is it this one's turn to be wrong? */
+static bool is_mutated(struct server_side *s, enum options_mutation mutation)
+{
+	if (s->options->mutate_every[mutation] == 0 || --s->until_mutation[mutation] > 0)
+		return false;
+	s->until_mutation[mutation] = s->options->mutate_every[mutation];
+	s->counters->of[LOAD_UPSTREAM_MUTATED]++;
+	return true;
+}
+
+static uint32_t ttl_of(struct server_side *s, uint64_t now_tsc)
+{
+	uint32_t ttl_s = s->options->ttl_s;
+	uint64_t age_s = (now_tsc - s->start_tsc) / s->tsc_hz;
+
+	if (is_mutated(s, OPTIONS_MUTATION_TTL))
+		return ttl_s + 1;
+	if (!s->options->ttl_clock || is_mutated(s, OPTIONS_MUTATION_GROW))
+		return ttl_s;
+	return age_s < ttl_s ? ttl_s - (uint32_t)age_s : 1;
+}
+
+static uint8_t *put_record_head(uint8_t *at, uint16_t type, uint32_t ttl_s, uint16_t rdata_bytes)
 {
 	wire_put_u16(at, type);
 	wire_put_u16(at + 2, DNS_CLASS_IN);
-	wire_put_u32(at + 4, s->options->ttl_s);
+	wire_put_u32(at + 4, ttl_s);
 	wire_put_u16(at + 8, rdata_bytes);
 	return at + 10;
 }
@@ -38,26 +60,23 @@ static uint8_t *put_record_head(const struct server_side *s, uint8_t *at, uint16
 static uint8_t *put_answer(struct server_side *s, uint8_t *at, const struct reply *r)
 {
 	wire_put_u16(at, POINTER_TO_QNAME);
-	at = put_record_head(s, at + 2, r->query.qtype, r->answer.rdata_bytes);
+	at = put_record_head(at + 2, r->query.qtype, r->ttl_s, r->answer.rdata_bytes);
 	memcpy(at, r->answer.rdata, r->answer.rdata_bytes);
-	if (s->options->corrupt_every != 0 && --s->until_corrupt == 0) {
-		s->until_corrupt = s->options->corrupt_every;
-		s->counters->of[LOAD_UPSTREAM_CORRUPT]++;
+	if (is_mutated(s, OPTIONS_MUTATION_ADDRESS))
 		at[r->answer.rdata_bytes - 1] ^= 1;
-	}
 	return at + r->answer.rdata_bytes;
 }
 
 /* The root's: a denial that may be cached needs one (RFC 2308 section 3). */
-static uint8_t *put_soa(const struct server_side *s, uint8_t *at)
+static uint8_t *put_soa(uint8_t *at, const struct reply *r)
 {
 	*at++ = 0;
-	at = put_record_head(s, at, DNS_TYPE_SOA, SOA_RDATA_BYTES);
+	at = put_record_head(at, DNS_TYPE_SOA, r->ttl_s, SOA_RDATA_BYTES);
 	*at++ = 0; /* primary server */
 	*at++ = 0; /* mailbox */
 	for (unsigned i = 0; i < 4; i++, at += 4)
 		wire_put_u32(at, 3600); /* serial, refresh, retry, expire */
-	wire_put_u32(at, s->options->ttl_s);
+	wire_put_u32(at, r->ttl_s);
 	return at + 4;
 }
 
@@ -81,7 +100,7 @@ static unsigned put_message(struct server_side *s, struct reply *r)
 
 	if (r->answer.kind == CONTENT_NXDOMAIN)
 		flags |= DNS_RCODE_NXDOMAIN;
-	at = record ? put_answer(s, at, r) : put_soa(s, at);
+	at = record ? put_answer(s, at, r) : put_soa(at, r);
 	if (r->query.edns.present)
 		at = put_opt(at, &r->query.edns);
 	wire_put_u16(dns + 2, flags);
@@ -163,6 +182,18 @@ static void send_wrong_ids(struct server_side *s, const struct reply *r, unsigne
 
 /* ---- queries ---- */
 
+/* Its set knows from here on how long the name's answer lives. */
+static void begin_life(struct server_side *s, const struct reply *r, uint64_t now_tsc)
+{
+	uint64_t latest_tsc = now_tsc + s->options->delay_most_us * s->cycles_per_us;
+	uint64_t value;
+
+	if (s->ttl_book->count > 0 && names_value(s->names, &r->query.qname, &value))
+		ttl_book_begin(s->ttl_book, value,
+			       (uint32_t)((latest_tsc - s->start_tsc) / (s->tsc_hz / 1000)) + 1,
+			       r->ttl_s);
+}
+
 /* Says nothing for one of several reasons, each counted. */
 static bool is_answered(struct server_side *s, const struct reply *r, uint32_t server_idx)
 {
@@ -219,6 +250,10 @@ void server_side_take(struct server_side *s, struct rte_mbuf *mbuf, const struct
 		rte_pktmbuf_free(mbuf);
 		return;
 	}
+	if (is_mutated(s, OPTIONS_MUTATION_RCODE))
+		r.answer.kind = CONTENT_NXDOMAIN;
+	r.ttl_s = ttl_of(s, now_tsc);
+	begin_life(s, &r, now_tsc);
 	message_bytes = put_message(s, &r);
 	if (s->options->wrong_ids != 0)
 		send_wrong_ids(s, &r, message_bytes, now_tsc);
@@ -265,8 +300,12 @@ bool server_side_init(struct server_side *s, const struct server_side_parts *par
 		.delays = o->delay_most_us > 0,
 		.cycles_per_us = parts->tsc_hz / 1000000,
 		.delay_range_us = o->delay_most_us - o->delay_least_us,
-		.until_corrupt = o->corrupt_every,
+		.ttl_book = parts->ttl_book,
+		.names = parts->names,
+		.start_tsc = parts->now_tsc,
+		.tsc_hz = parts->tsc_hz,
 	};
+	memcpy(s->until_mutation, o->mutate_every, sizeof(s->until_mutation));
 	s->delay_least_cycles = o->delay_least_us * s->cycles_per_us;
 	/* Half of all buffers may wait: the device needs some, and so do the clients. */
 	if (!s->delays || delay_init(&s->delay, o->delay_most_us * s->cycles_per_us,

@@ -1,5 +1,6 @@
 /* The servers that the tested program asks: each answers any name by content.h, with the question byte for byte as it
- * came, at once or late, and with the faults that the options ask for.
+ * came, at once or late, and with the faults that the options ask for. What they say of a name of the set begins a new life
+ * in the book of TTLs.
  *
  * Memory: of delay.h. Threads: one. Time: cycles of the TSC, given.
  */
@@ -14,7 +15,9 @@
 #include "bench/load/link.h"
 #include "bench/load/load_counter.h"
 #include "bench/load/load_port.h"
+#include "bench/load/names.h"
 #include "bench/load/random.h"
+#include "bench/load/ttl_book.h"
 
 #define SERVER_SIDE_PORTS 65536
 
@@ -24,13 +27,17 @@ struct server_side {
 	struct load_port *port;
 	const struct content *content;
 	struct load_counters *counters;
+	struct ttl_book *ttl_book;
+	const struct names *names;
+	uint64_t start_tsc;
+	uint64_t tsc_hz;
 	struct random random;
 	struct delay delay;
 	bool delays;
 	uint64_t cycles_per_us;
 	uint64_t delay_least_cycles;
 	uint32_t delay_range_us;
-	uint32_t until_corrupt;
+	uint32_t until_mutation[OPTIONS_MUTATIONS];
 	uint64_t ports_seen[SERVER_SIDE_PORTS / 64]; /* that queries came from */
 };
 
@@ -40,6 +47,8 @@ struct server_side_parts {
 	struct load_port *port;
 	const struct content *content;
 	struct load_counters *counters;
+	struct ttl_book *ttl_book;
+	const struct names *names;
 	uint64_t tsc_hz;
 	uint64_t now_tsc;
 };
