@@ -171,11 +171,17 @@ mutant late_bit_is_in_the_slot release $word \
 	'#define WORD_LATE (UINT64_C(1) << 16)' '#define WORD_LATE (UINT64_C(1) << 15)'
 
 # ---- finding ----
-mutant find_ignores_the_tag release $words '(words[i] >> WORD_TAG_SHIFT == tag)' '(words[i] != 0)'
+mutant find_ignores_the_tag release $words \
+	'((words[i] ^ wanted_word) >> WORD_ID_SHIFT == 0)' \
+	'(words[i] != 0 && (uint16_t)((words[i] ^ wanted_word) >> WORD_ID_SHIFT) == 0)'
+mutant find_ignores_the_tag_of_near_misses release $words \
+	'((words[i] ^ wanted_word) >> WORD_TAG_SHIFT == 0)' '(words[i] != 0)'
 mutant find_ignores_a_tag_bit release $words \
-	'(words[i] >> WORD_TAG_SHIFT == tag)' '((words[i] >> WORD_TAG_SHIFT | 1u << 23) == (tag | 1u << 23))'
+	'((words[i] ^ wanted_word) >> WORD_ID_SHIFT == 0)' '((words[i] ^ wanted_word) << 1 >> 1 >> WORD_ID_SHIFT == 0)'
+mutant find_ignores_a_tag_bit_of_near_misses release $words \
+	'((words[i] ^ wanted_word) >> WORD_TAG_SHIFT == 0)' '((words[i] ^ wanted_word) << 1 >> 1 >> WORD_TAG_SHIFT == 0)'
 mutant find_ignores_an_id_bit release $words \
-	'((uint16_t)(words[i] >> WORD_ID_SHIFT) == id)' '((words[i] >> WORD_ID_SHIFT & 0x7fff) == (id & 0x7fffu))'
+	'((words[i] ^ wanted_word) >> WORD_ID_SHIFT == 0)' '((words[i] ^ wanted_word) >> (WORD_ID_SHIFT + 1) == 0)'
 mutant find_ignores_late release $words \
 	'late |= (uint32_t)((words[i] & WORD_LATE) != 0) << i;' 'late |= 0;'
 mutant find_looks_at_seven release $words \
@@ -219,6 +225,7 @@ subject=cache
 crews='1+1 1+2 2+1 2+2 1+1 1+2 2+2'
 index_c=cache_index.c
 index_h=cache_index.h
+read_h=cache_read.h
 layout=cache_layout.h
 log=cache_log.c
 
@@ -232,10 +239,19 @@ mutant read_ignores_the_lap release $layout \
 mutant read_knows_no_lap_but_the_last release $layout \
 	'return ((reserve - word - 1) & CACHE_POSITION_MASK) <= UINT32_MAX;' \
 	'return (uint32_t)word >= (uint32_t)reserve || ((reserve - word) & CACHE_POSITION_MASK) >> 32 == 0;'
-mutant read_does_not_compare_the_self_address release $index_h \
-	'(first & CACHE_ENTRY_IDENTITY_MASK) == cache_identity(word, hash_upper) &&' ''
-mutant read_copies_what_is_too_long release $index_h 'count <= most_words &&' ''
-mutant read_does_not_compare_the_key release $index_h 'return differs == 0;' 'return true;'
+mutant find_does_not_validate_after_the_copy release $read_h \
+	'if (UNLIKELY(!cache_is_intact(c, word, before)))' \
+	'if (UNLIKELY(!cache_is_before(before, word)))'
+mutant find_does_not_compare_the_self_address release $read_h \
+	'((first ^ cache_identity(word, cache_hash_upper(key->hash))) &
+		    CACHE_ENTRY_IDENTITY_MASK) == 0 &&' ''
+mutant find_copies_what_is_too_long release $read_h 'count <= most_words &&' ''
+mutant find_does_not_compare_the_key release $read_h \
+	'same = copy[0] == first && cache_copy_is_of_key(copy, most_words, key);' 'same = copy[0] == first;'
+mutant find_compares_but_the_last_bytes release $read_h \
+	'<< (64 - image_bytes) == 0' '<< (68 - image_bytes) == 0'
+mutant find_compares_bytes_behind_the_key release $read_h \
+	'(uint64_t)(uint32_t)~equal << (64 - image_bytes) == 0' '(uint32_t)~equal == 0'
 mutant read_compares_but_the_last_bytes release $index_h \
 	'differs |= (copy[whole] ^ image) << (64 - 8 * rest);' ';'
 mutant read_compares_bytes_behind_the_key release $index_h \
@@ -277,13 +293,11 @@ mutant entry_and_word_are_stored_relaxed tsan $log \
 	'atomic_store_explicit(&to[i], words[i], memory_order_release);' \
 	'atomic_store_explicit(&to[i], words[i], memory_order_relaxed);' $index_h \
 	'memory_order_release, memory_order_relaxed);' 'memory_order_relaxed, memory_order_relaxed);'
-mutant entry_and_word_are_loaded_relaxed tsan $index_h \
+mutant entry_and_word_are_loaded_relaxed tsan $read_h \
 	'return atomic_load_explicit(&words[at], memory_order_acquire);' \
 	'return atomic_load_explicit(&words[at], memory_order_relaxed);' $index_h \
 	'uint64_t first = atomic_load_explicit(&entry[0], memory_order_acquire);' \
 	'uint64_t first = atomic_load_explicit(&entry[0], memory_order_relaxed);' cache.c \
-	'uint64_t word = atomic_load_explicit(&bucket[i], memory_order_acquire);' \
-	'uint64_t word = atomic_load_explicit(&bucket[i], memory_order_relaxed);' cache.c \
 	'uint64_t word = atomic_load_explicit(&c->index[at], memory_order_acquire);' \
 	'uint64_t word = atomic_load_explicit(&c->index[at], memory_order_relaxed);'
 
