@@ -254,7 +254,7 @@ build/xdp_steer_run: tests/smoke/xdp_steer_run.c $(BPF_OBJECT) Makefile | deps-n
 
 build/fuzz/fuzz_%: build/fuzz/tests/fuzz/fuzz_%.o $(call objects,fuzz,$(FUZZ_SHARED)) build/fuzz/libconfig.a build/fuzz/libcore.a
 	$(call say,LD)mkdir -p $(@D)
-	$(Q)$(CC_fuzz) $(LINK_fuzz) -o $@ $^ -Wl,--as-needed -lldns -lcrypto $(FYAML_LIBS) -lm -pthread
+	$(Q)$(CC_fuzz) $(LINK_fuzz) -o $@ -Wl,--start-group $^ -Wl,--end-group -Wl,--as-needed -lldns -lcrypto $(FYAML_LIBS) -lm -pthread
 
 # This one is about a part of the program.
 build/fuzz/fuzz_cache_file: build/fuzz/dpdk_app/cache_file.o

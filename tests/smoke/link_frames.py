@@ -73,14 +73,14 @@ def rows(options):
 
     table = [
         # Frames that are served.
-        ("a question, IPv4", eth(v4()), "questions_new", REPLY),
-        ("a question, IPv6", eth(v6()), "questions_new", REPLY),
-        ("IPv4 without UDP checksum", eth(v4(udp(chksum=0))), "questions_new", REPLY),
-        ("IPv4, padding of garbage", bytes(eth(v4())) + b"\xff" * 20, "questions_new", REPLY),
-        ("IPv6, padding of garbage", bytes(eth(v6())) + b"\xff" * 20, "questions_new", REPLY),
-        ("IPv4, TTL 1", eth(v4(ttl=1)), "questions_new", REPLY),
-        ("IPv4, all DSCP and ECN bits", eth(v4(tos=255)), "questions_new", REPLY),
-        ("IPv6, flow label and class", eth(v6(tc=255, fl=0xfffff)), "questions_new", REPLY),
+        ("a question, IPv4", eth(v4()), options.question, REPLY),
+        ("a question, IPv6", eth(v6()), options.question, REPLY),
+        ("IPv4 without UDP checksum", eth(v4(udp(chksum=0))), options.question, REPLY),
+        ("IPv4, padding of garbage", bytes(eth(v4())) + b"\xff" * 20, options.question, REPLY),
+        ("IPv6, padding of garbage", bytes(eth(v6())) + b"\xff" * 20, options.question, REPLY),
+        ("IPv4, TTL 1", eth(v4(ttl=1)), options.question, REPLY),
+        ("IPv4, all DSCP and ECN bits", eth(v4(tos=255)), options.question, REPLY),
+        ("IPv6, flow label and class", eth(v6(tc=255, fl=0xfffff)), options.question, REPLY),
         ("ping, IPv4", eth(v4(ICMP(id=7, seq=1) / Raw(b"x" * 56))), "echo_answered", REPLY),
         ("ping, IPv6", eth(v6(ICMPv6EchoRequest(id=7, seq=1, data=b"x" * 56))), "echo_answered", REPLY),
         ("ARP request", arp(), "arp_answered", REPLY),
@@ -273,6 +273,8 @@ def main():
     parser.add_argument("--prefix", required=True)
     parser.add_argument("--mac", required=True, help="Portico's")
     parser.add_argument("--fragments", default="drops_frag", help="outcome of IPv4 fragments")
+    parser.add_argument("--question", default="questions_new",
+                        help="outcome of a good question (cache_hits where its answer is kept)")
     parser.add_argument("--interface", default="dut")
     options = parser.parse_args()
     lab = Lab(options)

@@ -53,7 +53,7 @@ for word in wrong-port wrong-address wrong-qname wrong-qtype wrong-qclass no-que
 done >"$LAB_DIR/questions"
 expect "the hostile upstream" lab_in cli /usr/bin/python3 "$here/ask_many.py" $LAB_PORTICO_V4 <"$LAB_DIR/questions"
 expect "odd frames" lab_in sw /usr/bin/python3 "$here/link_frames.py" --ctl "$PORTICOCTL" \
-	--prefix "$LAB_PREFIX" --mac "$mac" --fragments "$(lab_fragments)"
+	--prefix "$LAB_PREFIX" --mac "$mac" --fragments "$(lab_fragments)" --question cache_hits
 seq -f 's%.0f.perf.test A' 6000 >"$LAB_DIR/load"
 result=$(lab_in cli dnsperf -s $LAB_PORTICO_V6 -d "$LAB_DIR/load" -n 1 -Q 2000 -t 5 -q 5000 -c 8 2>&1)
 expect_match "6,000 questions at 2,000 a second" 'NOERROR 6000 \(100.00%\)' "$result"
