@@ -186,6 +186,9 @@ void engine_cache_store(struct engine *e, const struct resolution *r,
 	DCHECK(response->message.data == message);
 	bound_ttls(config, response, message);
 	key_of(&r->key, &key);
+	/* Who asked has the answer of a server that a reload has taken its zone from meanwhile; those to come have the next. */
+	if (UNLIKELY(!resolution_has_zone(r, e->config)))
+		return;
 	switch (cache_entry_make(e->kept, &word_count, &key, response, &rules, e->now_s)) {
 	case CACHE_ENTRY_OK:
 		if (LIKELY(put(e, &key, word_count)))

@@ -167,7 +167,7 @@ uint16_t resolution_server(const struct resolution *r)
 	return r->server_idx;
 }
 
-static bool has_zone(const struct resolution *r, const struct engine_config *config)
+bool resolution_has_zone(const struct resolution *r, const struct engine_config *config)
 {
 	return r->key.zone_idx < config->zone_count &&
 	       config->zones[r->key.zone_idx].generation == r->key.zone_generation &&
@@ -209,7 +209,7 @@ static const struct engine_zone *zone_anew(struct resolution *r, const struct en
 /* NULL: no zone has the name any more. */
 static const struct engine_zone *zone_of(struct resolution *r, const struct engine_config *config)
 {
-	if (LIKELY(has_zone(r, config)))
+	if (LIKELY(resolution_has_zone(r, config)))
 		return &config->zones[r->key.zone_idx];
 	return zone_anew(r, config);
 }

@@ -147,6 +147,8 @@ enum resolution_step {
 
 /* Index of the chosen server in the server table. */
 uint16_t resolution_server(const struct resolution *r);
+/* Is the zone whose server was chosen still what it was? Else a reload has taken it out or changed it since. */
+bool resolution_has_zone(const struct resolution *r, const struct engine_config *config);
 /* Does the zone that it asks want recursion? */
 bool resolution_wants_recursion(const struct resolution *r, const struct engine_config *config);
 
