@@ -159,12 +159,13 @@ static bool ranges_contain(const struct acl_family *f, struct acl_number n)
 	return value_of(at->first) <= value_of(n) && value_of(n) <= value_of(at->last);
 }
 
-/* ranges_contain of IPv4 addresses, whose lower halves are nothing but zeroes in first, and ones in last. */
-static bool ranges_contain_v4(const struct acl_family *f, uint64_t high)
+/* Of IPv4 ranges the lower halves are nothing but zeroes in first, and ones in last. */
+bool acl_contains_v4(const struct acl *acl, uint32_t address)
 {
-	const struct acl_range *at = f->ranges;
+	const struct acl_range *at = acl->v4.ranges;
+	uint64_t high = (uint64_t)address << 32;
 
-	for (unsigned left = f->range_count; left > 1;) {
+	for (unsigned left = acl->v4.range_count; left > 1;) {
 		unsigned half = left / 2;
 
 		at += at[half].first.high <= high ? half : 0;
@@ -173,18 +174,12 @@ static bool ranges_contain_v4(const struct acl_family *f, uint64_t high)
 	return at->first.high <= high && high <= at->last.high;
 }
 
-bool acl_contains_any(const struct acl *acl, const struct address *address)
+bool acl_contains_v6(const struct acl *acl, const struct address *address)
 {
 	struct acl_number n = {load_be64(address->bytes), load_be64(address->bytes + 8)};
-	const struct acl_family *f = &acl->v6;
-	enum acl_block state;
+	enum acl_block state = acl_block_state(&acl->v6, block_of(n));
 
-	if (n.high == 0 && n.low >> 32 == 0xffff) { /* IPv4, mapped */
-		f = &acl->v4;
-		n = (struct acl_number){n.low << 32, 0};
-	}
-	state = acl_block_state(f, block_of(n));
 	if (LIKELY(state != ACL_BLOCK_SOME))
 		return state == ACL_BLOCK_ALL;
-	return f == &acl->v4 ? ranges_contain_v4(f, n.high) : ranges_contain(f, n);
+	return ranges_contain(&acl->v6, n);
 }

@@ -67,19 +67,23 @@ static inline enum acl_block acl_block_state(const struct acl_family *f, unsigne
 				ACL_STATE_MASK);
 }
 
-bool acl_contains_any(const struct acl *acl, const struct address *address);
-/* acl_contains_any, with less ado where it is an IPv4 address and its block tells. */
+/* Where the block of an IPv4 address (in host order), or of any other, does not tell. */
+bool acl_contains_v4(const struct acl *acl, uint32_t address);
+bool acl_contains_v6(const struct acl *acl, const struct address *address);
+
 static inline bool acl_contains(const struct acl *acl, const struct address *address)
 {
-	if (LIKELY(address_is_v4(address))) {
-		unsigned block = (unsigned)address->bytes[ADDRESS_V4_OFFSET] << 8 |
-				 address->bytes[ADDRESS_V4_OFFSET + 1];
-		enum acl_block state = acl_block_state(&acl->v4, block);
+	uint32_t v4;
+	enum acl_block state;
 
-		if (LIKELY(state != ACL_BLOCK_SOME))
-			return state == ACL_BLOCK_ALL;
-	}
-	return acl_contains_any(acl, address);
+	if (UNLIKELY(!address_is_v4(address)))
+		return acl_contains_v6(acl, address);
+	memcpy(&v4, address->bytes + ADDRESS_V4_OFFSET, sizeof(v4));
+	v4 = __builtin_bswap32(v4);
+	state = acl_block_state(&acl->v4, v4 >> (32 - ACL_BLOCK_BITS));
+	if (LIKELY(state != ACL_BLOCK_SOME))
+		return state == ACL_BLOCK_ALL;
+	return acl_contains_v4(acl, v4);
 }
 
 #endif

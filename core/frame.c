@@ -747,10 +747,8 @@ static enum frame_result parse_ipv6(const struct packet *p, struct frame_view *o
 	return result;
 }
 
-/* Not inlined: its frame on the stack is not the fast way's. */
-__attribute__((noinline)) static enum frame_result parse_any(
-	const struct frame_interface *interface, struct span frame, uint16_t stripped_vlan,
-	struct frame_view *out)
+enum frame_result frame_parse_any(const struct frame_interface *interface, struct span frame,
+				  uint16_t stripped_vlan, struct frame_view *out)
 {
 	struct packet p = {.interface = interface};
 	uint16_t ethertype;
@@ -768,12 +766,4 @@ __attribute__((noinline)) static enum frame_result parse_any(
 	default: /* a wire value, not an enum */
 		return FRAME_ETHERTYPE;
 	}
-}
-
-enum frame_result frame_parse(const struct frame_interface *interface, struct span frame,
-			      uint16_t stripped_vlan, struct frame_view *out)
-{
-	if (LIKELY(frame_udp_parse(interface, frame, stripped_vlan, out)))
-		return FRAME_OK;
-	return parse_any(interface, frame, stripped_vlan, out);
 }

@@ -96,8 +96,25 @@ struct frame_view {
 /* Parse one received frame (untrusted), from its destination MAC on, without FCS. Padding beyond
  * the IP length is ignored. *out is written on FRAME_OK only.
  *   stripped_vlan  a tag that the NIC has taken off (TCI), or FRAME_VLAN_NONE */
-MUST_USE enum frame_result frame_parse(const struct frame_interface *interface, struct span frame,
-				       uint16_t stripped_vlan, struct frame_view *out);
+MUST_USE static inline enum frame_result frame_parse(const struct frame_interface *interface,
+						     struct span frame, uint16_t stripped_vlan,
+						     struct frame_view *out);
+
+/* Its two halves: plain UDP datagrams to us (false: not one of them, *out is untouched), and whatever there is. */
+MUST_USE bool frame_udp_parse(const struct frame_interface *interface, struct span frame,
+			      uint16_t stripped_vlan, struct frame_view *out);
+MUST_USE enum frame_result frame_parse_any(const struct frame_interface *interface,
+					   struct span frame, uint16_t stripped_vlan,
+					   struct frame_view *out);
+
+static inline enum frame_result frame_parse(const struct frame_interface *interface,
+					    struct span frame, uint16_t stripped_vlan,
+					    struct frame_view *out)
+{
+	if (LIKELY(frame_udp_parse(interface, frame, stripped_vlan, out)))
+		return FRAME_OK;
+	return frame_parse_any(interface, frame, stripped_vlan, out);
+}
 
 struct frame_udp_params {
 	struct mac src_mac;
@@ -131,6 +148,11 @@ unsigned frame_build_udp(uint8_t *frame, const struct frame_udp_params *params,
  * frame_build_udp builds the answer. */
 MUST_USE unsigned frame_reflect_udp(const struct frame_interface *interface, uint8_t *frame,
 				    const struct frame_view *view, unsigned payload_bytes);
+
+/* The same of a payload whose sum is known: unfolded, of its words as they lie in memory (frame_wire_sum). */
+MUST_USE unsigned frame_reflect_udp_summed(const struct frame_interface *interface, uint8_t *frame,
+					   const struct frame_view *view, unsigned payload_bytes,
+					   uint64_t payload_sum);
 
 /* The answer to an ARP request, NS or echo request, over the frame that asked (in place, it has
  * capacity_bytes): returns the length, 0 if it does not fit. view is frame_parse's of that

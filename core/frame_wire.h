@@ -115,10 +115,6 @@
 #define FRAME_WIRE_ND_OPTION_SOURCE 1
 #define FRAME_WIRE_ND_OPTION_TARGET 2
 
-/* frame_parse's first try, for plain UDP datagrams (frame_udp.c). False: not one of them; *out is untouched. */
-MUST_USE bool frame_udp_parse(const struct frame_interface *interface, struct span frame,
-			      uint16_t stripped_vlan, struct frame_view *out);
-
 static const struct mac frame_wire_broadcast = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
 /* Before the last 24 bits of an address: its solicited-node group (RFC 4291 section 2.7.1). */
 #define FRAME_WIRE_GROUP_ID_BYTES 3
@@ -196,6 +192,37 @@ static inline uint64_t frame_wire_sum(uint64_t sum, const uint8_t *at, size_t le
 	if (length_bytes & 1)
 		tail += frame_wire_word((unsigned)*at << 8);
 	return frame_wire_add(frame_wire_add(sum, other), tail);
+}
+
+__extension__ typedef unsigned __int128 frame_wire_u128;
+
+/* The same for 8 bytes or more behind 7 that may be read, and `small`, which is less than 2^32. No branch for the last 15: their number is a stranger's choice. */
+static inline uint64_t frame_wire_sum_long(const uint8_t *at, size_t length_bytes, uint64_t small)
+{
+	const uint8_t *last = at + length_bytes - sizeof(uint64_t);
+	uint64_t carries = small; /* each counts 2^128, which is 1 modulo 2^16 - 1 */
+	frame_wire_u128 pairs = 0, pair;
+	uint64_t whole, part;
+
+	for (size_t left = length_bytes / sizeof(pair); left > 0; left--, at += sizeof(pair)) {
+		memcpy(&pair, at, sizeof(pair));
+		carries += __builtin_add_overflow(pairs, pair, &pairs);
+	}
+	/* A whole word if there is one, and the bytes behind it, in the low ones of a word. In two shifts: by 64 at once is
+	 * not defined. */
+	memcpy(&whole, last - (length_bytes & 7), sizeof(whole));
+	memcpy(&part, last, sizeof(part));
+	whole &= 0 - (uint64_t)(length_bytes >> 3 & 1);
+	part = part >> 8 >> (56 - 8 * (length_bytes & 7));
+	whole = frame_wire_add(whole, part + carries);
+	return frame_wire_add(frame_wire_add((uint64_t)pairs, (uint64_t)(pairs >> 64)), whole);
+}
+
+/* The sum of what stands behind so many bytes, which was made as if it stood at an even place. */
+static inline uint64_t frame_wire_sum_behind(uint64_t sum, size_t before_bytes)
+{
+	/* A byte further on is a factor of 256 to a sum modulo 2^16 - 1. */
+	return (before_bytes & 1) != 0 ? sum << 8 | sum >> 56 : sum;
 }
 
 /* Folds to 16 bits; 0xffff for a sum that holds its right checksum. */

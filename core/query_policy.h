@@ -32,10 +32,14 @@ struct query_verdict {
 static inline bool query_policy_is_ordinary(enum msg_query_result result,
 					    const struct msg_query *query)
 {
-	return result == MSG_QUERY_OK && query->qclass == DNS_CLASS_IN &&
-	       (query->flags & DNS_FLAG_RD) != 0 && query->qtype != 0 &&
-	       (query->qtype < DNS_TYPE_OPT ||
-		(query->qtype > DNS_TYPE_RRSIG && query->qtype < DNS_TYPE_META_FIRST));
+	uint16_t qtype = query->qtype;
+
+	if (UNLIKELY(result != MSG_QUERY_OK) || UNLIKELY(query->qclass != DNS_CLASS_IN) ||
+	    UNLIKELY((query->flags & DNS_FLAG_RD) == 0))
+		return false;
+	/* In one comparison each: 0 is beyond any type, and what is below the first beyond the last. */
+	return LIKELY((uint16_t)(qtype - 1) < DNS_TYPE_META_FIRST - 1) &&
+	       LIKELY((uint16_t)(qtype - DNS_TYPE_OPT) > DNS_TYPE_RRSIG - DNS_TYPE_OPT);
 }
 /* result and query as msg_parse_query gave them. */
 struct query_verdict query_policy_judge(enum msg_query_result result,

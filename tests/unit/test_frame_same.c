@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/frame_wire.h"
 #include "frame_reference.h"
 #include "frame_samples.h"
 #include "unit.h"
@@ -331,7 +332,7 @@ static unsigned answer_build(uint8_t *frame, const struct frame_interface *inter
 static void check_reflected(enum base_idx base, enum tag tag, const uint8_t *payload,
 			    unsigned payload_bytes)
 {
-	static struct test_frame f, before;
+	static struct test_frame f, before, summed;
 	static uint8_t wanted[ROOM_BYTES];
 	struct frame_interface interface =
 		tag == TAG_NONE ? frame_sample_ours : frame_sample_ours_tagged();
@@ -346,7 +347,12 @@ static void check_reflected(enum base_idx base, enum tag tag, const uint8_t *pay
 	wanted_length = answer_build(wanted, &interface, &view, payload, payload_bytes);
 	memcpy(f.bytes + (view.payload.data - f.bytes), payload, payload_bytes);
 	before = f;
-	length = frame_reflect_udp(&interface, f.bytes, &view, payload_bytes);
+	length = frame_reflect_udp_summed(&interface, f.bytes, &view, payload_bytes,
+					  frame_wire_sum(0, payload, payload_bytes));
+	summed = f;
+	f = before;
+	CU_ASSERT_EQUAL(frame_reflect_udp(&interface, f.bytes, &view, payload_bytes), length);
+	CU_ASSERT(memcmp(&f, &summed, sizeof(f)) == 0);
 	if (tag == TAG_STRIPPED) {
 		CU_ASSERT_EQUAL(length, 0);
 		CU_ASSERT(memcmp(&f, &before, sizeof(f)) == 0);
