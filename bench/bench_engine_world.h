@@ -14,6 +14,7 @@
 #include "core/engine.h"
 #include "core/engine_plan.h"
 #include "core/msg_build.h"
+#include "core/name_fold_cpu.h"
 #include "core/wire_cursor.h"
 
 #define WORKERS_MOST 2
@@ -104,15 +105,6 @@ static inline void world_configure(struct portico *p)
 						.client_timeout_ms = 1800};
 }
 
-/* The best that this CPU has. */
-static inline enum name_fold_variant world_fold(void)
-{
-	if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-	    __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"))
-		return NAME_FOLD_AVX512;
-	return __builtin_cpu_supports("avx2") ? NAME_FOLD_AVX2 : NAME_FOLD_SCALAR;
-}
-
 static inline struct portico *world_portico(uint8_t worker_count, mono_ns now)
 {
 	struct portico *p = bench_memory(sizeof(*p), BENCH_PAGES_HUGE);
@@ -147,7 +139,7 @@ static inline struct portico *world_portico(uint8_t worker_count, mono_ns now)
 		.receiver_count = worker_count,
 		.entropy_block_bytes = ENTROPY_BYTES,
 		.fold_key = &p->fold_key,
-		.fold = world_fold(),
+		.fold = name_fold_cpu_best(),
 		.cookie_key = keys[2],
 		.now = now,
 	};

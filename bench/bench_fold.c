@@ -7,6 +7,7 @@
 #include "bench_timing.h"
 #include "core/name.h"
 #include "core/name_fold.h"
+#include "core/name_fold_cpu.h"
 
 #define MIXED_NAMES 1024 /* a power of two */
 
@@ -49,21 +50,6 @@ static void name_make(struct name *n, uint8_t length_bytes)
 	n->length_bytes = length_bytes;
 }
 
-static bool cpu_has(enum name_fold_variant variant)
-{
-	switch (variant) {
-	case NAME_FOLD_AVX2:
-		return __builtin_cpu_supports("avx2") != 0;
-	case NAME_FOLD_AVX512:
-		return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-		       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
-	case NAME_FOLD_SCALAR:
-	case NAME_FOLD_VARIANT_COUNT:
-		break;
-	}
-	return true;
-}
-
 int main(int argc, char **argv)
 {
 	static const uint8_t lengths[] = {8, 20, 27, 40, 60, 64, 100, 255, 0};
@@ -84,7 +70,7 @@ int main(int argc, char **argv)
 								       : "name_lower, SipHash-1-3";
 
 			*c = (struct fold_case){v, lengths[i]};
-			if (!cpu_has(v) || (v == NAME_FOLD_VARIANT_COUNT && lengths[i] == 0))
+			if (v < NAME_FOLD_VARIANT_COUNT ? !name_fold_cpu_has(v) : lengths[i] == 0)
 				continue;
 			if (lengths[i] != 0)
 				snprintf(texts[count], sizeof(texts[0]), "%s, %u bytes", what,

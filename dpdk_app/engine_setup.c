@@ -10,6 +10,7 @@
 
 #include "core/acl.h"
 #include "core/arena.h"
+#include "core/name_fold_cpu.h"
 #include "dpdk_app/cache_memory.h"
 #include "dpdk_app/entropy_feed.h"
 #include "dpdk_app/log.h"
@@ -282,14 +283,6 @@ struct engine_config *engine_setup_publish(struct engine_setup *s, const struct 
 
 /* ---- keys ---- */
 
-static enum name_fold_variant fold_variant(void)
-{
-	if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-	    __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"))
-		return NAME_FOLD_AVX512;
-	return __builtin_cpu_supports("avx2") ? NAME_FOLD_AVX2 : NAME_FOLD_SCALAR;
-}
-
 static bool draw_keys(struct engine_setup *s, struct hash_key *words_key)
 {
 	struct hash_key keys[4];
@@ -340,7 +333,7 @@ static void fill_params(struct engine_setup *s, const struct config *config)
 	p->neighbours = &s->neighbours;
 	p->cache = s->cache;
 	p->fold_key = &s->fold_key;
-	p->fold = fold_variant();
+	p->fold = name_fold_cpu_best();
 	p->read_cycles = read_cycles;
 	p->under_way_max = config->max_under_way;
 	p->waiter_count_max = config->max_under_way * WAITERS_PER_UNDER_WAY;

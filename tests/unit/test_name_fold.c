@@ -7,25 +7,11 @@
 #include "chi_square.h"
 #include "core/name.h"
 #include "core/name_fold.h"
+#include "core/name_fold_cpu.h"
 #include "unit.h"
 
 static struct name_fold_key key;
 static const struct hash_key secret = {0x0123456789abcdef, 0xfedcba9876543210};
-
-static bool cpu_has(enum name_fold_variant variant)
-{
-	switch (variant) {
-	case NAME_FOLD_AVX2:
-		return __builtin_cpu_supports("avx2") != 0;
-	case NAME_FOLD_AVX512:
-		return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-		       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
-	case NAME_FOLD_SCALAR:
-	case NAME_FOLD_VARIANT_COUNT:
-		break;
-	}
-	return true;
-}
 
 static uint64_t fold(const void *wire, size_t length_bytes)
 {
@@ -76,7 +62,7 @@ static void check_all(const uint8_t *wire, size_t length_bytes, size_t out_offse
 	for (enum name_fold_variant v = 0; v < NAME_FOLD_VARIANT_COUNT; v++) {
 		bool same;
 
-		if (!cpu_has(v))
+		if (!name_fold_cpu_has(v))
 			continue;
 		memset(out, GUARD, sizeof(out));
 		same = name_fold_choose(v)(&key, wire, length_bytes, out + out_offset) == hash &&
@@ -110,7 +96,7 @@ static void name_fold__lowers_letters_and_nothing_else(void)
 
 	name_fold_key_init(&key, &secret);
 	for (unsigned v = 0; v < NAME_FOLD_VARIANT_COUNT; v++)
-		for (unsigned c = 0; c < 256 && cpu_has(v); c++)
+		for (unsigned c = 0; c < 256 && name_fold_cpu_has(v); c++)
 			for (size_t length = 1; length <= sizeof(wire); length += 21) {
 				bool right = true;
 
