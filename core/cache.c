@@ -76,11 +76,34 @@ void cache_candidates(const struct cache *c, uint64_t hash, struct cache_candida
 	cache_candidates_inline(c, hash, out);
 }
 
+struct cache_looked cache_find_any(const struct cache *c, const struct cache_candidates *candidates,
+				   const struct cache_key *key, uint64_t copy[],
+				   unsigned most_words)
+{
+	struct cache_looked result = {CACHE_NOT_FOUND, 0};
+
+	for (unsigned i = 0; i < candidates->count; i++) {
+		uint64_t word = candidates->words[i];
+		enum cache_find found = cache_read(c, word, cache_hash_upper(key->hash), key,
+						   most_words, copy, most_words);
+
+		if (found == CACHE_FOUND)
+			return (struct cache_looked){CACHE_FOUND, word};
+		if (found == CACHE_OVERTAKEN)
+			result.found = CACHE_OVERTAKEN;
+	}
+	return result;
+}
+
 enum cache_find cache_find(const struct cache *c, const struct cache_candidates *candidates,
 			   const struct cache_key *key, uint64_t copy[], unsigned most_words,
 			   struct cache_found *out)
 {
-	return cache_find_inline(c, candidates, key, copy, most_words, out);
+	struct cache_looked looked = cache_find_any(c, candidates, key, copy, most_words);
+
+	if (looked.found == CACHE_FOUND)
+		*out = cache_found_of(looked.word, copy);
+	return looked.found;
 }
 
 /* ---- walking ---- */
@@ -99,12 +122,10 @@ static bool copy_of_bucket(const struct cache *c, uint64_t word, const _Atomic u
 	uint32_t hash_upper = (uint32_t)first ^ cache_word_offset(word);
 
 	if (cache_bucket(c, hash_upper) != bucket ||
-	    cache_index_read(c, word, hash_upper, NULL, copy, CACHE_ENTRY_WORDS_MAX,
-			     CACHE_ENTRY_WORDS_MAX) != CACHE_FOUND)
+	    cache_read(c, word, hash_upper, NULL, CACHE_ENTRY_WORDS_MAX, copy,
+		       CACHE_ENTRY_WORDS_MAX) != CACHE_FOUND)
 		return false;
-	out->word = word;
-	out->head = cache_head_get(copy);
-	out->word_count = out->head.word_count;
+	*out = cache_found_of(word, copy);
 	return true;
 }
 

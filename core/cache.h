@@ -111,6 +111,12 @@ struct cache_found {
 	uint16_t word_count; /* of the copy */
 	struct cache_head head;
 };
+static inline struct cache_found cache_found_of(uint64_t word, const uint64_t copy[])
+{
+	struct cache_head head = cache_head_get(copy);
+
+	return (struct cache_found){word, head.word_count, head};
+}
 enum cache_find {
 	CACHE_FOUND,
 	CACHE_NOT_FOUND,

@@ -52,6 +52,13 @@ MUST_USE enum cache_entry_make cache_entry_make(uint64_t words[], unsigned *word
 						const struct msg_response *response,
 						const struct cache_entry_rules *rules,
 						uint32_t now_s);
+/* cache_entry_make's short way for what most answers are: addresses at the question's name and at most an OPT. Also writes
+ * the records' TTLs, after min and max, into the message. False: cache_entry_make is to do it; TTLs in the message may have
+ * been written, words and *word_count are of no use. */
+MUST_USE bool cache_entry_make_plain(uint64_t words[], unsigned *word_count,
+				     const struct cache_key *key,
+				     const struct msg_response *response, uint8_t *message,
+				     const struct cache_entry_rules *rules, uint32_t now_s);
 /* A failure (RFC 9520): rcode and EDE without records. */
 void cache_entry_make_failure(uint64_t words[], unsigned *word_count, const struct cache_key *key,
 			      uint16_t rcode, uint16_t ede, uint32_t ttl_s, uint32_t now_s);
@@ -76,13 +83,15 @@ static inline bool cache_entry_is_fresh(const uint64_t entry[], uint32_t now_s)
 	/* What seems to come from the future is left to cache_entry_state: its age is beyond any TTL here. */
 	return age < ttl_s && (entry[1] >> 56 & CACHE_ENTRY_MADE_STALE) == 0;
 }
-/* In the last tenth of its time, whatever it is? If not, cache_entry_wants_refresh need not be asked. */
-static inline bool cache_entry_is_near_end(const uint64_t entry[], uint32_t now_s)
+/* Fresh, and not in the last tenth of its TTL? Then cache_entry_wants_refresh need not be asked either. */
+static inline bool cache_entry_is_young(const uint64_t entry[], uint32_t now_s)
 {
 	uint32_t age = now_s - (uint32_t)entry[1];
 	uint32_t ttl_s = entry[1] >> 32 & CACHE_TTL_S_MAX;
 
-	return (int32_t)age >= 0 && (uint64_t)(ttl_s - age) * CACHE_ENTRY_REFRESH_SHARE <= ttl_s;
+	return (uint64_t)age * CACHE_ENTRY_REFRESH_SHARE <
+		       ttl_s * (uint64_t)(CACHE_ENTRY_REFRESH_SHARE - 1) &&
+	       (entry[1] >> 56 & CACHE_ENTRY_MADE_STALE) == 0;
 }
 enum cache_entry_state cache_entry_state(const uint64_t entry[], uint32_t max_stale_s,
 					 uint32_t now_s);

@@ -109,6 +109,81 @@ static bool make_compact_at_once(struct making *m)
 	return make_compact(m, records, r->answer_count);
 }
 
+/* ---- compact, at once ---- */
+
+#define PLAIN_IMAGE_BYTES 64 /* the longest key that is copied in one piece */
+
+/* The first six bytes of a compact record, as they lie in memory. */
+static inline uint64_t compact_begins(uint16_t qtype)
+{
+	const uint8_t first[8] = {DNS_POINTER_FLAG, DNS_HEADER_BYTES,  (uint8_t)(qtype >> 8),
+				  (uint8_t)qtype,   DNS_CLASS_IN >> 8, DNS_CLASS_IN};
+	uint64_t word;
+
+	memcpy(&word, first, sizeof(word));
+	return word;
+}
+
+/* One record of so many bytes; its TTL, or 0: none, or it is not as it should be. */
+static inline uint32_t put_plain(uint8_t *to, uint8_t *from, size_t record_bytes, uint64_t begins,
+				 const struct cache_entry_rules *rules)
+{
+	const uint64_t begin_mask = (UINT64_C(1) << 8 * CACHE_ENTRY_TTL) - 1;
+	uint32_t was_s = wire_get_u32(from + CACHE_ENTRY_TTL);
+	uint32_t ttl_s = clamped(rules, was_s);
+	uint64_t first;
+
+	memcpy(&first, from, sizeof(first));
+	if ((first & begin_mask) != begins ||
+	    wire_get_u16(from + CACHE_ENTRY_TTL + 4) != record_bytes - (CACHE_ENTRY_A_BYTES - 4))
+		return 0;
+	if (UNLIKELY(ttl_s != was_s))
+		wire_put_u32(from + CACHE_ENTRY_TTL, ttl_s);
+	memcpy(to, from, CACHE_ENTRY_A_BYTES);
+	if (record_bytes == CACHE_ENTRY_AAAA_BYTES)
+		memcpy(to + CACHE_ENTRY_A_BYTES, from + CACHE_ENTRY_A_BYTES,
+		       CACHE_ENTRY_AAAA_BYTES - CACHE_ENTRY_A_BYTES);
+	return ttl_s;
+}
+
+bool cache_entry_make_plain(uint64_t words[], unsigned *word_count, const struct cache_key *key,
+			    const struct msg_response *response, uint8_t *message,
+			    const struct cache_entry_rules *rules, uint32_t now_s)
+{
+	uint16_t qtype = cache_key_type(key);
+	size_t record_bytes = cache_entry_compact_bytes(qtype);
+	unsigned record_count = response->answer_count;
+	uint8_t *from = message + response->records_offset;
+	uint8_t *to = cache_entry_bytes(words + CACHE_HEAD_WORDS) + key->image_bytes;
+	struct cache_head head = {.stored_at_s = now_s,
+				  .ttl_s = UINT32_MAX,
+				  .record_count = (uint8_t)record_count,
+				  .flags = CACHE_ENTRY_COMPACT};
+
+	if (((response->flags & (DNS_FLAG_TC | DNS_RCODE_MASK)) | response->edns.extended_rcode |
+	     response->authority_count) != 0 ||
+	    response->additional_count != response->edns.present || record_count == 0 ||
+	    record_count > RRSET_RECORDS_MAX || key->image_bytes > PLAIN_IMAGE_BYTES ||
+	    record_count * record_bytes != (size_t)response->opt_offset - response->records_offset)
+		return false;
+	memcpy(words + CACHE_HEAD_WORDS, key->image, PLAIN_IMAGE_BYTES);
+	for (unsigned i = 0; i < record_count; i++) {
+		uint32_t ttl_s = put_plain(to, from, record_bytes, compact_begins(qtype), rules);
+
+		if (UNLIKELY(ttl_s == 0))
+			return false;
+		head.ttl_s = ttl_s < head.ttl_s ? ttl_s : head.ttl_s;
+		from += record_bytes;
+		to += record_bytes;
+	}
+	memset(to, 0, sizeof(uint64_t)); /* what the last word has left */
+	head.word_count =
+		(uint16_t)((size_t)(to - cache_entry_bytes(words) + 7) / sizeof(uint64_t));
+	cache_head_set(words, &head);
+	*word_count = head.word_count;
+	return true;
+}
+
 /* ---- what there is ---- */
 
 /* More than 128 of one type among at most 255 are a majority: who leads by Boyer and Moore's vote, then is counted. */

@@ -20,8 +20,8 @@ static bool is_of_key(const struct cache *c, uint64_t word, const struct cache_k
 	uint64_t copy[CACHE_HEAD_WORDS + CACHE_KEY_WORDS_MAX];
 
 	return word >> CACHE_WORD_TAG_SHIFT == cache_tag(key->hash) &&
-	       cache_index_read(c, word, cache_hash_upper(key->hash), key, copy,
-				CACHE_ENTRY_WORDS_MAX, 0) == CACHE_FOUND;
+	       cache_read(c, word, cache_hash_upper(key->hash), key, CACHE_ENTRY_WORDS_MAX, copy,
+			  ARRAY_COUNT(copy)) == CACHE_FOUND;
 }
 
 /* Words put into its log since the entry was: logs are of equal size, so that this is an age. */
@@ -65,10 +65,15 @@ enum cache_index_enter cache_index_enter(const struct cache *c, const struct cac
 					 uint64_t word)
 {
 	_Atomic uint64_t *bucket = cache_bucket(c, cache_hash_upper(key->hash));
+	uint32_t empty = cache_tags_find(bucket, 0); /* which is no entry's tag */
 	uint64_t words[CACHE_BUCKET_WORDS];
 	bool entered = false, displaces;
 	unsigned victim;
 
+	if (LIKELY(cache_tags_find(bucket, cache_tag(key->hash)) == 0 && empty != 0))
+		return cache_index_swap(&bucket[__builtin_ctz(empty) / 4], 0, word)
+			       ? CACHE_INDEX_ENTERED
+			       : CACHE_INDEX_LOST;
 	for (unsigned i = 0; i < CACHE_BUCKET_WORDS; i++)
 		words[i] = atomic_load_explicit(&bucket[i], memory_order_acquire);
 	for (unsigned i = 0; i < CACHE_BUCKET_WORDS; i++) {
@@ -91,36 +96,20 @@ enum cache_index_enter cache_index_enter(const struct cache *c, const struct cac
 
 /* ---- marks ---- */
 
-static inline _Atomic uint64_t *mark_of(const struct cache *c, uint64_t word, uint64_t *bit)
-{
-	uint64_t mark = cache_word_at(c, word) / CACHE_MARK_WORDS;
-
-	*bit = UINT64_C(1) << mark % 64;
-	return &c->marks[mark / 64];
-}
-
 bool cache_mark(struct cache *c, uint64_t word)
 {
 	uint64_t bit;
-	_Atomic uint64_t *marks = mark_of(c, word, &bit);
+	_Atomic uint64_t *marks = cache_mark_of(c, word, &bit);
 
 	if (LIKELY((atomic_load_explicit(marks, memory_order_relaxed) & bit) != 0))
 		return true;
 	return (atomic_fetch_or_explicit(marks, bit, memory_order_relaxed) & bit) != 0;
 }
 
-bool cache_mark_is_set(const struct cache *c, uint64_t word)
-{
-	uint64_t bit;
-	_Atomic uint64_t *marks = mark_of(c, word, &bit);
-
-	return (atomic_load_explicit(marks, memory_order_relaxed) & bit) != 0;
-}
-
 bool cache_mark_take(const struct cache *c, uint64_t word)
 {
 	uint64_t bit;
-	_Atomic uint64_t *marks = mark_of(c, word, &bit);
+	_Atomic uint64_t *marks = cache_mark_of(c, word, &bit);
 
 	if ((atomic_load_explicit(marks, memory_order_relaxed) & bit) == 0)
 		return false;

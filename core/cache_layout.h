@@ -134,7 +134,8 @@ static inline bool cache_is_intact(const struct cache *c, uint64_t word, uint64_
 	uint64_t after = atomic_load_explicit(&c->reserve[cache_word_log(word)].position,
 					      memory_order_relaxed);
 
-	return cache_is_before(after, word) && after - before < UINT64_C(255) << 32;
+	/* cache_is_before, of `before` and of as much as it has moved on since. */
+	return ((before - word - 1) & CACHE_POSITION_MASK) + (after - before) <= UINT32_MAX;
 }
 
 #endif

@@ -7,6 +7,7 @@
 #define LONGEST_SHARE 8         /* of a log: the most that one entry may take */
 #define AHEAD_WORDS 64          /* old entries whose buckets are fetched before they are reached */
 #define AHEAD_PREFETCH_WORDS 64 /* and beyond those, the entries */
+#define APPEND_AHEAD_WORDS 64 /* from an entry's end to the lines that later ones are written to */
 
 struct reach {
 	uint32_t now_s;
@@ -65,6 +66,10 @@ static uint64_t append(struct cache_writer *w, uint64_t words[], unsigned word_c
 		   (words[0] & UINT64_C(0xff) << CACHE_ENTRY_RECORDS_SHIFT);
 	for (unsigned i = 0; i < word_count; i++)
 		atomic_store_explicit(&to[i], words[i], memory_order_release);
+	/* The index is entered by a locked instruction, which waits until all that was stored has its line. */
+	for (unsigned i = 0; i < word_count; i += CACHE_BUCKET_WORDS)
+		__builtin_prefetch(
+			(const uint64_t *)(uintptr_t)(to + word_count + APPEND_AHEAD_WORDS + i), 1);
 	/* A late reader may have marked the one that stood here. */
 	(void)cache_mark_take(w->cache, position);
 	return position;

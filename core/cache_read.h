@@ -33,14 +33,14 @@ static inline __m128i cache_tags_equal(const _Atomic uint64_t *bucket, unsigned 
 }
 
 /* A bit for each word of the bucket that has the tag: bit 4 * i + 3. */
-static inline uint32_t cache_tags_find(const _Atomic uint64_t *bucket, uint64_t hash)
+static inline uint32_t cache_tags_find(const _Atomic uint64_t *bucket, uint64_t tag)
 {
 	const uint32_t highest = 0x88888888; /* of each word's four 16-bit lanes, the last one's */
-	__m128i tag = _mm_set1_epi16((short)cache_tag(hash));
-	__m128i low =
-		_mm_packs_epi16(cache_tags_equal(bucket, 0, tag), cache_tags_equal(bucket, 2, tag));
-	__m128i high =
-		_mm_packs_epi16(cache_tags_equal(bucket, 4, tag), cache_tags_equal(bucket, 6, tag));
+	__m128i tags = _mm_set1_epi16((short)tag);
+	__m128i low = _mm_packs_epi16(cache_tags_equal(bucket, 0, tags),
+				      cache_tags_equal(bucket, 2, tags));
+	__m128i high = _mm_packs_epi16(cache_tags_equal(bucket, 4, tags),
+				       cache_tags_equal(bucket, 6, tags));
 
 	return ((uint32_t)_mm_movemask_epi8(low) | (uint32_t)_mm_movemask_epi8(high) << 16) &
 	       highest;
@@ -50,8 +50,8 @@ static inline void cache_candidates_inline(const struct cache *c, uint64_t hash,
 					   struct cache_candidates *out)
 {
 	const _Atomic uint64_t *bucket = cache_bucket(c, cache_hash_upper(hash));
-	uint32_t left = cache_tags_find(bucket, hash);
 	uint64_t tag = cache_tag(hash);
+	uint32_t left = cache_tags_find(bucket, tag);
 	unsigned count = 0;
 
 	for (; left != 0; left &= left - 1) {
@@ -73,28 +73,27 @@ static inline void cache_candidates_inline(const struct cache *c, uint64_t hash,
 
 #define CACHE_COPY_WORDS 8 /* at once: an entry of one record and an ordinary name */
 
-static inline void cache_copy_few(uint64_t copy[], const _Atomic uint64_t *entry)
+/* Copies an entry of so many words, of which the first is there already. False: it is longer than most_words, or than
+ * left_words, up to the log's end. Of an entry longer than copy_words so many are copied; behind a shorter one's end copy may
+ * get what follows it, up to CACHE_COPY_WORDS. */
+static inline __attribute__((always_inline)) bool cache_copy(uint64_t copy[],
+							     const _Atomic uint64_t *entry,
+							     unsigned count, unsigned most_words,
+							     unsigned copy_words,
+							     uint64_t left_words)
 {
+	if (LIKELY(count <= CACHE_COPY_WORDS && CACHE_COPY_WORDS <= left_words) &&
+	    CACHE_COPY_WORDS <= most_words && CACHE_COPY_WORDS <= copy_words) {
 #pragma GCC unroll 8
-	for (unsigned i = 0; i < CACHE_COPY_WORDS; i++)
-		copy[i] = cache_load_word(entry, i);
-}
-
-/* Copies count words, and perhaps some that follow them: neither beyond copy[0..most_words) nor beyond entry[0..left_words). */
-static inline void cache_copy(uint64_t copy[], const _Atomic uint64_t *entry, unsigned count,
-			      unsigned most_words, uint64_t left_words)
-{
-	unsigned i = 0;
-
-	if (LIKELY(left_words >= CACHE_COPY_WORDS && most_words >= CACHE_COPY_WORDS)) {
-		cache_copy_few(copy, entry);
-		if (LIKELY(count <= CACHE_COPY_WORDS))
-			return;
-		for (i = CACHE_COPY_WORDS; i + CACHE_COPY_WORDS <= count; i += CACHE_COPY_WORDS)
-			cache_copy_few(copy + i, entry + i);
+		for (unsigned i = 1; i < CACHE_COPY_WORDS; i++)
+			copy[i] = cache_load_word(entry, i);
+		return true;
 	}
-	for (; i < count; i++)
+	if (count > most_words || count > left_words)
+		return false;
+	for (unsigned i = 1; i < count && i < copy_words; i++)
 		copy[i] = cache_load_word(entry, i);
+	return true;
 }
 
 /* Bit i: byte i of the two is equal. */
@@ -115,37 +114,52 @@ static inline bool cache_image_short_equal(const uint8_t *a, const uint8_t *b, u
 	return (uint64_t)(uint32_t)~equal << (64 - image_bytes) == 0;
 }
 
-/* Does the copy of an entry that is long enough begin with this key? */
+/* Does the copy of an entry of so many words begin with this key? One of the same image is as long, as the image says how long
+ * the name is. */
 static inline __attribute__((always_inline)) bool cache_copy_is_of_key(const uint64_t copy[],
-								       unsigned most_words,
+								       unsigned count,
+								       unsigned copy_words,
 								       const struct cache_key *key)
 {
 	const uint8_t *image = (const uint8_t *)(copy + CACHE_HEAD_WORDS);
-
-	if (LIKELY(key->image_bytes <= CACHE_KEY_SHORT_BYTES &&
-		   most_words >= CACHE_HEAD_WORDS + CACHE_KEY_SHORT_BYTES / 8))
-		return cache_image_short_equal(key->image, image, key->image_bytes);
-
 	unsigned whole = key->image_bytes / 8, rest = key->image_bytes % 8;
 	uint64_t differs = 0, ours, theirs;
 
+	if (LIKELY(key->image_bytes <= CACHE_KEY_SHORT_BYTES &&
+		   copy_words >= CACHE_HEAD_WORDS + CACHE_KEY_SHORT_BYTES / 8))
+		return cache_image_short_equal(key->image, image, key->image_bytes);
+	if (count < CACHE_HEAD_WORDS + whole + (rest != 0))
+		return false;
 	for (unsigned i = 0; i < whole; i++) {
 		memcpy(&ours, key->image + (size_t)8 * i, sizeof(ours));
-		memcpy(&theirs, image + (size_t)8 * i, sizeof(theirs));
-		differs |= ours ^ theirs;
+		differs |= ours ^ copy[CACHE_HEAD_WORDS + i];
 	}
 	if (rest != 0) {
 		memcpy(&ours, key->image + (size_t)8 * whole, sizeof(ours));
-		memcpy(&theirs, image + (size_t)8 * whole, sizeof(theirs));
+		theirs = copy[CACHE_HEAD_WORDS + whole];
 		differs |= (ours ^ theirs) << (64 - 8 * rest);
 	}
 	return differs == 0;
 }
 
-/* The entry of an index word, copied, if it is intact, and the key's. */
-MUST_USE static inline __attribute__((always_inline)) enum cache_find cache_find_word(
-	const struct cache *c, uint64_t word, const struct cache_key *key, uint64_t copy[],
-	unsigned most_words)
+struct cache_looked {
+	enum cache_find found;
+	uint64_t word; /* of the index, of what was found */
+};
+/* cache.c: of all candidates. */
+MUST_USE struct cache_looked cache_find_any(const struct cache *c,
+					    const struct cache_candidates *candidates,
+					    const struct cache_key *key, uint64_t copy[],
+					    unsigned most_words);
+
+/* The entry of an index word, if it is intact and of this bucket: its words in copy.
+ *   hash_upper   what its head must say
+ *   key          what its key must be; NULL: whatever it is
+ *   most_words   an entry that is longer is not found
+ *   copy_words   of copy: enough for head and key; of a longer entry so many are copied */
+MUST_USE static inline __attribute__((always_inline)) enum cache_find cache_read(
+	const struct cache *c, uint64_t word, uint32_t hash_upper, const struct cache_key *key,
+	unsigned most_words, uint64_t copy[], unsigned copy_words)
 {
 	const _Atomic uint64_t *entry = c->words + cache_word_at(c, word);
 	uint64_t left_words = c->log_words - cache_word_offset(word);
@@ -154,39 +168,46 @@ MUST_USE static inline __attribute__((always_inline)) enum cache_find cache_find
 	unsigned count = cache_entry_count(first);
 	bool same = false;
 
-	if (LIKELY(((first ^ cache_identity(word, cache_hash_upper(key->hash))) &
-		    CACHE_ENTRY_IDENTITY_MASK) == 0 &&
-		   count >= CACHE_HEAD_WORDS + (key->image_bytes + 7u) / 8 && count <= most_words &&
-		   count <= left_words && cache_is_before(before, word))) {
-		cache_copy(copy, entry, count, most_words, left_words);
-		/* Of the copy only: between the two loads of its first word it may have become another one. */
-		same = copy[0] == first && cache_copy_is_of_key(copy, most_words, key);
+	if (LIKELY(((first ^ cache_identity(word, hash_upper)) & CACHE_ENTRY_IDENTITY_MASK) == 0 &&
+		   count > CACHE_HEAD_WORDS)) {
+		copy[0] = first; /* not once more: it may be another one's by now */
+		same = cache_copy(copy, entry, count, most_words, copy_words, left_words) &&
+		       (key == NULL || cache_copy_is_of_key(copy, count, copy_words, key));
 	}
 	if (UNLIKELY(!cache_is_intact(c, word, before)))
 		return CACHE_OVERTAKEN;
 	return same ? CACHE_FOUND : CACHE_NOT_FOUND;
 }
 
-MUST_USE static inline __attribute__((always_inline)) enum cache_find cache_find_inline(
+/* cache_find of one candidate or more; of what is found only its word in the index is told, as the copy has its head. */
+MUST_USE static inline __attribute__((always_inline)) struct cache_looked cache_find_inline(
 	const struct cache *c, const struct cache_candidates *candidates,
-	const struct cache_key *key, uint64_t copy[], unsigned most_words, struct cache_found *out)
+	const struct cache_key *key, uint64_t copy[], unsigned most_words)
 {
-	enum cache_find result = CACHE_NOT_FOUND;
+	uint64_t word = candidates->words[0];
 
-	for (unsigned i = 0; i < candidates->count; i++) {
-		uint64_t word = candidates->words[i];
-		enum cache_find found = cache_find_word(c, word, key, copy, most_words);
+	if (LIKELY(cache_read(c, word, cache_hash_upper(key->hash), key, most_words, copy,
+			      most_words) == CACHE_FOUND))
+		return (struct cache_looked){CACHE_FOUND, word};
+	return cache_find_any(c, candidates, key, copy, most_words);
+}
 
-		if (LIKELY(found == CACHE_FOUND)) {
-			out->word = word;
-			out->head = cache_head_get(copy);
-			out->word_count = out->head.word_count;
-			return CACHE_FOUND;
-		}
-		if (found == CACHE_OVERTAKEN)
-			result = CACHE_OVERTAKEN;
-	}
-	return result;
+/* ---- the hit mark ---- */
+
+static inline _Atomic uint64_t *cache_mark_of(const struct cache *c, uint64_t word, uint64_t *bit)
+{
+	uint64_t mark = cache_word_at(c, word) / CACHE_MARK_WORDS;
+
+	*bit = UINT64_C(1) << mark % 64;
+	return &c->marks[mark / 64];
+}
+
+static inline bool cache_mark_is_set(const struct cache *c, uint64_t word)
+{
+	uint64_t bit;
+	_Atomic uint64_t *marks = cache_mark_of(c, word, &bit);
+
+	return (atomic_load_explicit(marks, memory_order_relaxed) & bit) != 0;
 }
 
 #endif

@@ -174,26 +174,21 @@ static void forget(struct engine *e, const struct cache_key *key)
 		(void)cache_remove(e->cache, &found);
 }
 
-void engine_cache_store(struct engine *e, const struct resolution *r,
-			const struct msg_response *response, uint8_t *message)
+/* The answer as an entry in e->kept; false: it is not to be kept. Its TTLs are bounded in any case. */
+static bool make(struct engine *e, const struct cache_key *key, const struct msg_response *response,
+		 uint8_t *message, unsigned *word_count)
 {
 	const struct engine_cache_config *config = &e->config->cache;
 	struct cache_entry_rules rules = {config->min_ttl_s, config->max_ttl_s,
 					  config->negative_max_ttl_s};
-	struct cache_key key;
-	unsigned word_count;
 
-	DCHECK(response->message.data == message);
+	if (LIKELY(cache_entry_make_plain(e->kept, word_count, key, response, message, &rules,
+					  e->now_s)))
+		return true;
 	bound_ttls(config, response, message);
-	key_of(&r->key, &key);
-	/* Who asked has the answer of a server that a reload has taken its zone from meanwhile; those to come have the next. */
-	if (UNLIKELY(!resolution_has_zone(r, e->config)))
-		return;
-	switch (cache_entry_make(e->kept, &word_count, &key, response, &rules, e->now_s)) {
+	switch (cache_entry_make(e->kept, word_count, key, response, &rules, e->now_s)) {
 	case CACHE_ENTRY_OK:
-		if (LIKELY(put(e, &key, word_count)))
-			return;
-		break;
+		return true;
 	case CACHE_ENTRY_TTL_ZERO:
 	case CACHE_ENTRY_TRUNCATED:
 	case CACHE_ENTRY_RCODE:
@@ -203,6 +198,24 @@ void engine_cache_store(struct engine *e, const struct resolution *r,
 	case CACHE_ENTRY_MAKE_COUNT:
 		break;
 	}
+	return false;
+}
+
+void engine_cache_store(struct engine *e, const struct resolution *r,
+			const struct msg_response *response, uint8_t *message)
+{
+	struct cache_key key;
+	unsigned word_count;
+
+	DCHECK(response->message.data == message);
+	/* Who asked has the answer of a server that a reload has taken its zone from meanwhile; those to come have the next. */
+	if (UNLIKELY(!resolution_has_zone(r, e->config))) {
+		bound_ttls(&e->config->cache, response, message);
+		return;
+	}
+	key_of(&r->key, &key);
+	if (LIKELY(make(e, &key, response, message, &word_count) && put(e, &key, word_count)))
+		return;
 	if (r->stale_at != MONO_NEVER)
 		forget(e, &key);
 }

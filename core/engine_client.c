@@ -26,10 +26,13 @@ static void waiter_from_query(struct engine *e, const struct rx_slot *slot,
 	struct waiter_udp_client *udp = &out->udp;
 	uint8_t flags = 0;
 
-	*out = (struct waiter){.kind = WAITER_UDP_CLIENT,
-			       .origin_worker = e->worker_idx,
-			       .next = POOL_NONE,
-			       .arrived_at = e->now};
+	out->kind = WAITER_UDP_CLIENT;
+	out->origin_worker = e->worker_idx;
+	out->generation = 0;
+	out->client_place = 0;
+	out->next = POOL_NONE;
+	out->ask_handle = 0;
+	out->arrived_at = e->now;
 	udp->client = view->src;
 	udp->local = view->dst;
 	udp->mac = view->src_mac;
@@ -45,6 +48,7 @@ static void waiter_from_query(struct engine *e, const struct rx_slot *slot,
 	flags |= (query->flags & DNS_FLAG_CD) != 0 ? WAITER_CD : 0;
 	flags |= query->edns.present ? WAITER_EDNS : 0;
 	flags |= query->edns.dnssec_ok ? WAITER_DO : 0;
+	memset(udp->client_cookie, 0, sizeof(udp->client_cookie));
 	if (query->edns.cookie.length_bytes >= DNS_COOKIE_CLIENT_BYTES) {
 		flags |= WAITER_COOKIE;
 		memcpy(udp->client_cookie, query->edns.cookie.data, DNS_COOKIE_CLIENT_BYTES);
@@ -52,6 +56,8 @@ static void waiter_from_query(struct engine *e, const struct rx_slot *slot,
 	udp->flags = flags;
 	if (query->question_present)
 		name_case_take(&query->qname, &udp->letter_case);
+	else
+		memset(&udp->letter_case, 0, sizeof(udp->letter_case));
 }
 
 void engine_cookie_make(const struct engine *e, const uint8_t *client_cookie,
@@ -241,20 +247,29 @@ static void reply_error(struct engine *e, struct rx_slot *slot, unsigned i,
 	reply_now(e, slot, &e->work[i], &e->queries[i], verdict, ede);
 }
 
+/* Where the next waiter is taken from the pool: what is made there needs not be copied. */
+static inline struct waiter *waiter_place(const struct engine *e, struct waiter *elsewhere)
+{
+	uint32_t idx = pool_peek(&e->waiters.free, 0);
+
+	return LIKELY(idx != POOL_NONE) ? &e->waiters.waiters[idx] : elsewhere;
+}
+
 /* It goes to its owner, or waits for its answer here. stale: an expired entry that answers it if it can do neither; or NULL. */
 __attribute__((noinline)) static void resolve(struct engine *e, struct rx_slot *slot, unsigned i,
 					      const uint64_t *stale)
 {
 	const struct msg_query *query = &e->queries[i];
-	struct resolution_key key = {
-		.hash = e->work[i].hash,
-		.qtype = query->qtype,
-		.qclass = query->qclass,
-		.checking_disabled = (query->flags & DNS_FLAG_CD) != 0,
-	};
-	struct waiter waiter;
+	struct resolution_key key; /* not cleared: names are long */
+	struct waiter elsewhere;
+	struct waiter *waiter;
 
-	engine_key_name(&e->keys[i], &key.qname);
+	key.hash = e->work[i].hash;
+	key.qtype = query->qtype;
+	key.qclass = query->qclass;
+	key.view = 0;
+	key.checking_disabled = (query->flags & DNS_FLAG_CD) != 0;
+	name_copy(&key.qname, engine_key_name(&e->keys[i]));
 	key.zone_idx = engine_zone_for(e->config, &key.qname);
 	if (key.zone_idx == ENGINE_ZONE_NONE) {
 		reply_error(e, slot, i,
@@ -263,21 +278,26 @@ __attribute__((noinline)) static void resolve(struct engine *e, struct rx_slot *
 		return;
 	}
 	key.zone_generation = e->config->zones[key.zone_idx].generation;
-	waiter_from_query(e, slot, &e->work[i].view, query, &waiter);
+	waiter = waiter_place(e, &elsewhere);
+	waiter_from_query(e, slot, &e->work[i].view, query, waiter);
 	if (engine_owner(e, key.hash) == e->worker_idx) {
-		engine_resolve(e, slot, &key, &waiter, stale);
+		engine_resolve(e, slot, &key, waiter, stale);
 		return;
 	}
 	if (UNLIKELY(stale != NULL) && engine_ways_full(e) &&
-	    engine_hit_stale(e, slot, &key, &waiter, stale))
+	    engine_hit_stale(e, slot, &key, waiter, stale))
 		return;
-	engine_question_pass(e, slot, &key, &waiter);
+	engine_question_pass(e, slot, &key, waiter);
 }
 
 /* From the cache, if it is there; else on. */
 static inline void answer(struct engine *e, struct rx_slot *slot, unsigned i)
 {
-	switch (engine_hit(e, slot, i)) {
+	enum engine_hit hit = engine_hit(e, slot, i);
+
+	if (LIKELY(hit == ENGINE_HIT_ANSWERED))
+		return;
+	switch (hit) {
 	case ENGINE_HIT_ANSWERED:
 		return;
 	case ENGINE_HIT_NONE:
@@ -401,8 +421,10 @@ static inline void prefetch_ahead(const struct engine *e)
 	}
 }
 
-enum counter engine_wait(struct engine *e, const struct resolution_key *key,
-			 const struct waiter *waiter, uint32_t *resolution_idx)
+static inline __attribute__((always_inline)) enum counter wait_for(struct engine *e,
+								   const struct resolution_key *key,
+								   const struct waiter *waiter,
+								   uint32_t *resolution_idx)
 {
 	uint32_t idx = resolution_find(&e->resolutions, key);
 	bool is_new = idx == POOL_NONE;
@@ -428,7 +450,8 @@ enum counter engine_wait(struct engine *e, const struct resolution_key *key,
 		return COUNTER_DROP_WAITERS_FULL;
 	}
 	r = &e->resolutions.resolutions[idx];
-	e->waiters.waiters[waiter_idx] = *waiter;
+	if (waiter != &e->waiters.waiters[waiter_idx]) /* else it was made there */
+		e->waiters.waiters[waiter_idx] = *waiter;
 	e->waiters.waiters[waiter_idx].client_place = place;
 	e->waiters.client_counts[place]++;
 	if (r->waiter_count == 0)
@@ -454,6 +477,12 @@ enum counter engine_wait(struct engine *e, const struct resolution_key *key,
 	return is_new ? COUNTER_QUESTION_NEW : COUNTER_COALESCED;
 }
 
+enum counter engine_wait(struct engine *e, const struct resolution_key *key,
+			 const struct waiter *waiter, uint32_t *resolution_idx)
+{
+	return wait_for(e, key, waiter, resolution_idx);
+}
+
 static bool is_waiting(enum counter outcome)
 {
 	return outcome == COUNTER_QUESTION_NEW || outcome == COUNTER_COALESCED;
@@ -463,7 +492,7 @@ void engine_resolve(struct engine *e, struct rx_slot *slot, const struct resolut
 		    const struct waiter *waiter, const uint64_t *stale)
 {
 	uint32_t resolution_idx = POOL_NONE;
-	enum counter outcome = engine_wait(e, key, waiter, &resolution_idx);
+	enum counter outcome = wait_for(e, key, waiter, &resolution_idx);
 	unsigned length_bytes;
 
 	if (UNLIKELY(!is_waiting(outcome)) && stale != NULL &&

@@ -1,6 +1,6 @@
 #include "engine_config.h"
 
-uint16_t engine_zone_for(const struct engine_config *c, const struct name *qname)
+uint16_t engine_zone_for_any(const struct engine_config *c, const struct name *qname)
 {
 	uint16_t best = ENGINE_ZONE_NONE;
 	unsigned best_bytes = 0;

@@ -127,6 +127,14 @@ struct engine_config {
 
 #define ENGINE_ZONE_NONE UINT16_MAX
 /* The zone with the longest name at or above qname, or ENGINE_ZONE_NONE. */
-uint16_t engine_zone_for(const struct engine_config *c, const struct name *qname);
+uint16_t engine_zone_for_any(const struct engine_config *c, const struct name *qname);
+static inline uint16_t engine_zone_for(const struct engine_config *c, const struct name *qname)
+{
+	/* The root alone has all names. */
+	if (LIKELY(c->zone_count == 1 && c->zones[0].name.length_bytes == 1 &&
+		   c->zones[0].server_count > 0))
+		return 0;
+	return engine_zone_for_any(c, qname);
+}
 
 #endif

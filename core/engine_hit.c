@@ -28,67 +28,88 @@ void engine_key_make(const struct engine *e, const struct name *qname, uint16_t 
 
 /* ---- stage 3 ---- */
 
-/* An intact entry that was not flushed, in copy. */
-static inline __attribute__((always_inline)) bool find(struct engine *e,
-						       const struct cache_candidates *candidates,
-						       const struct cache_key *key,
-						       uint64_t copy[CACHE_ENTRY_WORDS_MAX],
-						       struct cache_found *out)
+__attribute__((noinline)) static bool is_flushed(const struct engine *e, uint64_t word,
+						 const uint64_t copy[])
 {
-	switch (cache_find_inline(e->cache, candidates, key, copy, CACHE_ENTRY_WORDS_MAX, out)) {
-	case CACHE_FOUND:
-		return LIKELY(e->flush == NULL) || !cache_is_flushed(e->cache, e->flush, out, copy);
-	case CACHE_OVERTAKEN:
+	struct cache_found found = cache_found_of(word, copy);
+
+	return cache_is_flushed(e->cache, e->flush, &found, copy);
+}
+
+/* Of one candidate or more, an intact entry that was not flushed, in copy; its word in the index. */
+static inline __attribute__((always_inline)) struct cache_looked find(
+	struct engine *e, const struct cache_candidates *candidates, const struct cache_key *key,
+	uint64_t copy[CACHE_ENTRY_WORDS_MAX])
+{
+	struct cache_looked looked =
+		cache_find_inline(e->cache, candidates, key, copy, CACHE_ENTRY_WORDS_MAX);
+
+	if (UNLIKELY(looked.found == CACHE_OVERTAKEN))
 		counter_add(&e->counters, COUNTER_CACHE_OVERTAKEN, 1);
-		return false;
-	case CACHE_NOT_FOUND:
-		break;
-	}
-	return false;
+	else if (UNLIKELY(e->flush != NULL) && looked.found == CACHE_FOUND &&
+		 is_flushed(e, looked.word, copy))
+		looked.found = CACHE_NOT_FOUND;
+	return looked;
 }
 
 bool engine_cache_find(struct engine *e, const struct cache_key *key,
 		       uint64_t copy[CACHE_ENTRY_WORDS_MAX], struct cache_found *out)
 {
 	struct cache_candidates candidates;
+	struct cache_looked looked;
 
 	if (e->cache == NULL)
 		return false;
 	cache_candidates(e->cache, key->hash, &candidates);
-	return candidates.count > 0 && find(e, &candidates, key, copy, out);
+	if (candidates.count == 0)
+		return false;
+	looked = find(e, &candidates, key, copy);
+	if (looked.found != CACHE_FOUND)
+		return false;
+	*out = cache_found_of(looked.word, copy);
+	return true;
 }
 
-/* What the entry of slot i, if there is one, is good for; its words in e->entry. */
-static inline __attribute__((always_inline)) enum engine_hit look_up(struct engine *e, unsigned i,
-								     struct cache_found *found,
-								     bool *stale)
+/* What an entry, in e->entry, is good for. */
+struct judged {
+	enum engine_hit hit;
+	bool stale;
+	bool young; /* nor does it want to be refreshed */
+};
+__attribute__((noinline)) static struct judged judge_old(const struct engine *e)
 {
 	const struct engine_cache_config *config = &e->config->cache;
-	const struct cache_candidates *candidates = &e->work[i].candidates;
+	struct judged judged = {ENGINE_HIT_NONE, false, false};
 
-	if (candidates->count == 0 || !find(e, candidates, &e->keys[i], e->entry, found))
-		return ENGINE_HIT_NONE;
-	if (LIKELY(cache_entry_is_fresh(e->entry, e->now_s))) {
-		*stale = false;
-		return ENGINE_HIT_ANSWERED;
-	}
 	switch (cache_entry_state(e->entry, config->max_stale_s, e->now_s)) {
 	case CACHE_ENTRY_FRESH:
-		*stale = false;
-		return ENGINE_HIT_ANSWERED;
+		judged.hit = ENGINE_HIT_ANSWERED;
+		break;
 	case CACHE_ENTRY_FRESH_STALE:
-		*stale = true;
-		return config->serve_stale ? ENGINE_HIT_ANSWERED : ENGINE_HIT_NONE;
+		judged.stale = true;
+		judged.hit = config->serve_stale ? ENGINE_HIT_ANSWERED : ENGINE_HIT_NONE;
+		break;
 	case CACHE_ENTRY_STALE:
-		return config->serve_stale ? ENGINE_HIT_STALE : ENGINE_HIT_NONE;
+		judged.hit = config->serve_stale ? ENGINE_HIT_STALE : ENGINE_HIT_NONE;
+		break;
 	case CACHE_ENTRY_DEAD:
 		break;
 	}
-	return ENGINE_HIT_NONE;
+	return judged;
 }
 
-static uint32_t next_rotation(struct engine *e)
+static inline __attribute__((always_inline)) struct judged judge(const struct engine *e)
 {
+	if (LIKELY(cache_entry_is_young(e->entry, e->now_s)))
+		return (struct judged){ENGINE_HIT_ANSWERED, false, true};
+	return judge_old(e);
+}
+
+/* Of an answer from that entry. Of single records there is nothing to rotate. */
+static inline uint32_t next_rotation(struct engine *e, const uint64_t entry[])
+{
+	if (LIKELY((uint8_t)(entry[0] >> CACHE_ENTRY_RECORDS_SHIFT) <= 1))
+		return 0;
 	return e->config->cache.round_robin ? e->rotation++ : 0;
 }
 
@@ -109,15 +130,17 @@ static void end_hit(struct engine *e, struct rx_slot *slot)
 
 /* ---- a question in the packet that it came in ---- */
 
-/* How much a packet has from its message on; 0: it may not be written to. Where the NIC has taken a tag off, which the
- * answer is to have, headers begin before the packet. */
+/* How much a packet has from its message on, if that is less than any answer may be long; 0: it may not be written to. Where
+ * the NIC has taken a tag off, which the answer is to have, headers begin before the packet. */
 static inline size_t room_of(const struct rx_slot *slot, const struct frame_view *view)
 {
 	if (UNLIKELY(!slot->in_place ||
 		     (slot->vlan != FRAME_VLAN_NONE && slot->headroom_bytes < VLAN_TAG_BYTES)))
 		return 0;
-	return (size_t)(slot->data - view->payload.data) + slot->length_bytes +
-	       slot->tailroom_bytes;
+	if (LIKELY(slot->tailroom_bytes >= EDNS_UDP_BYTES))
+		return EDNS_UDP_BYTES;
+	return slot->length_bytes + slot->tailroom_bytes -
+	       (size_t)(view->payload.data - slot->data);
 }
 
 /* May the answer have to be cut off for want of room, and not because the client can take no more? */
@@ -134,8 +157,9 @@ static inline bool is_tight(const uint64_t entry[], uint16_t question_end, size_
 }
 
 /* Headers before the message where the question's will not do. */
-static void other_headers(const struct engine *e, struct rx_slot *slot,
-			  const struct frame_view *view, uint8_t *message, size_t payload_bytes)
+__attribute__((noinline)) static void other_headers(const struct engine *e, struct rx_slot *slot,
+						    const struct frame_view *view, uint8_t *message,
+						    size_t payload_bytes)
 {
 	const struct frame_interface *interface = &e->config->interfaces[slot->interface_idx];
 	struct frame_udp_params params = {
@@ -153,69 +177,103 @@ static void other_headers(const struct engine *e, struct rx_slot *slot,
 	slot->length_bytes = frame_build_udp(slot->data, &params, (unsigned)payload_bytes);
 }
 
-/* Where cache_entry_answer_plain will not do. */
-static __attribute__((noinline)) size_t answer_any(struct engine *e, uint8_t *message,
-						   const struct msg_query *query,
-						   const struct address *client,
-						   struct cache_entry_answer *to, uint16_t *rcode)
-{
-	uint8_t cookie[COOKIE_BYTES];
-	size_t length_bytes;
-	bool truncated;
-
-	if (query->edns.cookie.length_bytes > 0) {
-		/* Out of the OPT before that is written over. */
-		engine_cookie_make(e, query->edns.cookie.data, client, cookie);
-		to->client.cookie = cookie;
-		to->client.cookie_length_bytes = COOKIE_BYTES;
-	}
-	length_bytes = cache_entry_answer(message, e->entry, to, &truncated, rcode);
-	if (truncated)
-		counter_add(&e->counters, COUNTER_ANSWERS_TRUNCATED, 1);
-	return length_bytes;
-}
-
-static inline __attribute__((always_inline)) void answer(struct engine *e, struct rx_slot *slot,
-							 unsigned i, size_t room_bytes, bool stale)
+/* Where cache_entry_answer_plain will not do. Returns the message's length, and counts it. */
+static __attribute__((noinline)) size_t answer_any(struct engine *e, const struct rx_slot *slot,
+						   unsigned i, size_t room_bytes, uint32_t rotation,
+						   bool stale)
 {
 	const struct frame_view *view = &e->work[i].view;
 	const struct msg_query *query = &e->queries[i];
-	const struct frame_interface *interface = &e->config->interfaces[slot->interface_idx];
-	uint8_t *message = slot->data + (view->payload.data - slot->data);
+	uint16_t size_bytes = engine_udp_size_for(
+		&query->edns,
+		engine_udp_bytes_max(&e->config->interfaces[slot->interface_idx], &view->src));
 	struct cache_entry_answer to = {
 		.client = {.id = query->id,
 			   .recursion_desired = true, /* else it is refused */
 			   .checking_disabled = (query->flags & DNS_FLAG_CD) != 0,
 			   .edns = query->edns.present,
 			   .dnssec_ok = query->edns.dnssec_ok,
-			   .udp_size_bytes = engine_udp_size_for(
-				   &query->edns, engine_udp_bytes_max(interface, &view->src))},
+			   .udp_size_bytes =
+				   (uint16_t)(size_bytes < room_bytes ? size_bytes : room_bytes)},
 		.question_end = query->question_end,
 		.now_s = e->now_s,
-		.rotation = next_rotation(e),
+		.rotation = rotation,
 		.stale = stale,
 	};
-	uint16_t rcode = DNS_RCODE_NOERROR;
-	size_t length_bytes = 0;
+	uint8_t cookie[COOKIE_BYTES];
+	size_t length_bytes;
+	uint16_t rcode;
+	bool truncated;
 
-	if (UNLIKELY(to.client.udp_size_bytes > room_bytes)) /* whatever it is, it fits */
-		to.client.udp_size_bytes = (uint16_t)room_bytes;
-	if (LIKELY(!stale && query->edns.cookie.length_bytes == 0))
-		length_bytes = cache_entry_answer_plain(message, e->entry, &to);
-	if (UNLIKELY(length_bytes == 0))
-		length_bytes = answer_any(e, message, query, &view->src, &to, &rcode);
-	slot->length_bytes = frame_reflect_udp(interface, slot->data, view, (unsigned)length_bytes);
+	if (query->edns.cookie.length_bytes > 0) {
+		/* Out of the OPT before that is written over. */
+		engine_cookie_make(e, query->edns.cookie.data, &view->src, cookie);
+		to.client.cookie = cookie;
+		to.client.cookie_length_bytes = COOKIE_BYTES;
+	}
+	length_bytes = cache_entry_answer(slot->data + (view->payload.data - slot->data), e->entry,
+					  &to, &truncated, &rcode);
+	count_answer(e, rcode, truncated, stale);
+	return length_bytes;
+}
+
+/* The answer that any client can take whole; length 0: it is not a plain one. */
+static inline __attribute__((always_inline)) struct cache_entry_plain answer_plain(
+	struct engine *e, uint8_t *message, const struct msg_query *query, size_t room_bytes,
+	uint32_t rotation)
+{
+	const struct cache_entry_answer to = {
+		.client = {.id = query->id,
+			   .recursion_desired = true,
+			   .checking_disabled = (query->flags & DNS_FLAG_CD) != 0,
+			   .edns = query->edns.present,
+			   .dnssec_ok = query->edns.dnssec_ok,
+			   .udp_size_bytes =
+				   (uint16_t)(room_bytes < DNS_UDP_BYTES_MIN ? room_bytes
+									     : DNS_UDP_BYTES_MIN)},
+		.question_end = query->question_end,
+		.now_s = e->now_s,
+		.rotation = rotation,
+	};
+
+	if (UNLIKELY(query->edns.cookie.length_bytes > 0))
+		return (struct cache_entry_plain){0, 0};
+	return cache_entry_answer_plain(message, e->entry, &to);
+}
+
+static inline __attribute__((always_inline)) void answer(struct engine *e, struct rx_slot *slot,
+							 unsigned i, size_t room_bytes, bool stale)
+{
+	const struct frame_view *view = &e->work[i].view;
+	const struct frame_interface *interface = &e->config->interfaces[slot->interface_idx];
+	uint8_t *message = slot->data + (view->payload.data - slot->data);
+	uint32_t rotation = next_rotation(e, e->entry);
+	struct cache_entry_plain plain = {0, 0};
+	size_t length_bytes;
+
+	if (LIKELY(!stale))
+		plain = answer_plain(e, message, &e->queries[i], room_bytes, rotation);
+	length_bytes = plain.length_bytes;
+	if (LIKELY(length_bytes > 0)) {
+		counter_add(&e->counters, COUNTER_ANSWERS_NOERROR, 1);
+		slot->length_bytes = frame_reflect_udp_summed(interface, slot->data, view,
+							      (unsigned)length_bytes, plain.sum);
+	} else {
+		length_bytes = answer_any(e, slot, i, room_bytes, rotation, stale);
+		slot->length_bytes =
+			frame_reflect_udp(interface, slot->data, view, (unsigned)length_bytes);
+	}
 	if (UNLIKELY(slot->length_bytes == 0))
 		other_headers(e, slot, view, message, length_bytes);
-	count_answer(e, rcode, false, stale);
 	end_hit(e, slot);
 }
 
 /* ---- refreshing what is popular ---- */
 
-static inline bool wants_refresh(const struct engine *e)
+/* Sets the mark. Is it not for the first time, and is the entry, which is not young, about to expire? */
+__attribute__((noinline)) static bool wants_refresh(struct engine *e, uint64_t word)
 {
-	return UNLIKELY(cache_entry_is_near_end(e->entry, e->now_s)) && e->config->cache.prefetch &&
+	return cache_mark(e->cache, word) && e->config->cache.prefetch &&
 	       cache_entry_wants_refresh(e->entry, e->now_s);
 }
 
@@ -233,29 +291,40 @@ static bool may_hand_over(struct engine *e, const struct engine_rx_work *work,
 	return true;
 }
 
+/* Of an entry that is about to expire. True: the packet is to go to its owner. */
+static bool refresh(struct engine *e, unsigned i)
+{
+	if (engine_owner(e, e->work[i].hash) != e->worker_idx)
+		return may_hand_over(e, &e->work[i], &e->queries[i]);
+	engine_cache_refresh(e, &e->keys[i]); /* sends later */
+	return false;
+}
+
 enum engine_hit engine_hit(struct engine *e, struct rx_slot *slot, unsigned i)
 {
-	struct engine_rx_work *work = &e->work[i];
-	const struct msg_query *query = &e->queries[i];
+	const struct engine_rx_work *work = &e->work[i];
 	size_t room_bytes = room_of(slot, &work->view);
-	struct cache_found found;
-	enum engine_hit hit;
-	bool stale;
+	struct cache_looked looked;
+	struct judged judged;
 
-	if (UNLIKELY(e->cache == NULL || room_bytes < MSG_BUILD_BYTES_MIN))
+	if (UNLIKELY(e->cache == NULL || room_bytes < MSG_BUILD_BYTES_MIN) ||
+	    work->candidates.count == 0)
 		return ENGINE_HIT_NONE;
-	hit = look_up(e, i, &found, &stale);
-	if (UNLIKELY(hit != ENGINE_HIT_ANSWERED))
-		return hit;
-	if (is_tight(e->entry, query->question_end, room_bytes))
+	looked = find(e, &work->candidates, &e->keys[i], e->entry);
+	if (UNLIKELY(looked.found != CACHE_FOUND))
 		return ENGINE_HIT_NONE;
-	if (UNLIKELY(cache_mark(e->cache, found.word) && wants_refresh(e))) {
-		if (engine_owner(e, work->hash) == e->worker_idx)
-			engine_cache_refresh(e, &e->keys[i]); /* sends later */
-		else if (may_hand_over(e, work, query))
-			return ENGINE_HIT_FOR_OWNER;
+	judged = judge(e);
+	if (UNLIKELY(judged.hit != ENGINE_HIT_ANSWERED))
+		return judged.hit;
+	if (UNLIKELY(is_tight(e->entry, e->queries[i].question_end, room_bytes)))
+		return ENGINE_HIT_NONE;
+	if (LIKELY(judged.young)) {
+		if (UNLIKELY(!cache_mark_is_set(e->cache, looked.word)))
+			(void)cache_mark(e->cache, looked.word);
+	} else if (wants_refresh(e, looked.word) && refresh(e, i)) {
+		return ENGINE_HIT_FOR_OWNER;
 	}
-	answer(e, slot, i, room_bytes, stale);
+	answer(e, slot, i, room_bytes, judged.stale);
 	return ENGINE_HIT_ANSWERED;
 }
 
@@ -272,7 +341,7 @@ unsigned engine_answer_entry(struct engine *e, const struct resolution_key *key,
 		.client = engine_client_of(e, waiter, cookie),
 		.question_end = (uint16_t)(DNS_HEADER_BYTES + key->qname.length_bytes + 4),
 		.now_s = e->now_s,
-		.rotation = next_rotation(e),
+		.rotation = next_rotation(e, entry),
 		.stale = stale,
 	};
 	size_t length_bytes;
@@ -318,18 +387,21 @@ bool engine_hit_stale(struct engine *e, struct rx_slot *slot, const struct resol
 enum engine_hit engine_hit_passed(struct engine *e, struct rx_slot *slot, unsigned i,
 				  const struct resolution_key *key, const struct waiter *waiter)
 {
-	struct cache_found found;
-	enum engine_hit hit;
-	bool stale;
+	const struct cache_candidates *candidates = &e->work[i].candidates;
+	struct cache_looked looked;
+	struct judged judged;
 
-	if (e->cache == NULL)
+	if (e->cache == NULL || candidates->count == 0)
 		return ENGINE_HIT_NONE;
-	hit = look_up(e, i, &found, &stale);
-	if (hit != ENGINE_HIT_ANSWERED)
-		return hit;
-	if (!answer_over(e, slot, key, waiter, e->entry, stale))
+	looked = find(e, candidates, &e->keys[i], e->entry);
+	if (looked.found != CACHE_FOUND)
 		return ENGINE_HIT_NONE;
-	if (cache_mark(e->cache, found.word) && wants_refresh(e))
+	judged = judge(e);
+	if (judged.hit != ENGINE_HIT_ANSWERED)
+		return judged.hit;
+	if (!answer_over(e, slot, key, waiter, e->entry, judged.stale))
+		return ENGINE_HIT_NONE;
+	if (wants_refresh(e, looked.word))
 		engine_cache_refresh(e, &e->keys[i]);
 	return ENGINE_HIT_ANSWERED;
 }

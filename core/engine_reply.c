@@ -4,12 +4,6 @@
 #include <assert.h>
 #include <string.h>
 
-/* What is touched of a slot and a resolution whose names are of ordinary length. */
-#define CACHE_LINE_BYTES 64
-#define REACH_SLOT_BYTES (2 * CACHE_LINE_BYTES)
-#define REACH_RESOLUTION_BYTES (3 * CACHE_LINE_BYTES)
-static_assert(ENGINE_NO_RESOLUTION == POOL_NONE, "no index of either");
-
 /* inflight_peer_hash of whom the packet is from. */
 static inline uint64_t peer_hash(struct engine *e, const struct engine_rx_work *work)
 {
@@ -46,52 +40,6 @@ void engine_reply_look(struct engine *e, struct rx_slot *slot, unsigned i)
 	if (engine_room(slot).capacity_bytes < FRAME_HEADER_BYTES_MAX + EDNS_UDP_BYTES)
 		slot->in_place = false;
 	work->stage = ENGINE_RX_REPLY;
-}
-
-static void prefetch_lines(const void *memory, size_t length_bytes)
-{
-	for (size_t at = 0; at < length_bytes; at += CACHE_LINE_BYTES)
-		__builtin_prefetch((const uint8_t *)memory + at);
-}
-
-void engine_reply_reach(struct engine *e, unsigned i, unsigned step)
-{
-	struct engine_rx_work *work = &e->work[i];
-	struct inflight_hit hits[INFLIGHT_BUCKET_WORDS];
-	const struct resolution *r;
-	unsigned hit_count;
-
-	switch (step) {
-	case 0: /* the bucket is here: the slot */
-		work->reached_idx = POOL_NONE;
-		if (inflight_find(e->inflight.words, work->hash, msg_id(work->view.payload), hits,
-				  &hit_count) != INFLIGHT_MATCH ||
-		    hits[0].owner != e->worker_idx)
-			return;
-		work->reached_idx = hits[0].slot;
-		work->slot_idx = hits[0].slot;
-		prefetch_lines(&e->inflight.slots[hits[0].slot], REACH_SLOT_BYTES);
-		return;
-	case 1: /* the slot is here: the resolution, and its timer */
-		if (work->reached_idx == POOL_NONE)
-			return;
-		timer_prefetch(&e->timers, work->reached_idx);
-		work->reached_idx = e->inflight.slots[work->reached_idx].resolution_idx;
-		if (work->reached_idx != POOL_NONE)
-			prefetch_lines(&e->resolutions.resolutions[work->reached_idx],
-				       REACH_RESOLUTION_BYTES);
-		return;
-	default: /* the resolution is here: its first waiter, and its place in the chain */
-		if (work->reached_idx == POOL_NONE)
-			return;
-		r = &e->resolutions.resolutions[work->reached_idx];
-		resolution_prefetch(&e->resolutions, r->key.hash);
-		if (e->cache != NULL)
-			cache_prefetch(e->cache, r->key.hash);
-		if (r->waiter_head != POOL_NONE)
-			prefetch_lines(&e->waiters.waiters[r->waiter_head], sizeof(struct waiter));
-		return;
-	}
 }
 
 /* From the server that was asked, to the outgoing address that it was asked from? */

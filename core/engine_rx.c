@@ -6,8 +6,9 @@
 
 #include "dns_const.h"
 
-/* Slots that go through the stages together: half of the cache lines that a core can wait for, at three a question. */
-#define ENGINE_RX_GROUP 8
+/* So many slots pass between a slot's stages: about as long as memory takes. One slot at a time, so that what they prefetch
+ * spreads evenly over the work on others: a core waits for some 20 lines, and drops what is prefetched beyond those. */
+#define ENGINE_RX_BEHIND 6
 
 /* Every reason of frame_parse has its counter. */
 static const uint16_t frame_outcome[FRAME_RESULT_COUNT] = {
@@ -41,7 +42,8 @@ struct buffer engine_room(const struct rx_slot *slot)
 	return (struct buffer){slot->data, (size_t)slot->length_bytes + slot->tailroom_bytes};
 }
 
-static bool is_listen(const struct engine *e, uint8_t interface_idx, const struct frame_view *view)
+static inline bool is_listen(const struct engine *e, uint8_t interface_idx,
+			     const struct frame_view *view)
 {
 	const struct engine_config *c = e->config;
 
@@ -58,7 +60,8 @@ static bool is_response(const struct frame_view *view)
 	return view->payload.length_bytes >= DNS_HEADER_BYTES && msg_is_response(view->payload);
 }
 
-static void look_question(struct engine *e, struct rx_slot *slot, unsigned i)
+static inline __attribute__((always_inline)) void look_question(struct engine *e,
+								struct rx_slot *slot, unsigned i)
 {
 	struct engine_rx_work *work = &e->work[i];
 	struct msg_query *query = &e->queries[i];
@@ -76,52 +79,46 @@ static void look_question(struct engine *e, struct rx_slot *slot, unsigned i)
 				query->flags & DNS_FLAG_CD);
 }
 
-/* Where we send from a port that we listen on, QR tells replies from questions. */
-static void look_udp(struct engine *e, struct rx_slot *slot, unsigned i)
+/* To a port of ours that queries leave from, or to none. Where we send from a port that we listen on, QR tells replies from
+ * questions. */
+__attribute__((noinline)) static void look_reply(struct engine *e, struct rx_slot *slot, unsigned i,
+						 bool listens)
+{
+	struct engine_rx_work *work = &e->work[i];
+	enum counter refused =
+		engine_source_find(e, slot->interface_idx, &work->view, &work->outgoing_idx);
+
+	if (refused == COUNTER_OUTCOME_COUNT)
+		engine_reply_look(e, slot, i);
+	else if (listens)
+		look_question(e, slot, i);
+	else
+		engine_end(e, slot, refused, RX_FREE);
+}
+
+static inline __attribute__((always_inline)) void look_udp(struct engine *e, struct rx_slot *slot,
+							   unsigned i)
 {
 	struct engine_rx_work *work = &e->work[i];
 	bool listens = is_listen(e, slot->interface_idx, &work->view);
 
-	if (!listens || is_response(&work->view)) {
-		enum counter refused = engine_source_find(e, slot->interface_idx, &work->view,
-							  &work->outgoing_idx);
-
-		if (refused == COUNTER_OUTCOME_COUNT) {
-			engine_reply_look(e, slot, i);
-			return;
-		}
-		if (!listens) {
-			engine_end(e, slot, refused, RX_FREE);
-			return;
-		}
-	}
-	look_question(e, slot, i);
+	if (LIKELY(listens) && !is_response(&work->view))
+		look_question(e, slot, i);
+	else
+		look_reply(e, slot, i, listens);
 }
 
-static void look(struct engine *e, struct rx_slot *slot, unsigned i)
+/* What frame_udp_parse does not know. */
+__attribute__((noinline)) static void look_any(struct engine *e, struct rx_slot *slot, unsigned i)
 {
+	const struct frame_interface *interface = &e->config->interfaces[slot->interface_idx];
 	struct engine_rx_work *work = &e->work[i];
 	struct span frame = {slot->data, slot->length_bytes};
-	const struct frame_interface *interface;
-	enum frame_result result;
+	enum frame_result result = frame_parse_any(interface, frame, slot->vlan, &work->view);
 
-	work->stage = ENGINE_RX_ENDED;
-	if (slot->kind == RX_PASSED_QUESTION) {
-		engine_passed_look(e, slot, i);
-		return;
-	}
-	if (slot->multi_segment) {
-		engine_end(e, slot, COUNTER_DROP_MULTI_SEGMENT, RX_FREE);
-		return;
-	}
-	DCHECK(slot->interface_idx < e->config->interface_count);
-	interface = &e->config->interfaces[slot->interface_idx];
-	result = frame_parse(interface, frame, slot->vlan, &work->view);
-	if (result != FRAME_OK) {
+	if (result != FRAME_OK)
 		engine_end(e, slot, (enum counter)frame_outcome[result], RX_FREE);
-		return;
-	}
-	if (work->view.kind == FRAME_UDP)
+	else if (work->view.kind == FRAME_UDP)
 		look_udp(e, slot, i);
 	else if (interface->kernel_shares)
 		engine_end(e, slot, COUNTER_LEFT_TO_KERNEL, RX_FREE);
@@ -131,16 +128,120 @@ static void look(struct engine *e, struct rx_slot *slot, unsigned i)
 		engine_link_pass(e, slot, i);
 }
 
+__attribute__((noinline)) static void look(struct engine *e, struct rx_slot *slot, unsigned i)
+{
+	struct engine_rx_work *work = &e->work[i];
+	struct span frame = {slot->data, slot->length_bytes};
+
+	work->stage = ENGINE_RX_ENDED;
+	if (UNLIKELY(slot->kind == RX_PASSED_QUESTION)) {
+		engine_passed_look(e, slot, i);
+		return;
+	}
+	if (UNLIKELY(slot->multi_segment)) {
+		engine_end(e, slot, COUNTER_DROP_MULTI_SEGMENT, RX_FREE);
+		return;
+	}
+	DCHECK(slot->interface_idx < e->config->interface_count);
+	if (UNLIKELY(!frame_udp_parse(&e->config->interfaces[slot->interface_idx], frame,
+				      slot->vlan, &work->view)))
+		look_any(e, slot, i);
+	else
+		look_udp(e, slot, i);
+}
+
+/* ---- between looking and acting ---- */
+
+#define ENGINE_REACH_STEPS 3
+#define CACHE_LINE_BYTES 64
+/* What is touched of a slot and a resolution whose names are of ordinary length. */
+#define REACH_SLOT_LINES 2
+#define REACH_RESOLUTION_LINES 2
+#define REACH_KEY_LINES 3 /* with the key's name */
+static_assert(ENGINE_NO_RESOLUTION == POOL_NONE, "no index of either");
+
+/* Always inline: GCC leaves out calls of functions that do nothing but prefetch. */
+static inline __attribute__((always_inline)) void prefetch_lines(const void *memory,
+								 unsigned line_count)
+{
+#pragma GCC unroll 4
+	for (unsigned i = 0; i < line_count; i++)
+		__builtin_prefetch((const uint8_t *)memory + (size_t)i * CACHE_LINE_BYTES, 1);
+}
+
+/* The bucket is here: which slot of ours it is, most likely. */
+static inline uint32_t reply_slot(const struct engine *e, const struct engine_rx_work *work)
+{
+	uint16_t id = msg_id(work->view.payload);
+	uint32_t slot_idx = inflight_find_first(e->inflight.words, work->hash, id, e->worker_idx);
+	struct inflight_hit hits[INFLIGHT_BUCKET_WORDS];
+	unsigned hit_count;
+
+	if (LIKELY(slot_idx != POOL_NONE))
+		return slot_idx;
+	if (inflight_find(e->inflight.words, work->hash, id, hits, &hit_count) != INFLIGHT_MATCH ||
+	    hits[0].owner != e->worker_idx)
+		return POOL_NONE;
+	return hits[0].slot;
+}
+
+/* The slot is here: its timer, its resolution, and where the question of that is found and kept. */
+static inline __attribute__((always_inline)) void reach_resolution(struct engine *e,
+								   struct engine_rx_work *work)
+{
+	const struct inflight_slot *sent = &e->inflight.slots[work->slot_idx];
+
+	work->reached_idx = sent->resolution_idx;
+	timer_prefetch(&e->timers, work->slot_idx);
+	if (work->reached_idx == POOL_NONE)
+		return;
+	prefetch_lines(&e->resolutions.resolutions[work->reached_idx],
+		       e->cache != NULL ? REACH_KEY_LINES : REACH_RESOLUTION_LINES);
+	resolution_prefetch(&e->resolutions, sent->question_hash);
+	if (e->cache != NULL)
+		cache_prefetch(e->cache, sent->question_hash);
+}
+
+/* The resolution is here: its first waiter. */
+static inline __attribute__((always_inline)) void reach_waiter(struct engine *e,
+							       const struct engine_rx_work *work)
+{
+	uint32_t waiter_idx = e->resolutions.resolutions[work->reached_idx].waiter_head;
+
+	if (LIKELY(waiter_idx != POOL_NONE))
+		prefetch_lines(&e->waiters.waiters[waiter_idx],
+			       sizeof(struct waiter) / CACHE_LINE_BYTES);
+}
+
+/* What a reply leads to; false: no further step. */
+static inline __attribute__((always_inline)) bool reach_reply(struct engine *e, unsigned i,
+							      unsigned step)
+{
+	struct engine_rx_work *work = &e->work[i];
+
+	if (step == 0) {
+		work->reached_idx = POOL_NONE;
+		work->slot_idx = reply_slot(e, work);
+		if (LIKELY(work->slot_idx != POOL_NONE))
+			prefetch_lines(&e->inflight.slots[work->slot_idx], REACH_SLOT_LINES);
+	} else if (step == 1) {
+		if (LIKELY(work->slot_idx != POOL_NONE))
+			reach_resolution(e, work);
+	} else if (LIKELY(work->reached_idx != POOL_NONE)) {
+		reach_waiter(e, work);
+	}
+	return step + 1 < ENGINE_REACH_STEPS;
+}
+
 /* Only prefetches: what it looks at may have changed when the packet's turn comes. False: no further step. */
-static inline bool reach(struct engine *e, unsigned i, unsigned step)
+static inline __attribute__((always_inline)) bool reach(struct engine *e, unsigned i, unsigned step)
 {
 	switch ((enum engine_rx_stage)e->work[i].stage) {
 	case ENGINE_RX_QUESTION:
 	case ENGINE_RX_PASSED_QUESTION:
 		return engine_hit_reach(e, i, step);
 	case ENGINE_RX_REPLY:
-		engine_reply_reach(e, i, step);
-		return true;
+		return reach_reply(e, i, step);
 	case ENGINE_RX_ENDED:
 	case ENGINE_RX_LINK:
 		break;
@@ -170,88 +271,63 @@ static void act(struct engine *e, struct rx_slot *slot, unsigned i)
 
 /* ---- a burst ---- */
 
-struct burst {
-	struct rx_slot *slots;
-	unsigned slot_count;
-	uint32_t reaching; /* bit g: group g has a further step to reach */
-};
-static_assert(BURST_SLOTS_MAX / ENGINE_RX_GROUP <= 32, "a bit a group");
-
-/* One behind the last slot of the group. */
-static inline unsigned group_end(const struct burst *b, unsigned group)
+/* In *reaching bit i says that slot i has a further step to reach. */
+static_assert(BURST_SLOTS_MAX <= 64, "a bit a slot");
+static inline __attribute__((always_inline)) void reach_once(struct engine *e, uint64_t *reaching,
+							     unsigned i, unsigned step)
 {
-	unsigned end = (group + 1) * ENGINE_RX_GROUP;
-
-	return end < b->slot_count ? end : b->slot_count;
-}
-
-static void look_at_group(struct engine *e, struct burst *b, unsigned group)
-{
-	for (unsigned i = group * ENGINE_RX_GROUP; i < group_end(b, group); i++)
-		look(e, &b->slots[i], i);
-	b->reaching |= UINT32_C(1) << group;
-}
-
-static void reach_group(struct engine *e, struct burst *b, unsigned group, unsigned step)
-{
-	bool goes_on = false;
-
-	if ((b->reaching >> group & 1) == 0)
-		return;
-	for (unsigned i = group * ENGINE_RX_GROUP; i < group_end(b, group); i++)
-		goes_on |= reach(e, i, step);
-	if (!goes_on)
-		b->reaching &= ~(UINT32_C(1) << group);
-}
-
-static void act_on_group(struct engine *e, struct burst *b, unsigned group)
-{
-	for (unsigned i = group * ENGINE_RX_GROUP; i < group_end(b, group); i++)
-		act(e, &b->slots[i], i);
+	if ((*reaching >> i & 1) != 0 && !reach(e, i, step))
+		*reaching &= ~(UINT64_C(1) << i);
 }
 
 /* One stage after the other, and what each takes. */
-static void sampled_burst(struct engine *e, struct burst *b, unsigned group_count)
+static void sampled_burst(struct engine *e, struct rx_slot slots[], unsigned slot_count)
 {
 	uint64_t begun = e->read_cycles();
+	uint64_t reaching = UINT64_MAX;
 	uint64_t parsed, reached;
 
-	for (unsigned group = 0; group < group_count; group++)
-		look_at_group(e, b, group);
+	for (unsigned i = 0; i < slot_count; i++)
+		look(e, &slots[i], i);
 	parsed = e->read_cycles();
 	for (unsigned step = 0; step < ENGINE_REACH_STEPS; step++)
-		for (unsigned group = 0; group < group_count; group++)
-			reach_group(e, b, group, step);
+		for (unsigned i = 0; i < slot_count; i++)
+			reach_once(e, &reaching, i, step);
 	reached = e->read_cycles();
-	for (unsigned group = 0; group < group_count; group++)
-		act_on_group(e, b, group);
+	for (unsigned i = 0; i < slot_count; i++)
+		act(e, &slots[i], i);
 	counter_add(&e->counters, COUNTER_CYCLES_ACT, e->read_cycles() - reached);
 	counter_add(&e->counters, COUNTER_CYCLES_REACH, reached - parsed);
 	counter_add(&e->counters, COUNTER_CYCLES_PARSE, parsed - begun);
-	counter_add(&e->counters, COUNTER_SAMPLED_PACKETS, b->slot_count);
+	counter_add(&e->counters, COUNTER_SAMPLED_PACKETS, slot_count);
 }
 
-/* Each group a stage behind the one that came after it: while one computes, what others have prefetched arrives, and there
- * are never more lines under way than a core can have. */
-static void pipelined_burst(struct engine *e, struct burst *b, unsigned group_count)
+/* Each slot's stages some slots behind one another: while one computes, what others have prefetched arrives, and there are
+ * never more lines under way than a core can have. */
+static void pipelined_burst(struct engine *e, struct rx_slot slots[], unsigned slot_count)
 {
-	const unsigned behind_max = ENGINE_REACH_STEPS + 1;
+	const unsigned behind_max = (ENGINE_REACH_STEPS + 1) * ENGINE_RX_BEHIND;
+	uint64_t reaching = UINT64_MAX;
 
-	for (unsigned group = 0; group < group_count + behind_max; group++) {
-		if (group < group_count)
-			look_at_group(e, b, group);
-		for (unsigned behind = 1; behind <= ENGINE_REACH_STEPS; behind++)
-			if (group >= behind && group - behind < group_count)
-				reach_group(e, b, group - behind, behind - 1);
-		if (group >= behind_max)
-			act_on_group(e, b, group - behind_max);
+	for (unsigned turn = 0; turn < slot_count + behind_max; turn++) {
+		unsigned i = turn; /* wraps around below 0, beyond every count */
+
+		if (i < slot_count)
+			look(e, &slots[i], i);
+#pragma GCC unroll 4
+		for (unsigned step = 0; step < ENGINE_REACH_STEPS; step++) {
+			i -= ENGINE_RX_BEHIND;
+			if (i < slot_count)
+				reach_once(e, &reaching, i, step);
+		}
+		i -= ENGINE_RX_BEHIND;
+		if (i < slot_count)
+			act(e, &slots[i], i);
 	}
 }
 
 void engine_rx_burst(struct engine *e, struct rx_slot slots[], unsigned slot_count)
 {
-	struct burst b = {slots, slot_count, 0};
-	unsigned group_count = (slot_count + ENGINE_RX_GROUP - 1) / ENGINE_RX_GROUP;
 	unsigned received = 0;
 
 	for (unsigned i = 0; i < slot_count; i++)
@@ -260,7 +336,7 @@ void engine_rx_burst(struct engine *e, struct rx_slot slots[], unsigned slot_cou
 	counter_add(&e->counters, COUNTER_HANDOFFS, slot_count - received);
 	e->burst_hits = 0;
 	if (UNLIKELY(e->burst_number++ % ENGINE_SAMPLE_BURSTS == 0) && e->read_cycles != NULL)
-		sampled_burst(e, &b, group_count);
+		sampled_burst(e, slots, slot_count);
 	else
-		pipelined_burst(e, &b, group_count);
+		pipelined_burst(e, slots, slot_count);
 }

@@ -39,6 +39,8 @@ void engine_sources_reload(struct engine *e, const struct engine_config *last)
 	const struct engine_config *c = e->config;
 
 	for (unsigned i = 0; i < c->outgoing_count; i++) {
+		frame_head_init(&e->heads[i], &c->interfaces[c->outgoing[i].interface_idx],
+				&c->outgoing[i].address);
 		if (last != NULL && i < last->outgoing_count &&
 		    is_same(&last->outgoing[i], &c->outgoing[i]))
 			continue;

@@ -26,7 +26,7 @@
 #include "cache_read.h"
 #include "cookie.h"
 #include "engine.h"
-#include "frame.h"
+#include "frame_head.h"
 #include "inflight_aim.h"
 #include "msg_build.h"
 #include "msg_parse.h"
@@ -178,6 +178,7 @@ struct engine {
 	uint32_t *zone_cursors;
 	struct ticket_hand hands[OUTGOING_SLOTS_MAX];
 	const struct source_set *sources[OUTGOING_SLOTS_MAX]; /* this turn's; NULL: retired */
+	struct frame_head heads[OUTGOING_SLOTS_MAX];          /* of what leaves from them */
 	uint32_t source_generation;                           /* that they are of */
 	uint32_t sources_empty;      /* bit i: nothing leaves from outgoing address i now */
 	uint32_t source_scan_left;   /* slots yet to be looked at since a set has changed, */
@@ -240,10 +241,12 @@ static inline void engine_key_fold(const struct engine *e, const uint8_t *qname,
 }
 
 /* The key's name: in lower case. */
-static inline void engine_key_name(const struct cache_key *key, struct name *out)
+static inline const struct name *engine_key_name(const struct cache_key *key)
 {
-	out->length_bytes = key->image[CACHE_KEY_NAME - 1];
-	memcpy(out->bytes, key->image + CACHE_KEY_NAME, out->length_bytes);
+	static_assert(sizeof(struct name) <= CACHE_KEY_IMAGE_BYTES - CACHE_KEY_NAME + 1 &&
+			      offsetof(struct name, bytes) == 1,
+		      "a length, then the bytes, as in the image");
+	return (const void *)(key->image + CACHE_KEY_NAME - 1);
 }
 
 /* ---- engine.c ---- */
@@ -347,9 +350,6 @@ void engine_slot_end(struct engine *e, uint32_t slot_idx, bool late);
 
 /* Stage 1 and 2. */
 void engine_reply_look(struct engine *e, struct rx_slot *slot, unsigned i);
-/* Between the two: prefetch what the reply leads to, a step further each time. */
-#define ENGINE_REACH_STEPS 3
-void engine_reply_reach(struct engine *e, unsigned i, unsigned step);
 void engine_reply(struct engine *e, struct rx_slot *slot, unsigned i);
 
 /* ---- engine_reload.c ---- */
@@ -461,7 +461,8 @@ static inline void engine_hit_look(struct engine *e, unsigned i, const uint8_t *
 		resolution_prefetch(&e->resolutions, work->hash);
 }
 /* Stage 2, a step further each time; false: there is no further step. */
-static inline bool engine_hit_reach(struct engine *e, unsigned i, unsigned step)
+static inline __attribute__((always_inline)) bool engine_hit_reach(struct engine *e, unsigned i,
+								   unsigned step)
 {
 	struct engine_rx_work *work = &e->work[i];
 
@@ -475,7 +476,7 @@ static inline bool engine_hit_reach(struct engine *e, unsigned i, unsigned step)
 		return true;
 	}
 	if (e->cache == NULL || work->candidates.count == 0)
-		resolution_prefetch_chain(&e->resolutions, work->hash);
+		resolution_prefetch_found(&e->resolutions, work->hash);
 	return false;
 }
 /* Stage 3. */

@@ -35,6 +35,7 @@ struct query_spec {
 	uint16_t server_idx;
 	uint32_t resolution_idx;
 	uint32_t resolution_generation;
+	uint64_t question_hash;
 	const struct name *qname; /* lower case */
 	uint16_t qtype;
 	uint16_t qclass;
@@ -65,7 +66,7 @@ static uint64_t choose_identifier(struct engine *e, uint8_t outgoing_idx)
 }
 
 /* 0x20 (Dagon et al. 2008): each letter's case is a random bit. Of two sizes only, so that taking them is no loop. */
-static void randomize_case(struct engine *e, const struct name *qname, struct name *out)
+static inline void randomize_case(struct engine *e, const struct name *qname, struct name *out)
 {
 	enum { FEW_BYTES = 8 };
 	struct name_case bits = {{0}};
@@ -113,9 +114,11 @@ static void enter_aim(struct engine *e, struct inflight_slot *slot, uint32_t slo
 
 /* The next queries go the same way, as a rule: their buckets come while this one is built. Of a new hand the first few, else
  * the one that is that far ahead. */
-static inline void prefetch_ahead(const struct engine *e, const struct source_set *source,
-				  const struct ticket_hand *hand, const struct engine_way *way,
-				  uint64_t identifier)
+static inline __attribute__((always_inline)) void prefetch_ahead(const struct engine *e,
+								 const struct source_set *source,
+								 const struct ticket_hand *hand,
+								 const struct engine_way *way,
+								 uint64_t identifier)
 {
 	bool is_new = hand->left == TICKET_HAND_SIZE - 1;
 	struct ticket ticket;
@@ -127,8 +130,10 @@ static inline void prefetch_ahead(const struct engine *e, const struct source_se
 }
 
 /* Play tickets until one finds its place. The slot must be filled: others may match it at once. */
-static enum send_result enter(struct engine *e, struct inflight_slot *slot, uint32_t slot_idx,
-			      const struct engine_way *way)
+static inline __attribute__((always_inline)) enum send_result enter(struct engine *e,
+								    struct inflight_slot *slot,
+								    uint32_t slot_idx,
+								    const struct engine_way *way)
 {
 	const struct source_set *source = e->sources[way->outgoing_idx];
 	struct ticket_hand *hand = &e->hands[way->outgoing_idx];
@@ -158,8 +163,10 @@ static enum send_result enter(struct engine *e, struct inflight_slot *slot, uint
 	return SEND_NO_TICKET;
 }
 
-static void fill_slot(struct engine *e, struct inflight_slot *slot, const struct query_spec *spec,
-		      const struct engine_way *way)
+static inline __attribute__((always_inline)) void fill_slot(struct engine *e,
+							    struct inflight_slot *slot,
+							    const struct query_spec *spec,
+							    const struct engine_way *way)
 {
 	slot->transport = INFLIGHT_UDP;
 	slot->outgoing_idx = way->outgoing_idx;
@@ -172,6 +179,7 @@ static void fill_slot(struct engine *e, struct inflight_slot *slot, const struct
 	slot->resolution_generation = spec->resolution_generation;
 	slot->near_misses = 0;
 	slot->sent_at = e->now;
+	slot->question_hash = spec->question_hash;
 	slot->identifier = choose_identifier(e, way->outgoing_idx);
 	if (LIKELY(spec->letter_case))
 		randomize_case(e, spec->qname, &slot->qname);
@@ -179,13 +187,16 @@ static void fill_slot(struct engine *e, struct inflight_slot *slot, const struct
 		name_copy(&slot->qname, spec->qname);
 }
 
-static size_t build_query(struct engine *e, const struct inflight_slot *slot,
-			  const struct query_spec *spec, const struct mac *mac, struct buffer frame)
+static inline __attribute__((always_inline)) unsigned build_query(struct engine *e,
+								  const struct inflight_slot *slot,
+								  const struct query_spec *spec,
+								  const struct mac *mac,
+								  uint8_t *frame)
 {
 	const struct engine_outgoing *out = &e->config->outgoing[slot->outgoing_idx];
 	const struct frame_interface *interface = &e->config->interfaces[out->interface_idx];
 	const struct endpoint *peer = &e->config->server_endpoints[spec->server_idx];
-	unsigned header_bytes = frame_udp_header_bytes(&peer->address, interface->vlan);
+	const struct frame_head *head = &e->heads[slot->outgoing_idx];
 	uint16_t most = engine_udp_bytes_max(interface, &peer->address);
 	uint16_t edns_size =
 		e->config->edns_udp_size_bytes < most ? e->config->edns_udp_size_bytes : most;
@@ -199,29 +210,29 @@ static size_t build_query(struct engine *e, const struct inflight_slot *slot,
 		.edns = spec->edns,
 		.edns_udp_size_bytes = edns_size,
 	};
-	struct frame_udp_params params = {
-		.src_mac = interface->mac,
-		.dst_mac = *mac,
-		.vlan = interface->vlan,
-		.src = LIKELY(out->prefix_bits == ADDRESS_BITS)
-			       ? out->address
-			       : source_address(&out->address, out->prefix_bits, slot->identifier),
-		.dst = peer->address,
+	struct frame_head_to to = {
+		.mac = mac,
+		.endpoint = peer,
+		.src_identifier = slot->identifier,
 		.src_port = slot->local_port,
-		.dst_port = peer->port,
 	};
+	uint64_t sum;
 	size_t length_bytes;
 
-	length_bytes = msg_build_query((struct buffer){frame.data + header_bytes,
-						       frame.capacity_bytes - header_bytes},
-				       &query);
-	CHECK(length_bytes > 0); /* send_query made sure of the room */
-	return frame_build_udp(frame.data, &params, (unsigned)length_bytes);
+	if (UNLIKELY(out->prefix_bits != ADDRESS_BITS)) {
+		struct address src =
+			source_address(&out->address, out->prefix_bits, slot->identifier);
+
+		to.src_identifier = source_identifier_of(&src);
+	}
+	/* send_query made sure of the room. */
+	length_bytes = msg_build_query_summed(frame + head->header_bytes, &query, &sum);
+	return frame_head_build(head, frame, &to, (unsigned)length_bytes, sum);
 }
 
-static enum send_result send_query(struct engine *e, const struct query_spec *spec,
-				   struct buffer frame, uint32_t *slot_idx, unsigned *length_bytes,
-				   uint8_t *interface_idx)
+static inline __attribute__((always_inline)) enum send_result send_query(
+	struct engine *e, const struct query_spec *spec, struct buffer frame, uint32_t *slot_idx,
+	unsigned *length_bytes, uint8_t *interface_idx)
 {
 	const struct engine_route *route = &e->config->routes[spec->server_idx];
 	const struct engine_way *way;
@@ -256,7 +267,7 @@ static enum send_result send_query(struct engine *e, const struct query_spec *sp
 		inflight_put(&e->inflight, *slot_idx);
 		return result;
 	}
-	*length_bytes = (unsigned)build_query(e, slot, spec, &mac, frame);
+	*length_bytes = build_query(e, slot, spec, &mac, frame.data);
 	*interface_idx = e->config->outgoing[way->outgoing_idx].interface_idx;
 	source_meter_add(&e->meters[way->outgoing_idx],
 			 (struct ticket){slot->local_port, slot->id});
@@ -323,6 +334,7 @@ unsigned engine_query_send(struct engine *e, uint32_t resolution_idx, struct buf
 		.server_idx = server_idx,
 		.resolution_idx = resolution_idx,
 		.resolution_generation = r->generation,
+		.question_hash = r->key.hash,
 		.qname = &r->key.qname,
 		.qtype = r->key.qtype,
 		.qclass = r->key.qclass,

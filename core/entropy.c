@@ -42,7 +42,7 @@ void entropy_hand_back(struct entropy *e)
 	e->next_offset = 0;
 }
 
-bool entropy_ready(struct entropy *e, size_t length_bytes)
+bool entropy_ready_slow(struct entropy *e, size_t length_bytes)
 {
 	/* More than a block would be waited for in vain, for ever. */
 	CHECK(length_bytes <= e->block_bytes);

@@ -37,7 +37,15 @@ void entropy_filled(struct entropy *e);
 
 /* Worker: can length_bytes (<= block_bytes) be taken now? Moves on to the other block when this one
  * is too short, what is left of it is wasted (erased). False: wait for the filler. */
-MUST_USE bool entropy_ready(struct entropy *e, size_t length_bytes);
+MUST_USE bool entropy_ready_slow(struct entropy *e, size_t length_bytes);
+MUST_USE static inline bool entropy_ready(struct entropy *e, size_t length_bytes)
+{
+	/* Acquire: no byte of the block is read before the filler has written all of them. */
+	if (LIKELY(atomic_load_explicit(&e->full[e->taking], memory_order_acquire) != 0 &&
+		   e->block_bytes - e->next_offset >= length_bytes))
+		return true;
+	return entropy_ready_slow(e, length_bytes);
+}
 
 /* The block is used up: what is left of it is erased, then the filler may have it. */
 void entropy_hand_back(struct entropy *e);

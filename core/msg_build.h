@@ -32,6 +32,11 @@ struct msg_query_params {
 /* One question, and our OPT. Returns the message's length. */
 MUST_USE size_t msg_build_query(struct buffer output, const struct msg_query_params *params);
 
+/* The same where there is room for MSG_BUILD_BYTES_MIN, bytes behind the message included, which may be written to. *sum: of
+ * the message, for its checksum, as frame_wire_sum has it. */
+size_t msg_build_query_summed(uint8_t *message, const struct msg_query_params *params,
+			      uint64_t *sum);
+
 /* What an answer owes to the client that asked. */
 struct msg_client {
 	uint16_t id;

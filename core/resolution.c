@@ -23,26 +23,64 @@ static const bool legal[RESOLUTION_STATE_COUNT][RESOLUTION_STATE_COUNT] = {
 	[RESOLUTION_DONE] = {[RESOLUTION_FREE] = true},
 };
 
-static void chain_remove(struct resolution_table *t, uint32_t idx)
-{
-	struct resolution *r = &t->resolutions[idx];
-	uint32_t *at = &t->buckets[r->key.hash & t->bucket_mask];
+/* ---- who is found by hash ---- */
 
-	while (*at != idx) {
-		CHECK(*at != POOL_NONE);
-		at = &t->resolutions[*at].chain_next;
-	}
-	*at = r->chain_next;
-	r->chain_next = POOL_NONE;
+#define PLACES_PER_RESOLUTION 2
+#define PLACE_EMPTY UINT64_MAX
+#define PLACE_HASH_SHIFT 32
+
+static inline uint64_t place_of(uint64_t hash, uint32_t idx)
+{
+	return hash >> PLACE_HASH_SHIFT << PLACE_HASH_SHIFT | idx;
 }
 
-static void resolution_set_state(struct resolution_table *t, uint32_t idx, enum resolution_state to)
+/* Where the search for it begins: by the highest bits, as low ones of the upper half choose the worker. */
+static inline uint32_t home_of(const struct resolution_table *t, uint64_t hash_or_place)
+{
+	return (uint32_t)(hash_or_place >> t->home_shift);
+}
+
+static void place_add(struct resolution_table *t, uint64_t hash, uint32_t idx)
+{
+	uint32_t at = home_of(t, hash);
+
+	while (t->places[at] != PLACE_EMPTY)
+		at = (at + 1) & t->place_mask;
+	t->places[at] = place_of(hash, idx);
+}
+
+/* Those behind it, up to the next empty place, move up as far as their homes allow. */
+static void place_remove(struct resolution_table *t, uint64_t hash, uint32_t idx)
+{
+	uint32_t hole = home_of(t, hash);
+
+	while (t->places[hole] != place_of(hash, idx)) {
+		CHECK(t->places[hole] != PLACE_EMPTY);
+		hole = (hole + 1) & t->place_mask;
+	}
+	for (uint32_t at = (hole + 1) & t->place_mask; UNLIKELY(t->places[at] != PLACE_EMPTY);
+	     at = (at + 1) & t->place_mask) {
+		uint32_t from_home = (at - home_of(t, t->places[at])) & t->place_mask;
+
+		if (from_home < ((at - hole) & t->place_mask))
+			continue;
+		t->places[hole] = t->places[at];
+		hole = at;
+	}
+	t->places[hole] = PLACE_EMPTY;
+}
+
+/* ---- states ---- */
+
+static inline __attribute__((always_inline)) void resolution_set_state(struct resolution_table *t,
+								       uint32_t idx,
+								       enum resolution_state to)
 {
 	struct resolution *r = &t->resolutions[idx];
 
 	CHECK(legal[r->state][to]);
 	if (to == RESOLUTION_DONE)
-		chain_remove(t, idx);
+		place_remove(t, r->key.hash, idx);
 	if (r->state == RESOLUTION_WAIT)
 		r->slot_idx = POOL_NONE;
 	r->state = (uint8_t)to;
@@ -50,36 +88,51 @@ static void resolution_set_state(struct resolution_table *t, uint32_t idx, enum 
 
 /* ---- table ---- */
 
-static uint32_t bucket_count_for(uint32_t capacity)
+/* 2 to that power: places for so many. */
+static unsigned place_bits_for(uint32_t capacity)
 {
-	uint32_t count = 1;
+	unsigned bits = 1;
 
-	while (count < capacity)
-		count *= 2;
-	return count;
+	while (UINT64_C(1) << bits < (uint64_t)capacity * PLACES_PER_RESOLUTION)
+		bits++;
+	return bits;
+}
+
+static size_t places_bytes(uint32_t capacity)
+{
+	return sizeof(uint64_t) << place_bits_for(capacity);
 }
 
 size_t resolution_table_memory_bytes(uint32_t capacity)
 {
-	return (size_t)capacity * sizeof(struct resolution) +
-	       (size_t)bucket_count_for(capacity) * sizeof(uint32_t) + pool_memory_bytes(capacity);
+	return (size_t)capacity * sizeof(struct resolution) + places_bytes(capacity) +
+	       pool_memory_bytes(capacity);
 }
 
 void resolution_table_init(struct resolution_table *t, void *memory, uint32_t capacity)
 {
-	uint32_t bucket_count = bucket_count_for(capacity);
+	unsigned bits = place_bits_for(capacity);
 
+	CHECK(capacity >= 1 && bits <= PLACE_HASH_SHIFT);
 	t->resolutions = memory;
-	t->buckets = (uint32_t *)(void *)(t->resolutions + capacity);
-	t->bucket_mask = bucket_count - 1;
-	for (uint32_t i = 0; i < bucket_count; i++)
-		t->buckets[i] = POOL_NONE;
-	pool_init(&t->free, t->buckets + bucket_count, capacity);
+	t->places = (uint64_t *)(void *)(t->resolutions + capacity);
+	t->place_mask = (UINT32_C(1) << bits) - 1;
+	t->home_shift = 64 - bits;
+	memset(t->places, 0xff, places_bytes(capacity));
+	pool_init(&t->free, (uint8_t *)t->places + places_bytes(capacity), capacity);
 }
 
 void resolution_prefetch(const struct resolution_table *t, uint64_t hash)
 {
-	__builtin_prefetch(&t->buckets[hash & t->bucket_mask]);
+	__builtin_prefetch(&t->places[home_of(t, hash)], 1);
+}
+
+/* The place that has this hash, at or after `at`; one that is empty: none. */
+static inline uint32_t place_find(const struct resolution_table *t, uint64_t hash, uint32_t at)
+{
+	while (t->places[at] != PLACE_EMPTY && (t->places[at] ^ hash) >> PLACE_HASH_SHIFT != 0)
+		at = (at + 1) & t->place_mask;
+	return at;
 }
 
 static bool key_equal(const struct resolution_key *a, const struct resolution_key *b)
@@ -92,21 +145,24 @@ static bool key_equal(const struct resolution_key *a, const struct resolution_ke
 
 uint32_t resolution_find(const struct resolution_table *t, const struct resolution_key *key)
 {
-	uint32_t idx = t->buckets[key->hash & t->bucket_mask];
+	uint32_t at = place_find(t, key->hash, home_of(t, key->hash));
 
-	while (idx != POOL_NONE &&
-	       !(t->resolutions[idx].hash_check == (uint32_t)(key->hash >> 32) &&
-		 key_equal(&t->resolutions[idx].key, key)))
-		idx = t->resolutions[idx].chain_next;
-	return idx;
+	while (UNLIKELY(t->places[at] != PLACE_EMPTY)) {
+		uint32_t idx = (uint32_t)t->places[at];
+
+		if (LIKELY(key_equal(&t->resolutions[idx].key, key)))
+			return idx;
+		at = place_find(t, key->hash, (at + 1) & t->place_mask);
+	}
+	return POOL_NONE;
 }
 
-void resolution_prefetch_chain(const struct resolution_table *t, uint64_t hash)
+void resolution_prefetch_found(const struct resolution_table *t, uint64_t hash)
 {
-	uint32_t idx = t->buckets[hash & t->bucket_mask];
+	uint64_t place = t->places[place_find(t, hash, home_of(t, hash))];
 
-	if (idx != POOL_NONE)
-		__builtin_prefetch(&t->resolutions[idx]);
+	if (place != PLACE_EMPTY)
+		__builtin_prefetch(&t->resolutions[(uint32_t)place]);
 }
 
 uint32_t resolution_take(struct resolution_table *t, const struct resolution_key *key, mono_ns now)
@@ -114,14 +170,12 @@ uint32_t resolution_take(struct resolution_table *t, const struct resolution_key
 	bool is_new = t->free.stack_count == 0;
 	uint32_t idx = pool_take(&t->free);
 	struct resolution *r;
-	uint32_t *head;
 	uint32_t generation;
 
 	if (idx == POOL_NONE)
 		return POOL_NONE;
 	r = &t->resolutions[idx];
 	generation = is_new ? 1 : r->generation + 1;
-	head = &t->buckets[key->hash & t->bucket_mask];
 	/* All but the key, which is copied as far as its name goes. */
 	memset(r, 0, offsetof(struct resolution, key));
 	r->state = RESOLUTION_FREE;
@@ -133,8 +187,6 @@ uint32_t resolution_take(struct resolution_table *t, const struct resolution_key
 	r->answer_idx = POOL_NONE;
 	r->waiter_head = POOL_NONE;
 	r->waiter_tail = POOL_NONE;
-	r->hash_check = (uint32_t)(key->hash >> 32);
-	r->chain_next = *head;
 	r->queue_next = POOL_NONE;
 	r->stale_previous = POOL_NONE;
 	r->stale_next = POOL_NONE;
@@ -145,7 +197,7 @@ uint32_t resolution_take(struct resolution_table *t, const struct resolution_key
 	r->resume_at = MONO_NEVER;
 	memcpy(&r->key, key, offsetof(struct resolution_key, qname));
 	name_copy(&r->key.qname, &key->qname);
-	*head = idx;
+	place_add(t, key->hash, idx);
 	return idx;
 }
 
@@ -160,26 +212,6 @@ void resolution_put(struct resolution_table *t, uint32_t idx)
 }
 
 /* ---- steps ---- */
-
-uint16_t resolution_server(const struct resolution *r)
-{
-	DCHECK(r->state != RESOLUTION_FREE);
-	return r->server_idx;
-}
-
-bool resolution_has_zone(const struct resolution *r, const struct engine_config *config)
-{
-	return r->key.zone_idx < config->zone_count &&
-	       config->zones[r->key.zone_idx].generation == r->key.zone_generation &&
-	       config->zones[r->key.zone_idx].server_count > 0;
-}
-
-bool resolution_wants_recursion(const struct resolution *r, const struct engine_config *config)
-{
-	/* Of one that is just gone it does not matter any more: its server is not asked. */
-	return r->key.zone_idx < config->zone_count &&
-	       config->zones[r->key.zone_idx].recursion_desired;
-}
 
 static int16_t position_of(const struct engine_zone *zone, uint16_t server_idx)
 {
@@ -207,7 +239,8 @@ static const struct engine_zone *zone_anew(struct resolution *r, const struct en
 }
 
 /* NULL: no zone has the name any more. */
-static const struct engine_zone *zone_of(struct resolution *r, const struct engine_config *config)
+static inline const struct engine_zone *zone_of(struct resolution *r,
+						const struct engine_config *config)
 {
 	if (LIKELY(resolution_has_zone(r, config)))
 		return &config->zones[r->key.zone_idx];
@@ -235,8 +268,9 @@ static bool budget_left(const struct resolution *r, mono_ns now)
 }
 
 /* Choose a server that this question has not tried yet; when all were tried, begin again. */
-static void begin_try(struct resolution *r, const struct engine_zone *zone,
-		      const struct resolution_env *env)
+static inline __attribute__((always_inline)) void begin_try(struct resolution *r,
+							    const struct engine_zone *zone,
+							    const struct resolution_env *env)
 {
 	uint64_t timeout_ns = zone->timeout_ms * NS_PER_MS;
 	uint32_t *cursor = &env->zone_cursors[r->key.zone_idx];
@@ -492,8 +526,10 @@ enum resolution_step resolution_on_response(struct resolution_table *t, uint32_t
 			       : RESOLUTION_STEP_KEEP;
 	}
 	server_on_answer(env->servers, server_idx, rtt_us, false, env->now);
-	/* A name that went out in lower case proves nothing. */
-	if ((slot->flags & INFLIGHT_SLOT_CASE) != 0 &&
+	/* A name that went out in lower case proves nothing. Of most servers there is nothing to disprove, and the key's name
+	 * need not be fetched. */
+	if (UNLIKELY(server_case_doubted(env->servers, server_idx)) &&
+	    (slot->flags & INFLIGHT_SLOT_CASE) != 0 &&
 	    !name_equal_exact(&slot->qname, &t->resolutions[idx].key.qname))
 		server_on_case_kept(env->servers, server_idx);
 	*outcome = COUNTER_UPSTREAM_RESPONSE;
@@ -525,21 +561,27 @@ bool resolution_failure_tells(const struct resolution *r)
 
 void resolution_check(const struct resolution_table *t)
 {
-	uint32_t chained = 0;
+	uint32_t placed = 0;
 	uint32_t active = 0;
 
-	for (uint32_t b = 0; b <= t->bucket_mask; b++)
-		for (uint32_t i = t->buckets[b]; i != POOL_NONE; i = t->resolutions[i].chain_next) {
-			const struct resolution *r = &t->resolutions[i];
+	for (uint32_t at = 0; at <= t->place_mask; at++) {
+		uint64_t place = t->places[at];
+		const struct resolution *r;
 
-			CHECK((r->key.hash & t->bucket_mask) == b);
-			CHECK(r->state == RESOLUTION_SEND || r->state == RESOLUTION_WAIT ||
-			      r->state == RESOLUTION_PAUSE);
-			CHECK((r->slot_idx != POOL_NONE) == (r->state == RESOLUTION_WAIT));
-			CHECK(r->packets <= UPSTREAM_PACKETS_MAX);
-			CHECK(!r->from_cache);
-			chained++;
-		}
+		if (place == PLACE_EMPTY)
+			continue;
+		CHECK((uint32_t)place < t->free.fresh);
+		r = &t->resolutions[(uint32_t)place];
+		CHECK(place == place_of(r->key.hash, (uint32_t)place));
+		for (uint32_t i = home_of(t, place); i != at; i = (i + 1) & t->place_mask)
+			CHECK(t->places[i] != PLACE_EMPTY && t->places[i] != place);
+		CHECK(r->state == RESOLUTION_SEND || r->state == RESOLUTION_WAIT ||
+		      r->state == RESOLUTION_PAUSE);
+		CHECK((r->slot_idx != POOL_NONE) == (r->state == RESOLUTION_WAIT));
+		CHECK(r->packets <= UPSTREAM_PACKETS_MAX);
+		CHECK(!r->from_cache);
+		placed++;
+	}
 	for (uint32_t i = 0; i < t->free.fresh; i++) {
 		const struct resolution *r = &t->resolutions[i];
 
@@ -549,5 +591,5 @@ void resolution_check(const struct resolution_table *t)
 		       r->state != RESOLUTION_FREE && r->state != RESOLUTION_DONE));
 		active += r->state != RESOLUTION_FREE && r->state != RESOLUTION_DONE;
 	}
-	CHECK(active == chained);
+	CHECK(active == placed);
 }

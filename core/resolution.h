@@ -66,7 +66,6 @@ struct resolution_key {
 	struct name qname; /* lower case */
 };
 
-#define RESOLUTION_APART_BYTES 56
 struct resolution {
 	uint8_t state;       /* enum resolution_state; written by resolution_set_state() only */
 	bool edns_retry;     /* this try: asked again without EDNS, after FORMERR or NOTIMP */
@@ -90,9 +89,6 @@ struct resolution {
 	uint32_t slot_idx;   /* WAIT: the in-flight slot */
 	uint32_t answer_idx; /* DONE: answer buffer, or POOL_NONE */
 	uint32_t waiter_head, waiter_tail, waiter_count;
-	uint32_t
-		hash_check; /* of key.hash, beside chain_next: tells most others apart by one cache line */
-	uint32_t chain_next; /* hash chain, while not DONE */
 	uint32_t queue_next; /* send queue (SEND) or answer queue (DONE) */
 	uint32_t stale_previous, stale_next;
 	mono_ns started_at;  /* immutable: later waiters do not make it younger */
@@ -101,23 +97,25 @@ struct resolution {
 	mono_ns resume_at;   /* PAUSE */
 	mono_ns stale_at;
 	struct resolution_key key;
-	uint8_t apart[RESOLUTION_APART_BYTES];
 };
 static_assert(sizeof(struct resolution) % 64 == 0, "each begins on a cache line");
 
 struct resolution_table {
 	struct resolution *resolutions;
-	uint32_t *buckets;
-	uint32_t bucket_mask;
+	/* Those that are not DONE, by hash: upper half of key.hash | index, or UINT64_MAX. Linear probing, half full at most,
+	 * so that one cache line is nearly always all that finding, adding and removing take. */
+	uint64_t *places;
+	uint32_t place_mask;
+	unsigned home_shift;
 	struct pool free;
 };
 
 size_t resolution_table_memory_bytes(uint32_t capacity);
 void resolution_table_init(struct resolution_table *t, void *memory, uint32_t capacity);
 
-/* Stage 1: the bucket; stage 2, when that has come: the first of its chain. */
+/* Stage 1: the places; stage 2, when these have come: one of that hash. */
 void resolution_prefetch(const struct resolution_table *t, uint64_t hash);
-void resolution_prefetch_chain(const struct resolution_table *t, uint64_t hash);
+void resolution_prefetch_found(const struct resolution_table *t, uint64_t hash);
 /* POOL_NONE: none under way. */
 MUST_USE uint32_t resolution_find(const struct resolution_table *t,
 				  const struct resolution_key *key);
@@ -146,11 +144,27 @@ enum resolution_step {
 };
 
 /* Index of the chosen server in the server table. */
-uint16_t resolution_server(const struct resolution *r);
+static inline uint16_t resolution_server(const struct resolution *r)
+{
+	DCHECK(r->state != RESOLUTION_FREE);
+	return r->server_idx;
+}
 /* Is the zone whose server was chosen still what it was? Else a reload has taken it out or changed it since. */
-bool resolution_has_zone(const struct resolution *r, const struct engine_config *config);
+static inline bool resolution_has_zone(const struct resolution *r,
+				       const struct engine_config *config)
+{
+	return r->key.zone_idx < config->zone_count &&
+	       config->zones[r->key.zone_idx].generation == r->key.zone_generation &&
+	       config->zones[r->key.zone_idx].server_count > 0;
+}
 /* Does the zone that it asks want recursion? */
-bool resolution_wants_recursion(const struct resolution *r, const struct engine_config *config);
+static inline bool resolution_wants_recursion(const struct resolution *r,
+					      const struct engine_config *config)
+{
+	/* Of one that is just gone it does not matter any more: its server is not asked. */
+	return r->key.zone_idx < config->zone_count &&
+	       config->zones[r->key.zone_idx].recursion_desired;
+}
 
 /* SEND; or FAIL, where a reload has taken the zone away since it was chosen. */
 enum resolution_step resolution_on_start(struct resolution_table *t, uint32_t idx,

@@ -385,9 +385,9 @@ static int choose_down(const struct server_table *t, const uint16_t servers[], u
 	return best;
 }
 
-int server_choose(const struct server_table *t, const uint16_t servers[], unsigned server_count,
-		  enum server_policy policy, uint32_t tried_mask, uint32_t *cursor,
-		  uint64_t question_hash, struct entropy *entropy)
+int server_choose_of_many(const struct server_table *t, const uint16_t servers[],
+			  unsigned server_count, enum server_policy policy, uint32_t tried_mask,
+			  uint32_t *cursor, uint64_t question_hash, struct entropy *entropy)
 {
 	uint32_t untried, up;
 
@@ -444,14 +444,6 @@ static void query_ended(struct server *s, bool probe)
 		s->under_way--;
 	if (probe)
 		s->probe_under_way = false;
-}
-
-void server_on_sent(struct server_table *t, uint16_t idx)
-{
-	struct server *s = server_at(t, idx);
-
-	s->queries++;
-	s->under_way++;
 }
 
 /* The last answer that is known to anybody: exactly, if it came to this worker. */
@@ -577,11 +569,6 @@ static mono_ns habit_end(mono_ns now)
 	return now + SERVER_HABIT_S * NS_PER_S;
 }
 
-static bool is_over(const _Atomic mono_ns *until, mono_ns now)
-{
-	return now >= atomic_load_explicit(until, memory_order_relaxed);
-}
-
 void server_on_case_kept(struct server_table *t, uint16_t idx)
 {
 	_Atomic uint32_t *proofs = &shared_at(t, idx)->case_proofs;
@@ -597,7 +584,7 @@ void server_on_case_lost(struct server_table *t, uint16_t idx, mono_ns now)
 	uint32_t proofs = atomic_load_explicit(&h->case_proofs, memory_order_relaxed);
 	uint32_t next;
 
-	if (!is_over(&h->case_off_until, now))
+	if (!server_case_on(t, idx, now))
 		return;
 	do
 		next = proofs + 1 < CASE_PROOFS ? proofs + 1 : 0;
@@ -611,16 +598,6 @@ void server_on_edns_refused(struct server_table *t, uint16_t idx, mono_ns now)
 {
 	atomic_store_explicit(&shared_at(t, idx)->edns_off_until, habit_end(now),
 			      memory_order_relaxed);
-}
-
-bool server_case_on(const struct server_table *t, uint16_t idx, mono_ns now)
-{
-	return is_over(&shared_at(t, idx)->case_off_until, now);
-}
-
-bool server_edns_on(const struct server_table *t, uint16_t idx, mono_ns now)
-{
-	return is_over(&shared_at(t, idx)->edns_off_until, now);
 }
 
 /* ---- probes ---- */

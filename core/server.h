@@ -168,16 +168,33 @@ enum server_state server_state(const struct server_table *t, uint16_t idx);
  * long they have been down, shortest first. Returns the position in the list, or -1 when all were
  * tried. cursor         the zone's round-robin position, moved on
  *   question_hash  keyed hash of the question, for SERVER_POLICY_HASH
- *   entropy        for the 1 in 32; if it is not ready, the fastest is taken */
-int server_choose(const struct server_table *t, const uint16_t servers[], unsigned server_count,
-		  enum server_policy policy, uint32_t tried_mask, uint32_t *cursor,
-		  uint64_t question_hash, struct entropy *entropy);
+ *   entropy        for the 1 in 32; if it is not ready, the fastest is taken
+ * Of a list of one the cursor stays where it is. */
+int server_choose_of_many(const struct server_table *t, const uint16_t servers[],
+			  unsigned server_count, enum server_policy policy, uint32_t tried_mask,
+			  uint32_t *cursor, uint64_t question_hash, struct entropy *entropy);
+static inline int server_choose(const struct server_table *t, const uint16_t servers[],
+				unsigned server_count, enum server_policy policy,
+				uint32_t tried_mask, uint32_t *cursor, uint64_t question_hash,
+				struct entropy *entropy)
+{
+	/* Up or down, there is no other; and no cursor to move. */
+	if (server_count == 1)
+		return (tried_mask & 1) == 0 ? 0 : -1;
+	return server_choose_of_many(t, servers, server_count, policy, tried_mask, cursor,
+				     question_hash, entropy);
+}
 
 /* Every query sent, probes included, is followed by exactly one of answer, timeout and cancelled; a
  * surplus one counts nothing below zero. What of these changes a server's state for all is tried
  * again when another worker has changed it meanwhile, so that each try that fails is another's that
  * did not. */
-void server_on_sent(struct server_table *t, uint16_t idx);
+static inline void server_on_sent(struct server_table *t, uint16_t idx)
+{
+	CHECK(idx < t->server_count);
+	t->servers[idx].queries++;
+	t->servers[idx].under_way++;
+}
 /* A matching answer; rtt_us from sending to now. probe: it answers a health probe. Also ends a
  * down, whoever has noticed it. */
 void server_on_answer(struct server_table *t, uint16_t idx, uint32_t rtt_us, bool probe,
@@ -196,11 +213,28 @@ void server_on_cancelled(struct server_table *t, uint16_t idx, bool probe);
 /* Letter case: an exact echo clears the count; a lost one adds a proof, and CASE_PROOFS in a row
  * switch 0x20 off for this server for an hour. */
 void server_on_case_kept(struct server_table *t, uint16_t idx);
+/* Is there anything for server_on_case_kept to do? */
+static inline bool server_case_doubted(const struct server_table *t, uint16_t idx)
+{
+	CHECK(idx < t->server_count);
+	return atomic_load_explicit(&t->shared->servers[idx].case_proofs, memory_order_relaxed) !=
+	       0;
+}
 void server_on_case_lost(struct server_table *t, uint16_t idx, mono_ns now);
 void server_on_edns_refused(struct server_table *t, uint16_t idx,
 			    mono_ns now); /* off for an hour */
-bool server_case_on(const struct server_table *t, uint16_t idx, mono_ns now);
-bool server_edns_on(const struct server_table *t, uint16_t idx, mono_ns now);
+static inline bool server_case_on(const struct server_table *t, uint16_t idx, mono_ns now)
+{
+	CHECK(idx < t->server_count);
+	return now >=
+	       atomic_load_explicit(&t->shared->servers[idx].case_off_until, memory_order_relaxed);
+}
+static inline bool server_edns_on(const struct server_table *t, uint16_t idx, mono_ns now)
+{
+	CHECK(idx < t->server_count);
+	return now >=
+	       atomic_load_explicit(&t->shared->servers[idx].edns_off_until, memory_order_relaxed);
+}
 
 /* The next DOWN server whose probe is due and this worker's to send (its probe_at moved on by its
  * interval, probe_under_way set), or -1. A server with a probe under way is not due again. */

@@ -48,6 +48,12 @@ static inline void wire_put_u32(uint8_t *p, uint32_t value)
 	wire_put_u16(p + 2, (uint16_t)value);
 }
 
+static inline void wire_put_u64(uint8_t *p, uint64_t value)
+{
+	value = __builtin_bswap64(value); /* x86-64 is little-endian */
+	memcpy(p, &value, sizeof(value));
+}
+
 static inline struct wire_reader wire_reader_at(struct span input, size_t offset)
 {
 	return (struct wire_reader){input, offset, offset <= input.length_bytes};

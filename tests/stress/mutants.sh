@@ -1,7 +1,8 @@
 #!/bin/bash
 # Shows that the stress finds mistakes: each mutant is a file of the in-flight words or of the cache in core/ with one mistake
 # in it, and the stress must fail on it within a few seconds, or ThreadSanitizer must where only it can. A line
-# each; ends with `N passed, N failed`. MUTANT=name tries one. A mistake that no longer applies to the text fails.
+# each; ends with `N passed, N failed`. MUTANT=name tries one; MUTANT_LANES (as many as cores) are tried at once. A mistake
+# that no longer applies to the text fails.
 # What no test on x86 can see: sequentially consistent loads after the CAS that are only acquire loads (the same
 # instruction; the CAS is a full barrier); words of a cache's entry that are stored or loaded relaxed alone, or a CAS that
 # is, as either orders what ThreadSanitizer watches (so those mutants are both at once).
@@ -10,47 +11,34 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 . "$here/build.sh"
 work=$(mktemp -d /tmp/portico-mutants.XXXXXX)
-trap 'rm -rf "$work"' EXIT
+trap 'kill $(jobs -p) 2>/dev/null; rm -rf "$work"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 seconds=${MUTANT_S:-4}
-passed=0
-failed=0
+lanes=${MUTANT_LANES:-$(nproc)}
+count=0
 
-verdict() {
-	local says=$1
-	shift
-	if [ "$says" = ok ]; then
-		echo "ok   mutant $*"
-		passed=$((passed + 1))
-	else
-		echo "FAIL mutant $*"
-		failed=$((failed + 1))
-	fi
-}
-
-# caught VARIANT CREW SEED: run it; sets `how` if it fails. A signal (a CHECK that traps) counts, a hang does not.
+# caught DIRECTORY VARIANT CREW SEED: run it; sets `how` if it fails. A signal (a CHECK that traps) counts, a hang does not.
 caught() {
 	local status
-	stress_run $subject "$1" "$work/stress_$1" "$2" "$seconds" "$3" >"$work/output" 2>&1
+	stress_run $subject "$2" "$1/stress_$2" "$3" "$seconds" "$4" >"$1/output" 2>&1
 	status=$?
-	how=$(grep -aoE -m 1 'FAIL stress_[a-z]*: [^(]*|ThreadSanitizer: data race' "$work/output" |
+	how=$(grep -aoE -m 1 'FAIL stress_[a-z]*: [^(]*|ThreadSanitizer: data race' "$1/output" |
 		sed 's/.*: //; s/ *$//')
 	case $status in
 	0) return 1 ;;
 	124 | 137) how= && return 1 ;;
 	esac
 	[ -n "$how" ] || how="signal or status $status"
-	how="$1, $2 threads: $how"
+	how="$2, $3 threads: $how"
 }
 
-# mutant NAME VARIANTS FILE OLD NEW [FILE OLD NEW]...: OLD must be in core/FILE exactly once.
-mutant() {
-	local name=$1 variants=$2 variant crew seed how=
-	[ -z "${MUTANT:-}" ] || [ "$MUTANT" = "$name" ] || return 0
-	shift 2
-	rm -rf "$work/core" && cp -r "$root/core" "$work/core"
-	if ! /usr/bin/python3 - "$work/core" "$@" <<-'PYTHON'; then
+# try_mutant DIRECTORY NAME VARIANTS FILE OLD NEW [FILE OLD NEW]...: one line
+try_mutant() {
+	local dir=$1 name=$2 variants=$3 variant crew seed how=
+	shift 3
+	mkdir "$dir" && cp -r "$root/core" "$dir/core"
+	if ! /usr/bin/python3 - "$dir/core" "$@" <<-'PYTHON'; then
 		import sys
 		core, *edits = sys.argv[1:]
 		for path, old, new in zip(edits[0::3], edits[1::3], edits[2::3]):
@@ -59,29 +47,43 @@ mutant() {
 		        sys.exit(1)
 		    open(f"{core}/{path}", "w").write(text.replace(old, new))
 	PYTHON
-		verdict FAIL "$name: its text is not in core/$1 just once; adapt it"
+		echo "FAIL mutant $name: its text is not in core/$1 just once; adapt it"
 		return
 	fi
 	for variant in $variants; do
-		if ! STRESS_FLAGS=-w stress_build $subject "$variant" "$work" "$work/stress_$variant" >"$work/output" 2>&1; then
-			verdict FAIL "$name does not build: $(grep -m 1 error "$work/output")"
+		if ! STRESS_FLAGS=-w stress_build $subject "$variant" "$dir" "$dir/stress_$variant" >"$dir/output" 2>&1; then
+			echo "FAIL mutant $name does not build: $(grep -m 1 error "$dir/output")"
 			return
 		fi
 		# Again with other seeds, as a busy machine may have run one thread after the other.
 		seed=${SEED:-1}
 		for crew in $crews; do
-			if caught "$variant" "$crew" "$seed"; then
-				verdict ok "$name: caught by $how"
+			if caught "$dir" "$variant" "$crew" "$seed"; then
+				echo "ok   mutant $name: caught by $how"
 				return
 			fi
 			seed=$((seed + 1))
 		done
 	done
-	verdict FAIL "$name: not caught"
+	echo "FAIL mutant $name: not caught"
+}
+
+# mutant NAME VARIANTS FILE OLD NEW [FILE OLD NEW]...: OLD must be in core/FILE exactly once. Tries it as soon as there is a
+# lane; the verdicts are printed in the end, in their order.
+mutant() {
+	[ -z "${MUTANT:-}" ] || [ "$MUTANT" = "$1" ] || return 0
+	while [ "$(jobs -rp | wc -l)" -ge "$lanes" ]; do
+		wait -n
+	done
+	count=$((count + 1))
+	{
+		try_mutant "$work/$count" "$@"
+		rm -rf "${work:?}/$count"
+	} >"$work/$count.verdict" &
 }
 
 subject=inflight
-crews='2 4 2 4'
+crews='2 4 2 4 2 4 2 4'
 words=inflight_words.c
 word=inflight_word.h
 header=inflight.h
@@ -222,7 +224,7 @@ mutant remove_is_relaxed tsan $header \
 
 # ---- the cache ----
 subject=cache
-crews='1+1 1+2 2+1 2+2 1+1 1+2 2+2'
+crews='1+1 1+2 2+1 2+2 1+1 1+2 2+2 1+1 2+1 1+2 2+1 2+2'
 index_c=cache_index.c
 index_h=cache_index.h
 read_h=cache_read.h
@@ -230,32 +232,25 @@ layout=cache_layout.h
 log=cache_log.c
 
 # ---- its readers ----
-mutant read_does_not_validate_after_the_copy release $index_h \
+mutant read_does_not_validate_after_the_copy release $read_h \
 	'if (UNLIKELY(!cache_is_intact(c, word, before)))' \
 	'if (UNLIKELY(!cache_is_before(before, word)))'
 mutant read_ignores_the_lap release $layout \
-	'return ((reserve - word - 1) & CACHE_POSITION_MASK) <= UINT32_MAX;' \
-	'return (uint32_t)word < (uint32_t)reserve || (word & UINT32_MAX) >= (reserve & UINT32_MAX);'
+	'return ((before - word - 1) & CACHE_POSITION_MASK) + (after - before) <= UINT32_MAX;' \
+	'return (uint32_t)word < (uint32_t)after || (word & UINT32_MAX) >= (after & UINT32_MAX);'
 mutant read_knows_no_lap_but_the_last release $layout \
-	'return ((reserve - word - 1) & CACHE_POSITION_MASK) <= UINT32_MAX;' \
-	'return (uint32_t)word >= (uint32_t)reserve || ((reserve - word) & CACHE_POSITION_MASK) >> 32 == 0;'
-mutant find_does_not_validate_after_the_copy release $read_h \
-	'if (UNLIKELY(!cache_is_intact(c, word, before)))' \
-	'if (UNLIKELY(!cache_is_before(before, word)))'
-mutant find_does_not_compare_the_self_address release $read_h \
-	'((first ^ cache_identity(word, cache_hash_upper(key->hash))) &
-		    CACHE_ENTRY_IDENTITY_MASK) == 0 &&' ''
-mutant find_copies_what_is_too_long release $read_h 'count <= most_words &&' ''
-mutant find_does_not_compare_the_key release $read_h \
-	'same = copy[0] == first && cache_copy_is_of_key(copy, most_words, key);' 'same = copy[0] == first;'
-mutant find_compares_but_the_last_bytes release $read_h \
+	'return ((before - word - 1) & CACHE_POSITION_MASK) + (after - before) <= UINT32_MAX;' \
+	'return (uint32_t)word >= (uint32_t)after || ((after - word) & CACHE_POSITION_MASK) >> 32 == 0;'
+mutant read_does_not_compare_the_self_address release $read_h \
+	'((first ^ cache_identity(word, hash_upper)) & CACHE_ENTRY_IDENTITY_MASK) == 0 &&' ''
+mutant read_copies_what_is_too_long release $read_h \
+	'if (count > most_words || count > left_words)' 'if (false)'
+mutant read_does_not_compare_the_key release $read_h \
+	'(key == NULL || cache_copy_is_of_key(copy, count, copy_words, key));' 'true;'
+mutant read_compares_but_the_last_bytes release $read_h \
 	'<< (64 - image_bytes) == 0' '<< (68 - image_bytes) == 0'
-mutant find_compares_bytes_behind_the_key release $read_h \
+mutant read_compares_bytes_behind_the_key release $read_h \
 	'(uint64_t)(uint32_t)~equal << (64 - image_bytes) == 0' '(uint32_t)~equal == 0'
-mutant read_compares_but_the_last_bytes release $index_h \
-	'differs |= (copy[whole] ^ image) << (64 - 8 * rest);' ';'
-mutant read_compares_bytes_behind_the_key release $index_h \
-	'(copy[whole] ^ image) << (64 - 8 * rest)' '(copy[whole] ^ image)'
 
 # ---- its writers ----
 mutant reserve_is_published_late release $log \
@@ -295,11 +290,15 @@ mutant entry_and_word_are_stored_relaxed tsan $log \
 	'memory_order_release, memory_order_relaxed);' 'memory_order_relaxed, memory_order_relaxed);'
 mutant entry_and_word_are_loaded_relaxed tsan $read_h \
 	'return atomic_load_explicit(&words[at], memory_order_acquire);' \
-	'return atomic_load_explicit(&words[at], memory_order_relaxed);' $index_h \
-	'uint64_t first = atomic_load_explicit(&entry[0], memory_order_acquire);' \
-	'uint64_t first = atomic_load_explicit(&entry[0], memory_order_relaxed);' cache.c \
+	'return atomic_load_explicit(&words[at], memory_order_relaxed);' cache.c \
 	'uint64_t word = atomic_load_explicit(&c->index[at], memory_order_acquire);' \
 	'uint64_t word = atomic_load_explicit(&c->index[at], memory_order_relaxed);'
 
+wait
+for ((i = 1; i <= count; i++)); do
+	cat "$work/$i.verdict"
+done | tee "$work/verdicts"
+passed=$(grep -c '^ok ' "$work/verdicts")
+failed=$((count - passed))
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

@@ -24,6 +24,7 @@
 #define WRITERS_MAX 4
 #define READERS_MAX 8
 #define KEYS 48
+#define LETTERS_MAX 60
 #define FACTS (1u << 20) /* of a writer: its first puts */
 #define NOW_S 1000
 #define COPY_GUARD UINT64_C(0x5afe5afe5afe5afe)
@@ -80,19 +81,24 @@ static uint64_t mix(uint64_t a, uint64_t b)
 	return draw(&state);
 }
 
-/* A label of letters, as long as the key's number says, and that number. Four buckets, three tags; every other pair of keys
- * has one hash. */
-static void make_key(struct cache_key *key, unsigned number)
+/* The key of a name of one label: that many letters, and a last one. */
+static void make_label(struct cache_key *key, unsigned letters, char last)
 {
-	unsigned letters = number % 4 == 3 ? 60 : number % 14;
 	uint8_t *label = key->image + CACHE_KEY_NAME;
 
 	memset(key, 0xcc, sizeof(*key));
 	label[0] = (uint8_t)(letters + 1);
 	memset(label + 1, 'a', letters);
-	label[1 + letters] = (uint8_t)('0' + number);
+	label[1 + letters] = (uint8_t)last;
 	label[2 + letters] = 0;
 	cache_key_set(key, 1, 0, false, (uint8_t)(letters + 3));
+}
+
+/* A label of letters, as long as the key's number says, and that number. Four buckets, three tags; every other pair of keys
+ * has one hash. */
+static void make_key(struct cache_key *key, unsigned number)
+{
+	make_label(key, number % 4 == 3 ? LETTERS_MAX : number % 14, (char)('0' + number));
 	number &= ~1u;
 	key->hash = mix(number % 4, 1) << 32 | (number % 3);
 	if (number % 8 >= 4)
@@ -343,6 +349,41 @@ static void check_forgery(struct stress *s)
 	cache_check(s->cache);
 }
 
+/* All of a key counts, and nothing behind it: of two under one hash that differ in their last letter only, whatever
+ * their length, each replaces its own entry, and both are found. */
+static void check_last_letters(struct stress *s)
+{
+	struct thread *t = &s->threads[0];
+
+	for (unsigned letters = 0; letters <= LETTERS_MAX; letters++) {
+		struct cache_key keys[2];
+		struct cache_candidates candidates;
+		struct cache_found found;
+
+		for (unsigned i = 0; i < 2 * ARRAY_COUNT(keys); i++) {
+			struct cache_key *key = &keys[i % 2];
+			uint64_t words[CACHE_ENTRY_WORDS_MAX] = {0};
+
+			make_label(key, letters, (char)('0' + i % 2));
+			key->hash = mix(letters, 2);
+			memcpy(words + CACHE_HEAD_WORDS, key->image, key->image_bytes);
+			if (cache_put(&t->writer, key, words, first_of(key) + 1, NOW_S, NULL) !=
+			    CACHE_PUT_OK)
+				fail(s, "not put");
+		}
+		cache_candidates(s->cache, keys[0].hash, &candidates);
+		if (candidates.count != ARRAY_COUNT(keys))
+			fail(s, "a key has not just its own entry");
+		for (unsigned i = 0; i < ARRAY_COUNT(keys); i++)
+			if (cache_find(s->cache, &candidates, &keys[i], t->copy, s->longest,
+				       &found) != CACHE_FOUND ||
+			    memcmp(t->copy + CACHE_HEAD_WORDS, keys[i].image,
+				   keys[i].image_bytes) != 0)
+				fail(s, "what was put beside another is not found");
+	}
+	cache_check(s->cache);
+}
+
 /* ---- the program ---- */
 
 static void start(struct stress *s)
@@ -446,6 +487,7 @@ int main(int argc, char **argv)
 	}
 	start(&quiet);
 	check_forgery(&quiet);
+	check_last_letters(&quiet);
 	start(&s);
 	thread_count = s.writer_count + s.reader_count;
 	clock_gettime(CLOCK_MONOTONIC, &s.began);

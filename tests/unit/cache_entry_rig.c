@@ -222,6 +222,7 @@ static void plain_agrees(const uint64_t entry[], const struct cache_entry_answer
 			 const struct entry_message *want)
 {
 	static struct entry_message plain;
+	struct cache_entry_plain made;
 	bool is_compact = (cache_head_get(entry).flags & CACHE_ENTRY_FLAGS) == CACHE_ENTRY_COMPACT;
 	bool is_past = (int32_t)(asked->now_s - cache_head_get(entry).stored_at_s) >= 0;
 
@@ -230,7 +231,8 @@ static void plain_agrees(const uint64_t entry[], const struct cache_entry_answer
 	memset(plain.bytes, 0xa5, sizeof(plain.bytes));
 	memcpy(plain.bytes + DNS_HEADER_BYTES, want->bytes + DNS_HEADER_BYTES,
 	       asked->question_end - DNS_HEADER_BYTES);
-	plain.length_bytes = cache_entry_answer_plain(plain.bytes, entry, asked);
+	made = cache_entry_answer_plain(plain.bytes, entry, asked);
+	plain.length_bytes = made.length_bytes;
 	if (plain.length_bytes == 0) {
 		CU_ASSERT_TRUE(!is_compact || !is_past ||
 			       (entry_parsed(want).flags & DNS_FLAG_TC) != 0);
@@ -239,6 +241,8 @@ static void plain_agrees(const uint64_t entry[], const struct cache_entry_answer
 	CU_ASSERT_TRUE(is_compact && is_past);
 	CU_ASSERT_EQUAL_FATAL(plain.length_bytes, want->length_bytes);
 	CU_ASSERT_EQUAL(memcmp(plain.bytes, want->bytes, sizeof(plain.bytes)), 0);
+	CU_ASSERT_EQUAL(frame_wire_fold(made.sum),
+			frame_wire_fold(frame_wire_sum(0, plain.bytes, plain.length_bytes)));
 }
 
 bool entry_answer(const uint64_t entry[], const char *qname, struct cache_entry_answer asked,

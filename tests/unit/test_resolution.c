@@ -160,7 +160,7 @@ static void resolution_find__tells_questions_apart(void)
 			CU_ASSERT_EQUAL(resolution_find(&b->table, &keys[j]), idx[j]);
 	}
 	resolution_check(&b->table);
-	/* Out of the middle of the chain. */
+	/* Out of the middle of those that have one hash. */
 	(void)resolution_on_shed(&b->table, idx[3], &b->env);
 	CU_ASSERT_EQUAL(resolution_find(&b->table, &keys[3]), POOL_NONE);
 	CU_ASSERT_EQUAL(resolution_find(&b->table, &keys[2]), idx[2]);
@@ -186,6 +186,48 @@ static void resolution_take__fills_up_and_counts_generations(void)
 	CU_ASSERT_EQUAL(resolution_take(&b->table, &key, START), idx[5]);
 	CU_ASSERT(at(b, idx[5])->generation != generation);
 	CU_ASSERT_EQUAL(resolution_on_start(&b->table, idx[5], &b->env), RESOLUTION_STEP_SEND);
+	bench_free(b);
+}
+
+/* Of 16 places: runs of all lengths, across the end too, with equal hashes in them, begun and ended at random. */
+static void resolution_find__finds_whatever_came_and_went(void)
+{
+	static const uint64_t hashes[] = {
+		0,
+		UINT64_C(1) << 60,
+		UINT64_C(1) << 60 | UINT64_C(1) << 32,
+		UINT64_C(14) << 60 | UINT64_C(7) << 32,
+		UINT64_C(15) << 60,
+		UINT64_C(15) << 60 | 1, /* as the one before, for the table */
+		UINT64_MAX,
+	};
+	struct bench *b = bench_new();
+	struct resolution_key keys[2 * ARRAY_COUNT(hashes)];
+	uint32_t idx[ARRAY_COUNT(keys)], count = 0;
+	uint32_t chance = 12345;
+
+	for (size_t i = 0; i < ARRAY_COUNT(keys); i++) {
+		keys[i] = key_of("www.example.com", (uint16_t)(1 + i % 2));
+		keys[i].hash = hashes[i / 2];
+		idx[i] = POOL_NONE;
+	}
+	for (unsigned step = 0; step < 20000; step++) {
+		size_t k = (chance = chance * 1103515245 + 12345) / 65536 % ARRAY_COUNT(keys);
+
+		if (idx[k] != POOL_NONE) {
+			(void)resolution_on_shed(&b->table, idx[k], &b->env);
+			end(b, idx[k]);
+			idx[k] = POOL_NONE;
+			count--;
+		} else if (count < CAPACITY) {
+			idx[k] = resolution_take(&b->table, &keys[k], START);
+			(void)resolution_on_start(&b->table, idx[k], &b->env);
+			count++;
+		}
+		for (size_t i = 0; i < ARRAY_COUNT(keys); i++)
+			CU_ASSERT_EQUAL_FATAL(resolution_find(&b->table, &keys[i]), idx[i]);
+		resolution_check(&b->table);
+	}
 	bench_free(b);
 }
 
@@ -575,6 +617,7 @@ static const struct unit_test tests[] = {
 	UNIT_TEST(resolution_failure_tells__nothing_where_we_were_in_the_way),
 	UNIT_TEST(resolution_failure_tells__nothing_of_what_was_our_own_doing),
 	UNIT_TEST(resolution_find__tells_questions_apart),
+	UNIT_TEST(resolution_find__finds_whatever_came_and_went),
 	UNIT_TEST(resolution_take__fills_up_and_counts_generations),
 	UNIT_TEST(resolution_on_timeout__tries_each_server_then_fails),
 	UNIT_TEST(resolution_on_timeout__begins_again_when_all_were_tried),
