@@ -1,6 +1,5 @@
 #include "dpdk_app/handoff.h"
 
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -251,15 +250,15 @@ static bool has_something(const struct handoff *h)
 	return false;
 }
 
-bool handoff_nap(struct handoff *h, uint64_t nap_ns)
+bool handoff_nap(struct handoff *h, uint64_t nap_ns, struct pollfd waits[], unsigned wait_count)
 {
 	const struct timespec pause = {
 		.tv_sec = (time_t)(nap_ns / NS_PER_S),
 		.tv_nsec = (long)(nap_ns % NS_PER_S),
 	};
-	struct pollfd wait = {.fd = h->wake_fd, .events = POLLIN};
 	uint64_t count;
 
+	waits[0] = (struct pollfd){.fd = h->wake_fd, .events = POLLIN};
 	atomic_store_explicit(&h->asleep, 1, memory_order_relaxed);
 	/* Forbids that the rings are read before asleep is seen by others (store, then load). */
 	atomic_thread_fence(memory_order_seq_cst);
@@ -267,7 +266,7 @@ bool handoff_nap(struct handoff *h, uint64_t nap_ns)
 		atomic_store_explicit(&h->asleep, 0, memory_order_relaxed);
 		return false;
 	}
-	if (ppoll(&wait, 1, &pause, NULL) > 0)
+	if (ppoll(waits, wait_count, &pause, NULL) > 0 && waits[0].revents != 0)
 		(void)!read(h->wake_fd, &count, sizeof(count));
 	atomic_store_explicit(&h->asleep, 0, memory_order_relaxed);
 	return true;

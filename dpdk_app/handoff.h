@@ -15,6 +15,7 @@
 
 #include "dpdk_app/dpdk.h"
 
+#include <poll.h>
 #include <rte_mbuf.h>
 #include <rte_ring.h>
 #include <stdalign.h>
@@ -76,8 +77,9 @@ bool handoff_all_taken(const struct handoff *h);
 unsigned handoff_take(struct handoff *h, uint8_t from_worker, enum handoff_kind kind,
 		      struct rte_mbuf *mbufs[PORT_BURST]);
 
-/* Sleep until something is passed to us or the time is over; not at all if something waits already. False: did not sleep. */
-bool handoff_nap(struct handoff *h, uint64_t nap_ns);
+/* Sleep until something is passed to us, one of waits[1 .. wait_count - 1] has something, or the time is over; not at all if something
+ * was passed already. waits[0] is ours to set; wait_count is at least 1. False: did not sleep; only otherwise revents are new. */
+bool handoff_nap(struct handoff *h, uint64_t nap_ns, struct pollfd waits[], unsigned wait_count);
 /* Any thread: end the nap of this worker, if it is in one. One that is about to begin may be missed. */
 void handoff_call(struct handoff *h);
 

@@ -15,6 +15,7 @@
 #include "dpdk_app/handoff.h"
 #include "dpdk_app/log.h"
 #include "dpdk_app/mbuf_span.h"
+#include "dpdk_app/rx_wake.h"
 #include "dpdk_app/text.h"
 
 #define RX_DESCRIPTORS 1024
@@ -531,6 +532,17 @@ static void join_groups(const struct setup *s)
 		  "device has no filter for multicast, it is taken to let all in port=%s", name);
 }
 
+/* What wakes the workers that receive from it, where we know of something. */
+static void find_wakers(struct setup *s)
+{
+	struct port *port = s->port;
+
+	port->rx_fd_count = 0;
+	if (strcmp(port->driver, "net_af_packet") == 0 &&
+	    rx_wake_find(s->info.if_index, port->rx_fds, port->rx_queue_count))
+		port->rx_fd_count = port->rx_queue_count;
+}
+
 static bool start(struct setup *s)
 {
 	struct port *port = s->port;
@@ -545,6 +557,7 @@ static bool start(struct setup *s)
 	if (!set_mac(s))
 		return false;
 	join_groups(s);
+	find_wakers(s);
 	log_write(CONFIG_LOG_INFO, "port",
 		  "started name=%s device=%s driver=%s mac=%s mtu=%u rx_queues=%u tx_queues=%u",
 		  s->interface->name, s->device, port->driver, text_mac(&port->mac, mac),

@@ -18,7 +18,8 @@
 #include "dpdk_app/cpu_plan.h"
 #include "dpdk_app/xdp.h"
 
-#define PORT_BURST 32 /* packets a rte_eth_rx_burst */
+#define PORT_BURST 32           /* packets a rte_eth_rx_burst */
+#define PORT_WAKE_QUEUES_MAX 16 /* net_af_packet makes no more */
 
 struct port {
 	uint16_t port_id;
@@ -27,6 +28,9 @@ struct port {
 	uint16_t rx_queue_count; /* queue q is worker q % worker_count's */
 	uint16_t
 		tx_queue_count; /* worker w's is w, if there is one, else w % tx_queue_count's holder's */
+	int rx_fds
+		[PORT_WAKE_QUEUES_MAX]; /* of the first rx_fd_count queues: readable while there is something (rx_wake.h) */
+	uint16_t rx_fd_count;    /* all queues, or none */
 	uint16_t tx_queues_made; /* set up, as many as that at least: some drivers want pairs */
 	bool found;
 	bool started;

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "dpdk_app/mbuf_span.h"
+#include "dpdk_app/nap_plan.h"
 
 /* A device that takes nothing this often in a row is full for longer than waiting would be worth. */
 #define TX_TRIES_MAX 8
@@ -18,8 +19,12 @@
 #define NAP_MAX_UNDER_WAY_NS (250 * NS_PER_US)
 /* A nap ends about this much later than asked for. */
 #define NAP_OVERSHOOT_NS (60 * NS_PER_US)
-/* A worker that receives from no device is woken whenever it gets something. */
-#define NAP_MAX_NO_DEVICE_NS (10 * NS_PER_MS)
+/* A worker that receives from no device, or from such as can wake it, is woken whenever it gets something. */
+#define NAP_MAX_WOKEN_NS (10 * NS_PER_MS)
+/* What wakes a worker, beside the other workers: descriptors of receive queues. With more queues than this it naps. */
+#define WAKERS_MAX 32
+/* A device that is down has nothing to wake us with: so long we nap without. */
+#define WAKER_FAILED_NS NS_PER_S
 /* Between two looks at whether a turn has begun. */
 #define TURN_POLL_NS (100 * NS_PER_US)
 
@@ -46,6 +51,10 @@ struct loop {
 	mono_ns last_packet_at;
 	uint64_t idle_spell_ns;
 	uint64_t nap_ns;
+	struct nap_plan plan;
+	struct pollfd waits[1 + WAKERS_MAX]; /* handoff_nap */
+	unsigned wait_count;                 /* 1: no device can wake us */
+	mono_ns wakers_from;                 /* not before */
 	bool ready;
 	bool stopping;
 	bool quit;
@@ -414,29 +423,94 @@ static void tell_state(struct loop *l, unsigned packets)
 
 /* ---- naps ---- */
 
-/* False: did not sleep. */
-static bool nap(struct loop *l)
+/* All of its queues, or none: else what comes to the others would wait for the nap's end. */
+static void find_wakers(struct loop *l)
 {
-	uint64_t longest_ns = NAP_MAX_NS;
-	mono_ns deadline = engine_next_deadline(l->engine);
-	uint64_t nap_ns;
+	l->wait_count = 1;
+	for (unsigned i = 0; i < l->ports->port_count; i++) {
+		const struct port *port = &l->ports->ports[i];
 
-	if (!l->receives)
-		longest_ns = NAP_MAX_NO_DEVICE_NS;
-	else if (!engine_idle(l->engine))
-		longest_ns = NAP_MAX_UNDER_WAY_NS;
-	nap_ns = l->nap_ns < longest_ns ? l->nap_ns : longest_ns;
-	if (deadline < l->now + NAP_MIN_NS + NAP_OVERSHOOT_NS) {
-		rte_pause();
-		return false;
+		for (unsigned q = l->worker_idx; q < port->rx_queue_count; q += l->worker_count) {
+			l->receives = true;
+			if (q >= port->rx_fd_count || l->wait_count > WAKERS_MAX) {
+				l->wakers_from = MONO_NEVER;
+				continue;
+			}
+			l->waits[l->wait_count++] =
+				(struct pollfd){.fd = port->rx_fds[q], .events = POLLIN};
+		}
 	}
+}
+
+static bool can_be_woken(const struct loop *l)
+{
+	return !l->receives || l->now >= l->wakers_from;
+}
+
+/* After a sleep: a descriptor that wakes us for nothing else than that its device is down must not keep us awake. */
+static void check_wakers(struct loop *l)
+{
+	for (unsigned i = 1; i < l->wait_count; i++)
+		if (UNLIKELY((l->waits[i].revents & ~POLLIN) != 0))
+			l->wakers_from = l->now + WAKER_FAILED_NS;
+}
+
+static uint64_t longest_nap_ns(const struct loop *l)
+{
+	if (can_be_woken(l))
+		return NAP_MAX_WOKEN_NS;
+	return engine_idle(l->engine) ? NAP_MAX_NS : NAP_MAX_UNDER_WAY_NS;
+}
+
+/* At most nap_ns, and not past the engine's next deadline. False: did not sleep. */
+static bool nap(struct loop *l, uint64_t nap_ns, unsigned wait_count)
+{
+	mono_ns deadline = engine_next_deadline(l->engine);
+
+	if (deadline < l->now + NAP_MIN_NS + NAP_OVERSHOOT_NS)
+		return false;
 	if (deadline - l->now - NAP_OVERSHOOT_NS < nap_ns)
 		nap_ns = deadline - l->now - NAP_OVERSHOOT_NS;
-	if (!handoff_nap(l->handoff, nap_ns))
+	if (!handoff_nap(l->handoff, nap_ns, l->waits, wait_count))
 		return false;
 	counter_add(l->counters, COUNTER_NAPS, 1);
+	return true;
+}
+
+/* Until something comes; where no device can wake us, longer each time. */
+static bool sleep_until_woken(struct loop *l)
+{
+	uint64_t longest_ns = longest_nap_ns(l);
+	uint64_t nap_ns = l->nap_ns < longest_ns ? l->nap_ns : longest_ns;
+
+	if (can_be_woken(l)) {
+		if (!nap(l, longest_ns, l->receives ? l->wait_count : 1))
+			return false;
+		check_wakers(l);
+		return true;
+	}
+	if (l->now - l->last_packet_at < l->idle_spell_ns || !nap(l, nap_ns, 1))
+		return false;
 	l->nap_ns = l->nap_ns * 2 < longest_ns ? l->nap_ns * 2 : longest_ns;
 	return true;
+}
+
+static bool rest_adaptively(struct loop *l)
+{
+	switch (nap_plan_choose(&l->plan, l->now)) {
+	case NAP_SPIN:
+		if (l->now - l->last_packet_at < l->idle_spell_ns)
+			return false;
+		return sleep_until_woken(l);
+	case NAP_GATHER:
+		if (!nap(l, NAP_PLAN_GATHER_NS, 1))
+			return false;
+		nap_plan_gathered(&l->plan);
+		return true;
+	case NAP_SLEEP:
+		return sleep_until_woken(l);
+	}
+	return false;
 }
 
 /* After a turn in which nothing moved. */
@@ -445,10 +519,8 @@ static void rest(struct loop *l, uint64_t tsc_start)
 	uint64_t tsc_end = rte_rdtsc();
 
 	if (atomic_load_explicit(&l->worker->poll, memory_order_relaxed) != CONFIG_POLL_ADAPTIVE ||
-	    l->now - l->last_packet_at < l->idle_spell_ns) {
+	    !rest_adaptively(l)) {
 		rte_pause();
-		tsc_end = rte_rdtsc();
-	} else if (!nap(l)) {
 		tsc_end = rte_rdtsc();
 	}
 	counter_add(l->counters, COUNTER_IDLE_CYCLES, tsc_end - tsc_start);
@@ -460,7 +532,8 @@ static void turn(struct loop *l)
 	mono_ns now = tsc_clock_ns(&l->worker->clock, tsc_start);
 	/* acquire: what control wrote before the order is seen after it. */
 	uint32_t orders = atomic_load_explicit(&l->worker->orders, memory_order_acquire);
-	unsigned packets = 0;
+	unsigned packets = 0, received;
+	uint64_t tsc_end;
 
 	/* A counter that a hypervisor sets back must not make time go back. */
 	if (LIKELY(now > l->now))
@@ -474,6 +547,7 @@ static void turn(struct loop *l)
 		packets += receive_passed(l, (enum handoff_kind)kind);
 	for (unsigned i = 0; i < l->ports->port_count; i++)
 		packets += receive(l, i);
+	received = packets;
 	/* As much as may have come in, so that the answers of many waiters do not pile up. */
 	for (unsigned i = 0; i < l->ports->port_count; i++) {
 		unsigned sent = transmit(l);
@@ -492,7 +566,9 @@ static void turn(struct loop *l)
 	}
 	l->last_packet_at = l->now;
 	l->nap_ns = NAP_MIN_NS;
-	counter_add(l->counters, COUNTER_BUSY_CYCLES, rte_rdtsc() - tsc_start);
+	tsc_end = rte_rdtsc();
+	nap_plan_moved(&l->plan, l->now, tsc_clock_ns(&l->worker->clock, tsc_end), received);
+	counter_add(l->counters, COUNTER_BUSY_CYCLES, tsc_end - tsc_start);
 }
 
 int worker_main(void *argument)
@@ -512,9 +588,8 @@ int worker_main(void *argument)
 		.nap_ns = NAP_MIN_NS,
 	};
 
-	for (unsigned i = 0; i < w->ports->port_count; i++)
-		l.receives |= l.worker_idx < w->ports->ports[i].rx_queue_count;
-
+	find_wakers(&l);
+	nap_plan_init(&l.plan, l.now);
 	l.last_packet_at = l.now;
 	/* The kernel's default rounds a nap up by as much as the shortest nap. */
 	prctl(PR_SET_TIMERSLACK, 1UL);

@@ -2,11 +2,14 @@
  * locks, allocates or logs. It makes no system call but the nap, and the wake of a worker that naps.
  *
  * A turn: answer what control wants (one load if nothing); what other workers have passed, then a receive burst
- * from every queue of ours, through engine_rx; what engine_tx has to send; flush what goes to other workers. With
- * `poll: adaptive`, after IDLE_SPELL without a packet the worker naps: NAP_MIN first, doubling to a bound, never past
- * the engine's next deadline, ended when something is passed to it. While a cache file is read back, some of its entries are
- * inserted each turn (cache_lane.h). A nap is thus never longer than the pause
- * before it, and under load there is none; but for workers that share a CPU, who nap as soon as there is nothing.
+ * from every queue of ours, through engine_rx; what engine_tx has to send; flush what goes to other workers. While a cache file is
+ * read back, some of its entries are inserted each turn (cache_lane.h).
+ *
+ * `poll: adaptive`: a turn without a packet is followed by what nap_plan.h says. Under load the worker spins for IDLE_SPELL first. At
+ * middling rates it naps for NAP_PLAN_GATHER so that packets come several at a time. Else it sleeps: until a packet arrives, where all its
+ * devices can wake it (rx_wake.h), or it receives from none; otherwise after IDLE_SPELL, for NAP_MIN first, doubling to a bound, so that a
+ * nap is never longer than the pause before it. Never past the engine's next deadline; what another worker passes ends any of them.
+ * Workers that share a CPU do not spin.
  *
  * Cycles: a turn in which something moved counts as busy, any other as idle, a nap as neither: those cycles are not
  * ours.
