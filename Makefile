@@ -84,7 +84,7 @@ APP    := $(filter-out $(CTL_ALONE) %.bpf.c,$(wildcard dpdk_app/*.c))
 UNIT   := $(wildcard tests/unit/*.c)
 # Parts of the programs that call nothing of DPDK are unit-tested too.
 UNIT_APP := $(patsubst %,dpdk_app/%.c,entropy_meter port_firewall port_picture ports_audit_verdict kernel_ports port_floor log cache_file \
-	cache_flushed cache_lane nap_plan)
+	cache_flushed cache_flusher cache_lane nap_plan)
 FUZZ   := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_SHARED := $(filter-out $(FUZZ),$(wildcard tests/fuzz/*.c))
 BENCH  := $(wildcard bench/bench_*.c)

@@ -126,6 +126,21 @@ bool engine_plan_zone(const struct engine_plan *p, struct engine_config *next,
 	return true;
 }
 
+/* The names of a zone that has come below another one of the last snapshot were that one's until now: what is under way there
+ * may be of one of them, so it is the same zone no more. */
+static void unsettle_above(const struct engine_config *last, struct engine_config *next,
+			   uint32_t generation)
+{
+	for (uint16_t i = 0; i < next->zone_count; i++) {
+		const struct name *name = &next->zones[i].name;
+		uint16_t above = engine_zone_for(last, name);
+
+		if (next->zones[i].server_count != 0 && above != ENGINE_ZONE_NONE &&
+		    !name_equal(&last->zones[above].name, name))
+			next->zones[above].generation = generation;
+	}
+}
+
 static void settle_zones(const struct engine_config *last, struct engine_config *next,
 			 uint32_t generation)
 {
@@ -138,6 +153,7 @@ static void settle_zones(const struct engine_config *last, struct engine_config 
 		else
 			now->generation = generation;
 	}
+	unsettle_above(last, next, generation);
 }
 
 /* ---- neighbours ---- */
@@ -287,6 +303,22 @@ bool engine_plan_end(struct engine_plan *p, struct engine_config *next,
 		return false;
 	remember_gone(p, next);
 	return true;
+}
+
+/* Gone with the last snapshot, and not before. */
+static void move_gone(mono_ns gone_at_of[], uint16_t count, mono_ns planned_at, mono_ns now)
+{
+	for (uint16_t i = 0; i < count; i++)
+		if (gone_at_of[i] == planned_at)
+			gone_at_of[i] = now;
+}
+
+void engine_plan_on_taken(struct engine_plan *p, mono_ns now)
+{
+	move_gone(p->server_gone_at, SERVER_SLOTS_MAX, p->now, now);
+	move_gone(p->zone_gone_at, ZONE_SLOTS_MAX, p->now, now);
+	move_gone(p->neighbour_gone_at, NEIGHBOUR_SLOTS_MAX, p->now, now);
+	p->now = now;
 }
 
 bool engine_plan_server_is_over(const struct engine_plan *p, uint16_t idx)

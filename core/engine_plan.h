@@ -6,6 +6,11 @@
  *   fill next: interfaces, gateways, listen, outgoing (in places of their own) and the plain values
  *   engine_plan_server(...), engine_plan_zone(...)     every server and zone
  *   engine_plan_end(p, next, last);                    neighbours, routes; what is gone is remembered
+ *   publish next, wait for every worker
+ *   engine_plan_on_taken(p, now);                      what is gone in it is gone since now
+ *
+ * A zone whose servers are others, or below which one has come that has some of its names now, counts its generation up: what is
+ * under way goes on with whoever has the name, and a reply of those asked before is not kept.
  *
  * A snapshot that is not published after all is just thrown away. One that is begun must be published, or thrown away, before
  * the next is; and every worker must have taken the last one.
@@ -57,6 +62,9 @@ MUST_USE bool engine_plan_zone(const struct engine_plan *p, struct engine_config
 /* False: more neighbours than there are places. */
 MUST_USE bool engine_plan_end(struct engine_plan *p, struct engine_config *next,
 			      const struct engine_config *last);
+
+/* Once every worker has taken the snapshot planned last: until now what is gone in it was referred to anew. */
+void engine_plan_on_taken(struct engine_plan *p, mono_ns now);
 
 /* Of a server that the snapshot planned last has retired: can no reply of it come any more? */
 bool engine_plan_server_is_over(const struct engine_plan *p, uint16_t idx);

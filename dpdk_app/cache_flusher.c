@@ -1,3 +1,5 @@
+#include "dpdk_app/dpdk.h"
+
 #include "dpdk_app/cache_flusher.h"
 
 #include <errno.h>
@@ -7,7 +9,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "dpdk_app/cache_restore.h"
 #include "dpdk_app/log.h"
+#include "dpdk_app/worker.h"
 
 /* Entries between two looks at whether another flush waits. */
 #define SWEEP_ENTRIES 4096
@@ -16,7 +20,13 @@
 /* Between two looks while rules only wait for the end of a file that is read back. */
 #define RESTORE_PAUSE_NS 1000000L
 
-enum flush_state { FLUSH_WAITS, FLUSH_IN_FORCE, FLUSH_DONE, FLUSH_STOPPED };
+enum flush_state {
+	FLUSH_WAITS,
+	FLUSH_IN_FORCE,
+	FLUSH_DONE,
+	FLUSH_STOPPED, /* while it was swept for: it goes on covering */
+	FLUSH_REFUSED, /* stopped while it was in the queue */
+};
 
 /* One call of cache_flusher_flush. Under the lock, but for rule and what the sweep alone uses. */
 struct flush {
@@ -53,7 +63,7 @@ struct cache_flusher {
 	uint64_t copy[CACHE_ENTRY_WORDS_MAX];
 };
 
-struct cache_flusher *cache_flusher_make(struct cache *cache, struct worker workers[],
+struct cache_flusher *cache_flusher_make(struct cache *cache, struct worker *workers,
 					 unsigned worker_count)
 {
 	struct cache_flusher *f = calloc(1, sizeof(*f));
@@ -99,8 +109,9 @@ static bool wait_turns(struct cache_flusher *f, unsigned count)
 	return true;
 }
 
-/* Let the workers have these rules instead of those before, which are freed when nobody looks at them any more. */
-static void publish(struct cache_flusher *f)
+/* Let the workers have these rules instead of those before, which are freed when nobody looks at them any more. False: told to
+ * stop before all workers had them. */
+static bool publish(struct cache_flusher *f)
 {
 	struct cache_flush *old = f->published;
 	struct cache_flush *new = NULL;
@@ -115,8 +126,10 @@ static void publish(struct cache_flusher *f)
 	f->published = new;
 	cache_flush_publish(f->cache, new);
 	/* Where a worker hangs, what it may be looking at stays. */
-	if (wait_turns(f, FREE_TURNS))
-		free(old);
+	if (!wait_turns(f, FREE_TURNS))
+		return false;
+	free(old);
+	return true;
 }
 
 /* From the queue, as far as there is place. Returns how many. */
@@ -254,15 +267,17 @@ static void *run(void *argument)
 	cache_walk_begin(&f->walk, f->cache);
 	while (wait_for_work(f)) {
 		if (take_on(f) > 0) {
-			publish(f);
+			if (!publish(f))
+				break;
 			fix(f);
-			publish(f);
+			if (!publish(f))
+				break;
 		}
 		sweep_some(f);
 		if (is_restoring(f))
 			pause_briefly();
-		else if (end_swept(f))
-			publish(f);
+		else if (end_swept(f) && !publish(f))
+			break;
 	}
 	return NULL;
 }
@@ -301,7 +316,7 @@ void cache_flusher_stop(struct cache_flusher *f)
 		struct flush *flush = f->queue;
 
 		f->queue = flush->next;
-		end_flush(flush, FLUSH_STOPPED);
+		end_flush(flush, FLUSH_REFUSED);
 	}
 	f->queue_count = 0;
 	pthread_cond_broadcast(&f->changed);
@@ -386,6 +401,10 @@ enum cache_flusher_result cache_flusher_flush(struct cache_flusher *f,
 		break;
 	case FLUSH_STOPPED:
 		result = CACHE_FLUSHER_STOPPED;
+		break;
+	case FLUSH_REFUSED:
+		result = CACHE_FLUSHER_STOPPED;
+		free(flush);
 		break;
 	}
 	pthread_mutex_unlock(&f->lock);

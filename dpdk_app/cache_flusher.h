@@ -10,24 +10,22 @@
 #ifndef PORTICO_CACHE_FLUSHER_H
 #define PORTICO_CACHE_FLUSHER_H
 
-#include "dpdk_app/dpdk.h"
-
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "core/cache.h"
 #include "core/check.h"
-#include "dpdk_app/cache_restore.h"
-#include "dpdk_app/worker.h"
 
 #define CACHE_FLUSHER_QUEUE_MAX 256
 /* How long a caller is kept waiting: less than porticoctl waits for us. */
 #define CACHE_FLUSHER_WAIT_MS 5000
 
 struct cache_flusher;
+struct cache_restore;
+struct worker;
 
 /* NULL: no memory (logged). */
-MUST_USE struct cache_flusher *cache_flusher_make(struct cache *cache, struct worker workers[],
+MUST_USE struct cache_flusher *cache_flusher_make(struct cache *cache, struct worker *workers,
 						  unsigned worker_count);
 /* After the launch of the workers. restore: what reads a file back, begun before; NULL: nothing does. False: no thread
  * (logged). */

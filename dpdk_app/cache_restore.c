@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include "dpdk_app/cache_file.h"
 #include "dpdk_app/cache_flushed.h"
 #include "dpdk_app/log.h"
+#include "dpdk_app/worker.h"
 
 /* Between two looks at whether a worker has emptied its batch: it takes some hundred microseconds for one. */
 #define POLL_NS 50000L
@@ -281,7 +283,7 @@ static void *run(void *argument)
 }
 
 struct cache_restore *cache_restore_start(const char *path, uint32_t max_stale_s,
-					  const struct cache *cache, struct worker workers[],
+					  const struct cache *cache, struct worker *workers,
 					  unsigned worker_count)
 {
 	struct cache_restore *r = calloc(1, sizeof(*r));

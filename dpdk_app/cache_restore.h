@@ -7,14 +7,13 @@
 #ifndef PORTICO_CACHE_RESTORE_H
 #define PORTICO_CACHE_RESTORE_H
 
-#include "dpdk_app/dpdk.h"
-
-#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/cache.h"
 #include "core/check.h"
-#include "dpdk_app/worker.h"
+
+struct worker;
 
 enum cache_restore_state {
 	CACHE_RESTORE_NONE, /* no file, or none was asked for */
@@ -30,7 +29,7 @@ struct cache_restore;
 /* With the workers launched. NULL: no thread or no memory (logged): the cache begins empty. */
 MUST_USE struct cache_restore *cache_restore_start(const char *path, uint32_t max_stale_s,
 						   const struct cache *cache,
-						   struct worker workers[], unsigned worker_count);
+						   struct worker *workers, unsigned worker_count);
 /* While the workers still run. r may be NULL. */
 void cache_restore_stop(struct cache_restore *r);
 /* r may be NULL: NONE. *entry_count: given to the workers so far. */

@@ -82,6 +82,8 @@ static void begin_draining(struct run *r)
 
 	r->draining = true;
 	r->drain_until = monotonic_ns() + shutdown_s * NS_PER_S;
+	/* No READY=1 of a reload may come after STOPPING=1. */
+	reload_quit(c->reload);
 	telemetry_set_phase(TELEMETRY_DRAINING);
 	sd_notify(0, "STOPPING=1\nSTATUS=finishing the questions under way");
 	for (unsigned i = 0; i < c->worker_count; i++)

@@ -258,31 +258,69 @@ bool metrics_open(const struct stats_sources *sources, const struct engine_confi
 	return metrics.daemon != NULL;
 }
 
-bool metrics_change(const struct engine_config *snapshot, const struct endpoint *listen)
+static bool is_wildcard(const struct address *a)
+{
+	const struct address any_v4 = address_from_v4((uint8_t[]){0, 0, 0, 0});
+	const struct address any_v6 = {{0}};
+
+	return address_equal(a, &any_v4) || address_equal(a, &any_v6);
+}
+
+/* Can one not be listened on while the other is? The wildcard of IPv6 is of IPv6 alone (MHD_USE_IPv6). */
+static bool overlap(const struct endpoint *a, const struct endpoint *b)
+{
+	return a->port == b->port && address_is_v4(&a->address) == address_is_v4(&b->address) &&
+	       (is_wildcard(&a->address) || is_wildcard(&b->address));
+}
+
+static void stop(void)
+{
+	if (metrics.daemon != NULL)
+		MHD_stop_daemon(metrics.daemon);
+	metrics.daemon = NULL;
+}
+
+/* Closed before the new one is opened. False: that is not to be had, and the old one is open again. */
+static bool move_by_closing(const struct endpoint *listen)
+{
+	stop();
+	metrics.daemon = start(listen);
+	if (metrics.daemon != NULL)
+		return true;
+	metrics.daemon = start(&metrics.listen);
+	/* Somebody took it in between (logged): the next reload opens it anew. */
+	if (metrics.daemon == NULL)
+		metrics.listen = (struct endpoint){.port = 0};
+	return false;
+}
+
+static bool move(const struct endpoint *listen)
 {
 	struct MHD_Daemon *daemon = NULL;
 
-	if (endpoint_equal(listen, &metrics.listen)) {
-		set_snapshot(snapshot);
-		return true;
-	}
+	if (metrics.daemon != NULL && listen->port != 0 && overlap(listen, &metrics.listen))
+		return move_by_closing(listen);
 	if (listen->port != 0) {
 		daemon = start(listen);
 		if (daemon == NULL)
 			return false;
 	}
-	set_snapshot(snapshot);
-	if (metrics.daemon != NULL)
-		MHD_stop_daemon(metrics.daemon);
+	stop();
 	metrics.daemon = daemon;
+	return true;
+}
+
+bool metrics_change(const struct engine_config *snapshot, const struct endpoint *listen)
+{
+	if (!endpoint_equal(listen, &metrics.listen) && !move(listen))
+		return false;
 	metrics.listen = *listen;
+	set_snapshot(snapshot);
 	return true;
 }
 
 void metrics_close(void)
 {
 	set_snapshot(NULL);
-	if (metrics.daemon != NULL)
-		MHD_stop_daemon(metrics.daemon);
-	metrics.daemon = NULL;
+	stop();
 }

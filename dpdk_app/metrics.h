@@ -23,7 +23,8 @@
 MUST_USE bool metrics_open(const struct stats_sources *sources,
 			   const struct engine_config *snapshot, const struct endpoint *listen);
 /* A reload: from here on nobody looks at the old snapshot. False: it cannot listen at the new place (logged): it goes on at
- * the old one. */
+ * the old one. That is open until the new one is; but where only one of them can be (a wildcard among them, the same port), it is
+ * closed first. */
 MUST_USE bool metrics_change(const struct engine_config *snapshot, const struct endpoint *listen);
 void metrics_close(void);
 

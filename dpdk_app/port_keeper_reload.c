@@ -153,8 +153,9 @@ void port_keeper_commit(struct port_keeper *k)
 	for (unsigned i = 0; i < k->address_count; i++) {
 		struct kept_address *a = &k->addresses[i];
 
-		/* As many identifiers as are wanted now; where the last are not through yet, with the next rotation. */
-		if (!a->outgoing->retired &&
+		/* As many identifiers as are wanted now (a new one has them already); where the last are not through yet, with the next
+		 * rotation. */
+		if (!a->outgoing->retired && !is_new(k, i) &&
 		    k->settings.v6_identifiers != k->last_settings.v6_identifiers &&
 		    !port_keeper_draw_identifiers(k, a, now))
 			k->plans_are_old = true;

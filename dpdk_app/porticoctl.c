@@ -119,7 +119,7 @@ static const struct command {
 	 "",
 	 "read the configuration again; what is wrong with it, or needs a restart, is told",
 	 0,
-	 0,
+	 JSON,
 	 NULL,
 	 porticoctl_reload},
 	{{"upstreams"}, "", "what is known of each server", 0, JSON, NULL, show_rows},

@@ -237,12 +237,15 @@ static void flush_moved_zones(const struct reload *r, const struct config *next)
 	cache_control_flush_zones(r->parts.cache, moved, count);
 }
 
-static void commit(struct reload *r, struct config *next, const struct engine_config *snapshot,
-		   mono_ns now)
+static void commit(struct reload *r, struct config *next, const struct engine_config *snapshot)
 {
 	struct engine_config *last = engine_setup_publish(r->parts.setup, snapshot);
+	mono_ns now;
 
 	wait_for_workers(r);
+	/* Until now workers have begun what refers to what is gone. */
+	now = monotonic_ns();
+	engine_plan_on_taken(&r->parts.setup->plan, now);
 	follow(r, next, snapshot);
 	flush_moved_zones(r, next);
 	note_gone(r, next, now);
@@ -273,17 +276,16 @@ static void tell_done(const struct changes *changes)
 
 static bool reload_with(struct reload *r, struct config *next, const struct changes *changes)
 {
-	mono_ns now = monotonic_ns();
 	struct engine_config *snapshot;
 
 	if (!check_restart(next, changes))
 		return false;
-	snapshot = prepare(r, next, now);
+	snapshot = prepare(r, next, monotonic_ns());
 	if (snapshot == NULL)
 		return false;
 	/* Before the running one goes, whose keys may be among them. */
 	tell_done(changes);
-	commit(r, next, snapshot, now);
+	commit(r, next, snapshot);
 	return true;
 }
 
@@ -301,11 +303,19 @@ static bool reload_once(struct reload *r)
 	return done;
 }
 
-/* What systemd wants to hear. */
-static void notify_reloading(void)
+/* What systemd wants to hear, unless it has heard that we stop: nothing may follow that. With the lock, so that it does not. */
+static void notify_reloading(const struct reload *r)
 {
-	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64 "\nSTATUS=reloading",
-		   monotonic_ns() / NS_PER_US);
+	if (!r->quit)
+		sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64 "\nSTATUS=reloading",
+			   monotonic_ns() / NS_PER_US);
+}
+
+static void notify_ready(const struct reload *r, bool done)
+{
+	if (!r->quit)
+		sd_notify(0, done ? "READY=1\nSTATUS=answering"
+				  : "READY=1\nSTATUS=answering; the last reload was refused");
 }
 
 /* report: owned from here on; NULL: there was no memory for it. */
@@ -327,7 +337,7 @@ static void note_result(struct reload *r, bool done, char *report)
 		 report != NULL ? report : "");
 }
 
-/* Without the lock, but for its end. */
+/* With the lock, which is given up while it lasts. */
 static void run_one(struct reload *r)
 {
 	char *text = NULL;
@@ -335,7 +345,8 @@ static void run_one(struct reload *r)
 	FILE *report = open_memstream(&text, &length);
 	bool done;
 
-	notify_reloading();
+	notify_reloading(r);
+	pthread_mutex_unlock(&r->lock);
 	log_copy_to(report);
 	done = reload_once(r);
 	if (!done)
@@ -344,11 +355,9 @@ static void run_one(struct reload *r)
 	log_copy_to(NULL);
 	if (report != NULL)
 		fclose(report);
-	sd_notify(0, done ? "READY=1\nSTATUS=answering"
-			  : "READY=1\nSTATUS=answering; the last reload was refused");
 	pthread_mutex_lock(&r->lock);
+	notify_ready(r, done);
 	note_result(r, done, text);
-	pthread_mutex_unlock(&r->lock);
 }
 
 static void *run(void *argument)
@@ -363,9 +372,7 @@ static void *run(void *argument)
 			pthread_cond_wait(&r->wake, &r->lock);
 			continue;
 		}
-		pthread_mutex_unlock(&r->lock);
 		run_one(r);
-		pthread_mutex_lock(&r->lock);
 		/* Those that were wanted meanwhile are one more. */
 		r->finished = number;
 		pthread_cond_broadcast(&r->wake);
@@ -402,7 +409,7 @@ struct reload *reload_start(const struct reload_parts *parts)
 	return r;
 }
 
-void reload_stop(struct reload *r)
+void reload_quit(struct reload *r)
 {
 	if (r == NULL)
 		return;
@@ -410,6 +417,13 @@ void reload_stop(struct reload *r)
 	r->quit = true;
 	pthread_cond_broadcast(&r->wake);
 	pthread_mutex_unlock(&r->lock);
+}
+
+void reload_stop(struct reload *r)
+{
+	if (r == NULL)
+		return;
+	reload_quit(r);
 	pthread_join(r->thread, NULL);
 }
 

@@ -10,12 +10,14 @@
  *   nobody else may keep a pointer into a struct config beyond what he locks, but into the first: that stays, for what cannot
  *   change.
  * Then the cache is rid of zones that other servers answer now (config_zones.h). What a former one still replies
- * until the flush is in force (two turns, core/cache.h) goes with it; what it replies after that is kept as any other.
+ * until the flush is in force (two turns, core/cache.h) goes with it; what it replies after that goes to its clients and is not
+ * kept, as the zone that was asked is not what it was (engine_plan.h).
  * What is under way goes on by the next snapshot, whose indices mean the same (engine_plan.h); what reloads have taken out
  * keeps its place for a grace time (engine_setup_grace_ns), by which all that refers to it is over.
  *
  * Memory: two configurations and two snapshots, while one lasts. Threads: a thread of its own; reload_ask, reload_run and
- * reload_status: any but a worker. Tests: test_engine_reload.c, test_engine_plan.c, tests/smoke/reload_test.sh.
+ * reload_status: any but a worker. Tests: test_engine_reload.c, test_engine_reload_soak.c, test_engine_plan.c,
+ * tests/smoke/reload_test.sh, reload_keys_test.sh, reload_shared_test.sh.
  */
 #ifndef PORTICO_RELOAD_H
 #define PORTICO_RELOAD_H
@@ -50,7 +52,10 @@ struct reload_parts {
 
 /* With the workers running. NULL: no memory or no thread (logged). */
 MUST_USE struct reload *reload_start(const struct reload_parts *parts);
-/* While the workers still run: a reload under way is finished, none is begun. r may be NULL. */
+/* Portico is to stop: a reload under way is finished, none is begun, and systemd hears no more of them. Does not wait for one;
+ * r may be NULL. */
+void reload_quit(struct reload *r);
+/* While the workers still run: the same, and waits for its end. r may be NULL. */
 void reload_stop(struct reload *r);
 
 /* Soon; does not wait. */
@@ -65,8 +70,7 @@ enum reload_result {
 MUST_USE enum reload_result reload_run(struct reload *r);
 
 #define RELOAD_LINE_BYTES 1024
-/* Line `idx` of what the last reload had to say: warnings, what has changed, or why it was refused. False: there are no
- * more. */
+/* Line `idx` of what the last reload had to say: warnings, and why it was refused. False: there are no more. */
 MUST_USE bool reload_report_line(struct reload *r, unsigned idx, char line[RELOAD_LINE_BYTES]);
 
 struct reload_status {

@@ -160,6 +160,39 @@ static void options__restart_is_of_keys(void)
 		CU_ASSERT(!options[i].restart || options[i].type != OPTION_SECTION);
 }
 
+/* What EAL, the devices, the cores and memory were made of; nothing else. interfaces[] alone is what all are counted by. */
+static void options__restart_is_of_what_is_made_once(void)
+{
+	static const char *const made_once[] = {
+		"workers",
+		"control_cpu",
+		"interfaces",
+		"cache.size_mb",
+		"outgoing.max_under_way",
+		"interfaces[].name",
+		"interfaces[].device",
+		"interfaces[].mac",
+		"interfaces[].vlan",
+		"interfaces[].mtu",
+		"interfaces[].kernel",
+	};
+	unsigned found = 0;
+
+	for (unsigned i = 0; i < options_count; i++) {
+		const char *path = options[i].path;
+		bool want = false;
+
+		for (size_t n = 0; n < ARRAY_COUNT(made_once); n++)
+			want = want || strcmp(path, made_once[n]) == 0;
+		want = want || strncmp(path, "dpdk.", strlen("dpdk.")) == 0;
+		found += want;
+		if (options[i].restart != want)
+			CU_FAIL(path);
+	}
+	/* And the five of dpdk. */
+	CU_ASSERT_EQUAL(found, ARRAY_COUNT(made_once) + 5);
+}
+
 /* ---- places of outgoing addresses ---- */
 
 static struct config_outgoing outgoing(const char *address)
@@ -231,6 +264,7 @@ static const struct unit_test tests[] = {
 	UNIT_TEST(config_changes__names_each_key),
 	UNIT_TEST(config_changes__says_where),
 	UNIT_TEST(options__restart_is_of_keys),
+	UNIT_TEST(options__restart_is_of_what_is_made_once),
 	UNIT_TEST(config_align_outgoing__keeps_places),
 	UNIT_TEST(config_align_outgoing__says_when_all_is_full),
 };

@@ -165,6 +165,85 @@ static void engine_plan__gives_a_place_away_when_its_grace_is_over(void)
 	teardown(&f);
 }
 
+/* Workers begin what refers to it until they have the snapshot, however long that takes. */
+static void engine_plan__counts_grace_from_when_workers_have_the_snapshot(void)
+{
+	const struct endpoint on_link = {address_from_v4((uint8_t[]){198, 18, 0, 9}), 53};
+	static const struct server_health health = {1000, 1, 3};
+	static struct fixture f;
+
+	setup(&f);
+	begin(&f);
+	CU_ASSERT(
+		add_zone(&f, "a.example", engine_plan_server(&f.plan, f.next, &on_link, &health)));
+	CU_ASSERT(add_zone(&f, "b.example", add_server(&f, 1)));
+	end(&f);
+	engine_plan_on_taken(&f.plan, f.now);
+	/* b's is gone first, a's with the next, which takes its time. */
+	begin(&f);
+	CU_ASSERT_EQUAL(engine_plan_server(&f.plan, f.next, &on_link, &health), 0);
+	CU_ASSERT(add_zone(&f, "a.example", 0));
+	end(&f);
+	engine_plan_on_taken(&f.plan, f.now);
+	f.now += NS_PER_S;
+	begin(&f);
+	CU_ASSERT(add_zone(&f, "c.example", add_server(&f, 2)));
+	end(&f);
+	f.now += GRACE_NS - 3 * NS_PER_S;
+	engine_plan_on_taken(&f.plan, f.now);
+	f.now += 2 * NS_PER_S;
+	begin(&f);
+	CU_ASSERT(engine_plan_server_is_over(&f.plan, 1) &&
+		  !engine_plan_server_is_over(&f.plan, 0));
+	CU_ASSERT_EQUAL(add_server(&f, 2), 2);
+	CU_ASSERT_EQUAL(add_server(&f, 3), 1);
+	CU_ASSERT_EQUAL(add_server(&f, 4), 3);
+	CU_ASSERT(add_zone(&f, "c.example", 2) && add_zone(&f, "d.example", 1) &&
+		  add_zone(&f, "e.example", 3));
+	CU_ASSERT(f.next->zones[1].servers[0] == 1 && f.next->zones[3].servers[0] == 3);
+	end(&f);
+	/* The gateway has stayed; the neighbour on the link has its place yet. */
+	CU_ASSERT(f.last->neighbour_count == 2 && f.last->neighbours[1].retired);
+	engine_plan_on_taken(&f.plan, f.now);
+	f.now += GRACE_NS - 2 * NS_PER_S;
+	begin(&f);
+	CU_ASSERT(engine_plan_server_is_over(&f.plan, 0));
+	CU_ASSERT_EQUAL(add_server(&f, 5), 0);
+	CU_ASSERT(add_zone(&f, "f.example", 0));
+	CU_ASSERT_EQUAL(f.next->zones[0].servers[0], 0);
+	end(&f);
+	teardown(&f);
+}
+
+/* Its names were the zone's above: that is not what it was, and others are. */
+static void engine_plan__tells_a_zone_above_a_new_one_apart(void)
+{
+	static struct fixture f;
+
+	setup(&f);
+	begin(&f);
+	CU_ASSERT_EQUAL(add_server(&f, 1), 0);
+	CU_ASSERT(add_zone(&f, ".", 0) && add_zone(&f, "example", 0) &&
+		  add_zone(&f, "b.a.example", 0));
+	end(&f);
+	begin(&f);
+	CU_ASSERT_EQUAL(add_server(&f, 1), 0);
+	CU_ASSERT(add_zone(&f, ".", 0) && add_zone(&f, "example", 0) &&
+		  add_zone(&f, "b.a.example", 0) && add_zone(&f, "a.example", 0));
+	end(&f);
+	CU_ASSERT_EQUAL(f.last->zones[0].generation, 0);
+	CU_ASSERT_NOT_EQUAL(f.last->zones[1].generation, 0);
+	CU_ASSERT_EQUAL(f.last->zones[2].generation, 0);
+	/* It stays: nobody has become another. */
+	begin(&f);
+	CU_ASSERT_EQUAL(add_server(&f, 1), 0);
+	CU_ASSERT(add_zone(&f, "a.example", 0) && add_zone(&f, "example", 0) &&
+		  add_zone(&f, ".", 0) && add_zone(&f, "b.a.example", 0));
+	end(&f);
+	CU_ASSERT(f.last->zones[1].generation == 1 && f.last->zones[0].generation == 0);
+	teardown(&f);
+}
+
 static void engine_plan__says_when_no_place_is_free(void)
 {
 	static struct fixture f;
@@ -258,6 +337,8 @@ static void engine_plan__routes_by_link_and_gateway(void)
 static const struct unit_test tests[] = {
 	UNIT_TEST(engine_plan__keeps_and_gives_back_places),
 	UNIT_TEST(engine_plan__gives_a_place_away_when_its_grace_is_over),
+	UNIT_TEST(engine_plan__counts_grace_from_when_workers_have_the_snapshot),
+	UNIT_TEST(engine_plan__tells_a_zone_above_a_new_one_apart),
 	UNIT_TEST(engine_plan__says_when_no_place_is_free),
 	UNIT_TEST(engine_plan__keeps_places_that_a_refused_snapshot_had_taken_out),
 	UNIT_TEST(engine_plan__routes_by_link_and_gateway),
