@@ -19,26 +19,7 @@ set -u
 RIG=rig_a
 . "$(dirname "$0")/rig_parts.sh"
 
-pairs=7 seconds=2 queues=1 packets=262143 names=1000000 cpus=""
-while [ $# -gt 0 ]; do
-	case $1 in
-	--quick)
-		pairs=3 seconds=1
-		shift
-		continue
-		;;
-	--pairs) pairs=${2-} ;;
-	--seconds) seconds=${2-} ;;
-	--queues) queues=${2-} ;;
-	--packets) packets=${2-} ;;
-	--names) names=${2-} ;;
-	--cpus) cpus=${2-} ;;
-	--help | -h) usage "$0" 0 ;;
-	*) usage "$0" 2 >&2 ;;
-	esac
-	[ $# -ge 2 ] || usage "$0" 2 >&2
-	shift 2
-done
+rig_options "pairs=7 seconds=2 queues=1 packets=262143 names=1000000 cpus=" "pairs=3 seconds=1" "$@"
 if [ -z "$cpus" ]; then
 	cpus=1
 	[ "$queues" = 1 ] || cpus=$(seq -s, 0 $((queues - 1)))
@@ -72,16 +53,7 @@ configuration() {
 		control_cpu: 0
 		poll: busy
 		dpdk: {memory_mb: $4, hugepages: $portico_pages, file_prefix: $prefix, extra_mbufs: $5}
-		interfaces:
-		  - name: net0
-		    device: "$3"
-		    addresses: [198.18.0.53/24, "2001:2:0:1::53/64"]
-		    gateway: [198.18.0.1, "2001:2:0:1::1"]
-		    kernel: none
-		allow: [198.18.0.0/15, "2001:2::/48"]
-		mode: forward
-		forward:
-		  - {zone: ".", to: [198.18.0.20, "2001:2:0:1::20"], policy: round_robin}
+		$(network "$3")
 		cache: {size_mb: 512, file: $dir/cache.saved}
 	CONF
 }

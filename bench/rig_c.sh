@@ -1,12 +1,14 @@
 #!/bin/bash
-# Rig C: hits, mixes and forwarded misses over memif; with --device af_packet hits over a veth pair. Portico's worker on one core, the load generator (clients and servers) on
-# another, turn about with dpdk-testpmd's 5tswap on the same device, which does nothing but take, swap and send. As root.
+# Rig C: hits, mixes and forwarded misses over memif; with --device af_packet starts and hits over a veth pair. Portico's worker on one
+# core, the load generator (clients and servers) on another, turn about with dpdk-testpmd's 5tswap on the same device, which does nothing
+# but take, swap and send. As root.
 #
 #   bench/rig_c.sh [--pairs N] [--seconds S] [--quick] [...]
 #     --pairs N         turns of each (7)
 #     --seconds S       measured in each turn, after a quarter of a second of warm-up (2)
 #     --quick           3 turns of a second, 5 s of loss
-#     --device D        memif, or af_packet (hits only, by a tenth of the names)
+#     --device D        memif, or af_packet (start and hits only, by a tenth of the names)
+#     --starts N        starts that are timed, over af_packet (5, quick: 3)
 #     --outstanding K   closed loop: questions waiting at any time (256)
 #     --cpus G,W        CPU of the generator, CPU of the worker (0,1)
 #     --queues Q        queues of the device (1)
@@ -29,32 +31,11 @@ RATIOS="100 90 80 50 0"
 HUGEPAGES=1400
 WARMUP_S=0.25
 
-pairs=7 seconds=2 outstanding=256 cpus=0,1 queues=1 names="" loss_s=30 flood=50000 device=memif
-while [ $# -gt 0 ]; do
-	case $1 in
-	--quick)
-		pairs=3 seconds=1 loss_s=5
-		shift
-		continue
-		;;
-	--pairs) pairs=${2-} ;;
-	--device) device=${2-} ;;
-	--seconds) seconds=${2-} ;;
-	--outstanding) outstanding=${2-} ;;
-	--cpus) cpus=${2-} ;;
-	--queues) queues=${2-} ;;
-	--names) names=${2-} ;;
-	--loss-s) loss_s=${2-} ;;
-	--flood) flood=${2-} ;;
-	--help | -h) usage "$0" 0 ;;
-	*) usage "$0" 2 >&2 ;;
-	esac
-	[ $# -ge 2 ] || usage "$0" 2 >&2
-	shift 2
-done
+rig_options "pairs=7 seconds=2 outstanding=256 cpus=0,1 queues=1 names= loss_s=30 flood=50000 device=memif starts=5" \
+	"pairs=3 seconds=1 loss_s=5 starts=3" "$@"
 [ -n "$names" ] || { names=1000000 && [ "$device" = memif ] || names=100000; }
 load_cpu=${cpus%,*} worker_cpu=${cpus#*,}
-[[ $pairs =~ ^[1-9][0-9]*$ && $outstanding =~ ^[1-9][0-9]*$ && $queues =~ ^[1-9][0-9]*$ && $names =~ ^[1-9][0-9]*$ &&
+[[ $pairs =~ ^[1-9][0-9]*$ && $starts =~ ^[1-9][0-9]*$ && $outstanding =~ ^[1-9][0-9]*$ && $queues =~ ^[1-9][0-9]*$ && $names =~ ^[1-9][0-9]*$ &&
 	$device =~ ^(memif|af_packet)$ && $seconds =~ ^[0-9.]+$ && $loss_s =~ ^[0-9]+$ && $flood =~ ^[0-9]+$ && $cpus =~ ^[0-9]+,[0-9]+$ ]] || usage "$0" 2 >&2
 
 rig_begin
@@ -79,16 +60,7 @@ workers: [$worker_cpu]
 control_cpu: $load_cpu
 poll: busy
 dpdk: {memory_mb: 512, hugepages: $portico_pages, file_prefix: $prefix}
-interfaces:
-  - name: net0
-    device: "$portico_device"
-    addresses: [198.18.0.53/24, "2001:2:0:1::53/64"]
-    gateway: [198.18.0.1, "2001:2:0:1::1"]
-    kernel: none
-allow: [198.18.0.0/15, "2001:2::/48"]
-mode: forward
-forward:
-  - {zone: ".", to: [198.18.0.20, "2001:2:0:1::20"], policy: round_robin}
+$(network "$portico_device")
 cache: {size_mb: 512}
 CONF
 
@@ -224,7 +196,32 @@ ratios() {
 
 # --- af_packet: only hits -------------------------------------------------------------------------
 
+# From exec to the first answer, of a generator that waits for it with all that is asked upstream: ms to starts.
+first_answer() {
+	local line begin answered=""
+	exec 8< <(exec $in_namespace "$LOAD" --vdev="$(load_device portico.sock)" --cpu="$load_cpu" --file-prefix="$prefix-load" \
+		$load_pages --memory-mb=384 --nap-us=100 --wait-s=$READY_S --warmup-s=0 --seconds=0.1 --rate=100 2>&1)
+	load_pid=$!
+	while read -r -t $READY_S -u 8 line && [ "$line" != "load: looks for the other side" ]; do :; done
+	begin=$EPOCHREALTIME
+	$in_namespace "$PORTICO" -c "$dir/portico.yaml" >"$dir/portico.log" 2>&1 &
+	portico_pid=$!
+	while [ -z "$answered" ] && read -r -t $READY_S -u 8 line; do
+		[ "$line" != "load: the other side is there" ] || answered=$EPOCHREALTIME
+	done
+	[ -n "$answered" ] || die "no first answer: $line"
+	calculate '%.1f\n' "($answered - $begin) * 1000" >>"$dir/starts"
+	cat <&8 >/dev/null
+	exec 8<&-
+	load_pid=""
+	stop_portico
+}
+
 hits_by_af_packet() {
+	for ((turn = 1; turn <= starts; turn++)); do
+		first_answer
+	done
+	show start_ms "$(median 1 "$dir/starts")" "$(most 1 "$dir/starts")"
 	start_portico "$dir/portico.yaml"
 	warm
 	for ((turn = 1; turn <= pairs; turn++)); do
@@ -249,6 +246,7 @@ hits_by_af_packet() {
 		| A ÷ B of the same turn | $(row %.3f 1 "$dir/ratios.mix100" more) |
 		| hits: busy cycles an answer, system calls included | $(row %.0f 4 "$dir/turns.mix100" less) |
 		| 5tswap: cycles a packet, the same | $(row %.0f 2 "$dir/turns.echo" less) |
+		| exec to first answer, a miss, ms (dpdk.memory_mb and cache.size_mb 512) | $(row %.0f 1 "$dir/starts" less) |
 		| lost · wrong answers (most) | $(most 7 "$dir/turns.mix100") · $(most 8 "$dir/turns.mix100") | | |
 	REPORT
 }
@@ -257,18 +255,6 @@ if [ $device = af_packet ]; then
 	hits_by_af_packet
 	exit 0
 fi
-
-# From exec to "portico: ready", which it says when it answers.
-for ((turn = 1; turn <= 5; turn++)); do
-	begin=$EPOCHREALTIME
-	exec 8< <(exec "$PORTICO" -c "$dir/portico.yaml" 2>&1)
-	portico_pid=$!
-	while read -r -t $READY_S -u 8 line && [ "$line" != "portico: ready" ]; do :; done
-	calculate '%.1f\n' "($EPOCHREALTIME - $begin) * 1000" >>"$dir/starts"
-	exec 8<&-
-	stop_portico
-done
-show start_ms "$(median 1 "$dir/starts")" "$(most 1 "$dir/starts")"
 
 start_portico "$dir/portico.yaml"
 warm
@@ -299,11 +285,16 @@ open_loop "80 %" "$(calculate %.0f "$full * 0.8")" --cdf="$dir/cdf_80.csv"
 ring_log2=12
 open_loop "90 %, $loss_s s" "$(calculate %.0f "$full * 0.9")" --seconds="$loss_s"
 ring_log2=10
-lost=$(figure "$dir/open.json" lost)
+lost_all=$(figure "$dir/open.json" lost)
+lost=$((lost_all - $(figure "$dir/open.json" lost_away)))
+away="off its core for more than 1 ms $(figure "$dir/open.json" away) times, $(figure "$dir/open.json" away_ms_max) ms at most.
+$(figure "$dir/open.json" unsent_away) questions due then were not asked; of the lost, $(figure "$dir/open.json" lost_away) were under way then, when nobody emptied the ring of answers, and $lost were not"
 open_loop "mix of 80 % hits, half of what it can" "$(calculate %.0f "$(median 1 "$dir/turns.mix80") * 0.5")" --hit-ratio=80 --cdf="$dir/cdf_mix.csv"
 
 # No server says a word; the same with a flood of new names beside the hits.
 for ((turn = 1; turn <= pairs; turn++)); do
+	# A name that new ones have pushed out would hold up the loop until it is given up.
+	warm
 	turn_mix dead --silent=1,2 --outstanding="$outstanding"
 	turn_mix flood --silent=1,2 --outstanding="$outstanding" --flood="$flood" --timeout-ms=1000
 done
@@ -327,6 +318,7 @@ show miss_cycles_memif "$(median 2 "$dir/ratios.miss25k")" "$(most 2 "$dir/ratio
 show miss_rate "$(median 1 "$dir/turns.mix0")" "$(least 1 "$dir/turns.mix0")"
 show miss_ratio "$(median 3 "$dir/ratios.mix0")" "$(least 3 "$dir/ratios.mix0")"
 show loss_90 "$lost" "$lost"
+show loss_90_all "$lost_all" "$lost_all"
 show flood_ratio "$(median 1 "$dir/ratios.flood")" "$(least 1 "$dir/ratios.flood")"
 
 tsc_mhz=$(calculate %.0f "$(figure "$dir/echo.json" tsc_hz) / 1e6")
@@ -358,7 +350,6 @@ done)
 | hits a second while no server answers | $(row %.0f 2 "$dir/turns.dead" more) |
 | the same under a flood of $flood new names/s | $(row %.0f 2 "$dir/turns.flood" more) |
 | with the flood ÷ without, of the same pair | $(row %.3f 1 "$dir/ratios.flood" more) |
-| start to "ready", ms (dpdk.memory_mb 512, cache.size_mb 512) | $(row %.0f 1 "$dir/starts" less) |
 | times that the kernel put the worker aside (hits) | $(row %.0f 6 "$dir/turns.mix100" less) |
 
 Lost and wrong answers: $(for name in mix100 mix90 mix80 mix50 mix0 miss25k dead; do
@@ -366,6 +357,8 @@ Lost and wrong answers: $(for name in mix100 mix90 mix80 mix50 mix0 miss25k dead
 done)flood (lost are the new names) $(awk '{ l += $7; w += $8 } END { printf "%d, %d", l, w }' "$dir/turns.flood").
 
 Open loop, hits (latency from the moment a question was due, in µs):
+
+In the turn of $loss_s s the generator was $away.
 
 | offered | sent/s | answered/s | sent | lost | 50 % | 99 % | 99.9 % | most |
 |---|---|---|---|---|---|---|---|---|

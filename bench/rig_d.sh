@@ -25,27 +25,9 @@ ADDRESS=$LAB_PORTICO_V4 UPSTREAM=198.18.0.20
 HIT_NAMES=1000
 ZIPF_NAMES=100000
 
-seconds=4 rounds=2 entries=500000 hit_rate=20000 miss_rate=5000 cpus=0,1 peers=$PEERS
-while [ $# -gt 0 ]; do
-	case $1 in
-	--quick)
-		seconds=2 rounds=1 entries=50000
-		shift
-		continue
-		;;
-	--seconds) seconds=${2-} ;;
-	--rounds) rounds=${2-} ;;
-	--entries) entries=${2-} ;;
-	--hit-rate) hit_rate=${2-} ;;
-	--miss-rate) miss_rate=${2-} ;;
-	--peers) peers=${2-} ;;
-	--cpus) cpus=${2-} ;;
-	--help | -h) usage "$0" 0 ;;
-	*) usage "$0" 2 >&2 ;;
-	esac
-	[ $# -ge 2 ] || usage "$0" 2 >&2
-	shift 2
-done
+rig_options "seconds=4 rounds=2 entries=500000 hit_rate=20000 miss_rate=5000 cpus=0,1 peers=" \
+	"seconds=2 rounds=1 entries=50000" "$@"
+[ -n "$peers" ] || peers=$PEERS
 load_cpu=${cpus%,*} worker_cpu=${cpus#*,}
 [[ $seconds =~ ^[1-9][0-9]*$ && $rounds =~ ^[1-9][0-9]*$ && $entries =~ ^[1-9][0-9]*$ && $hit_rate =~ ^[1-9][0-9]*$ &&
 	$miss_rate =~ ^[1-9][0-9]*$ && $cpus =~ ^[0-9]+,[0-9]+$ ]] || usage "$0" 2 >&2

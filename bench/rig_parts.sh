@@ -1,11 +1,14 @@
 # What the rigs share. Sourced by bench/rig_*.sh, which sets RIG (its name) first.
 #
+# rig_options DEFAULTS QUICK ARGUMENTS...   variables and their values ("pairs=7 loss_s=30"); --loss-s N sets loss_s, --quick what QUICK
+#                          says; --help shows the rig's first comment
 # rig_begin                as root; a temporary directory `dir`, a prefix `prefix` for DPDK; priority; clean-up on every way out
 # rig_pages COUNT          huge pages of 2 MiB, given back at the end; sets pages, portico_pages, load_pages, pmd_pages
 # rig_namespace NAME       a network namespace, deleted at the end; in_namespace: what start_portico, start_testpmd begin with
 # rig_on_exit COMMAND      something more to undo, last one first
 # stop PID                 TERM, after 10 s KILL
 # wait_for SECONDS PID FILE REGEX
+# network DEVICE           the part of Portico's configuration that says where clients and servers are: where bench/load has them
 # start_portico CONFIG     sets portico_pid; portico_log is its log.  stop_portico
 # pause_portico, resume_portico   SIGSTOP and SIGCONT: its cores are free meanwhile, and its cache stays
 # start_testpmd CPUS ARGUMENTS...  `-- -i --auto-start` behind them; sets testpmd_pid; tell_testpmd WORDS...; stop_testpmd
@@ -38,6 +41,31 @@ say() {
 usage() {
 	sed -nE '/^#   bench/,/^$/s/^# ?//p' "$1"
 	exit "$2"
+}
+
+rig_options() {
+	local defaults quick=$2 word name
+	defaults=$(echo $1)
+	shift 2
+	for word in $defaults; do
+		printf -v "${word%%=*}" %s "${word#*=}"
+	done
+	while [ $# -gt 0 ]; do
+		case $1 in
+		--help | -h) usage "$0" 0 ;;
+		--quick)
+			for word in $quick; do
+				printf -v "${word%%=*}" %s "${word#*=}"
+			done
+			shift
+			continue
+			;;
+		esac
+		name=${1#--} name=${name//-/_}
+		[[ $1 == --* && " $defaults" == *" $name="* && $# -ge 2 ]] || usage "$0" 2 >&2
+		printf -v "$name" %s "$2"
+		shift 2
+	done
 }
 
 # --- start and end -------------------------------------------------------------------------------
@@ -151,6 +179,21 @@ wait_for() {
 		sleep 0.05
 	done
 	return 1
+}
+
+network() {
+	cat <<-CONF
+		interfaces:
+		  - name: net0
+		    device: "$1"
+		    addresses: [198.18.0.53/24, "2001:2:0:1::53/64"]
+		    gateway: [198.18.0.1, "2001:2:0:1::1"]
+		    kernel: none
+		allow: [198.18.0.0/15, "2001:2::/48"]
+		mode: forward
+		forward:
+		  - {zone: ".", to: [198.18.0.20, "2001:2:0:1::20"], policy: round_robin}
+	CONF
 }
 
 start_portico() {

@@ -17,6 +17,8 @@
 #define PLACES_EACH_MAX 4096u
 /* Places are looked through so many times within a timeout. */
 #define SWEEPS 16
+/* So long an answer from a full ring takes at most. */
+#define ANSWER_MS 5
 /* Ahead of the questions that take them. */
 #define PREFETCH_PLACES 8
 
@@ -235,11 +237,30 @@ bool client_ask(struct client *c, struct client_moment moment, enum client_wish 
 	return true;
 }
 
+void client_note_away(struct client *c, uint64_t begin_tsc, uint64_t end_tsc)
+{
+	c->aways[c->away_next] = (struct client_away){begin_tsc, end_tsc};
+	c->away_next = (c->away_next + 1) % CLIENT_AWAYS;
+}
+
+/* Was it asked while we were away, or so shortly before that its answer came then? */
+static bool was_under_way_then(const struct client *c, const struct client_place *p)
+{
+	for (unsigned i = 0; i < CLIENT_AWAYS; i++) {
+		const struct client_away *away = &c->aways[i];
+
+		if (p->due_tsc + c->answer_cycles >= away->begin_tsc && p->due_tsc <= away->end_tsc)
+			return true;
+	}
+	return false;
+}
+
 static void expire_place(struct client *c, struct client_place *p, uint64_t now_tsc)
 {
 	if (!p->waits || now_tsc <= p->due_tsc + c->timeout_cycles)
 		return;
 	c->counters->of[LOAD_LOST]++;
+	c->counters->of[LOAD_LOST_AWAY] += was_under_way_then(c, p);
 	c->counters->of[LOAD_LOST_SET] += !is_new(c, p);
 	give_back(c, p);
 }
@@ -265,9 +286,22 @@ void client_expire(struct client *c, uint64_t now_tsc)
 
 /* ---- answers ---- */
 
+/* UINT32_MAX: the answer has no TTL. */
+static bool has_grown(const struct client *c, const struct client_place *p, uint32_t ttl_s,
+		      uint64_t now_tsc)
+{
+	const struct ttl_seen seen = {
+		.asked_ms = client_ms(c, p->due_tsc),
+		.answered_ms = client_ms(c, now_tsc),
+		.ttl_s = ttl_s,
+	};
+
+	return ttl_s != UINT32_MAX && !ttl_book_check(c->ttl_book, p->value, &seen);
+}
+
 /* All of it: the question byte for byte, and what the servers say of the name. */
 static enum load_counter judge_message(struct client *c, const struct client_place *p,
-				       struct span payload)
+				       struct span payload, uint64_t now_tsc)
 {
 	uint8_t asked[QUERY_BYTES_MAX];
 	struct question question;
@@ -291,15 +325,14 @@ static enum load_counter judge_message(struct client *c, const struct client_pla
 	want.qtype = question.qtype;
 	content_of(c->content, &question.qname, question.qtype, &want.content);
 	verdict = answer_check(&want, payload, response.records_offset, &ttl_s);
-	if (verdict == ANSWER_RIGHT && ttl_s != UINT32_MAX &&
-	    !ttl_book_check(c->ttl_book, p->value, client_ms(c, p->due_tsc), ttl_s))
+	if (verdict == ANSWER_RIGHT && has_grown(c, p, ttl_s, now_tsc))
 		return LOAD_WRONG_GROWN;
 	return verdict;
 }
 
 /* Of a generated name: without parsing the whole. The payload holds header and question. */
 static enum load_counter judge_quickly(struct client *c, const struct client_place *p,
-				       struct span payload)
+				       struct span payload, uint64_t now_tsc)
 {
 	uint64_t word = names_word(&c->names, p->value);
 	struct answer_want want = {.ttl_most_s = c->options->ttl_s};
@@ -319,8 +352,7 @@ static enum load_counter judge_quickly(struct client *c, const struct client_pla
 	want.qtype = names_qtype(&c->names, word);
 	content_of_word(c->content, word, want.qtype, &want.content);
 	verdict = answer_check(&want, payload, records_offset, &ttl_s);
-	if (verdict == ANSWER_RIGHT && ttl_s != UINT32_MAX &&
-	    !ttl_book_check(c->ttl_book, p->value, client_ms(c, p->due_tsc), ttl_s))
+	if (verdict == ANSWER_RIGHT && has_grown(c, p, ttl_s, now_tsc))
 		return LOAD_WRONG_GROWN;
 	return verdict;
 }
@@ -381,7 +413,7 @@ void client_take(struct client *c, const struct frame_view *view, uint32_t clien
 	note_latency(c, p, now_tsc);
 	count_answer(c, p, view->payload);
 	c->counters->of[LOAD_CHECKED]++;
-	count_verdict(c, judge_message(c, p, view->payload));
+	count_verdict(c, judge_message(c, p, view->payload, now_tsc));
 	give_back(c, p);
 }
 
@@ -451,7 +483,7 @@ unsigned client_take_plain(struct client *c, struct rte_mbuf *mbufs[], unsigned 
 		}
 		note_latency(c, p, now_tsc);
 		count_answer(c, p, plain[i].payload);
-		count_verdict(c, judge_quickly(c, p, plain[i].payload));
+		count_verdict(c, judge_quickly(c, p, plain[i].payload, now_tsc));
 		give_back(c, p);
 		done[done_count++] = mbufs[i];
 	}
@@ -477,6 +509,7 @@ bool client_init(struct client *c, const struct client_parts *parts)
 		.start_tsc = parts->now_tsc,
 		.sweep_tsc = parts->now_tsc,
 		.timeout_cycles = parts->tsc_hz / 1000 * parts->options->timeout_ms,
+		.answer_cycles = parts->tsc_hz / 1000 * ANSWER_MS,
 		.answers_until_check = parts->options->check_every,
 	};
 	return names_init(&c->names, parts->options) && make_places(c);

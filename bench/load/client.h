@@ -36,6 +36,14 @@ struct client_place {
 	uint8_t version;
 };
 
+/* The last times that we were off our core: rings that nobody empties overflow, and what was in them is lost. */
+#define CLIENT_AWAYS 256
+
+struct client_away {
+	uint64_t begin_tsc;
+	uint64_t end_tsc;
+};
+
 struct client {
 	const struct options *options;
 	const struct link *link;
@@ -51,6 +59,9 @@ struct client {
 	double ms_per_cycle;
 	uint64_t start_tsc; /* of the book's time */
 	uint64_t timeout_cycles;
+	uint64_t answer_cycles;
+	struct client_away aways[CLIENT_AWAYS];
+	unsigned away_next;
 	uint64_t measure_tsc; /* latency counts of questions that were due since then */
 
 	struct client_place *places;
@@ -104,6 +115,8 @@ unsigned client_take_plain(struct client *c, struct rte_mbuf *mbufs[], unsigned 
 /* A packet to one of the clients, parsed by link_parse: compared in full. */
 void client_take(struct client *c, const struct frame_view *view, uint32_t client_idx,
 		 uint64_t now_tsc);
+/* Nobody looked at the device meanwhile. */
+void client_note_away(struct client *c, uint64_t begin_tsc, uint64_t end_tsc);
 /* Give up what has waited for too long: found within a sixteenth of the timeout. */
 void client_expire(struct client *c, uint64_t now_tsc);
 

@@ -14,6 +14,7 @@ enum load_counter {
 	LOAD_SENT,         /* questions (echo: packets) handed to the device */
 	LOAD_ANSWERED,     /* matched by flow and ID */
 	LOAD_LOST,         /* not answered within the timeout */
+	LOAD_LOST_AWAY,    /* of these: were under way while we were off our core */
 	LOAD_LATE,         /* nobody waits for it: late, twice, or never asked */
 	LOAD_SENT_SET,     /* of these, for names of the set (--zipf, --uniform) */
 	LOAD_ANSWERED_SET, /* NOERROR or NXDOMAIN, for names of the set */
@@ -30,6 +31,8 @@ enum load_counter {
 	LOAD_TRUNCATED,     /* TC=1 */
 	LOAD_UNSENT_NO_SLOT, /* times that a question was due and every (flow, ID) was in use */
 	LOAD_UNSENT_NO_BUFFER,
+	LOAD_UNSENT_AWAY, /* due while we were off our core: never asked */
+	LOAD_AWAY,        /* times that we were */
 	LOAD_UPSTREAM_QUERIES,
 	LOAD_UPSTREAM_ANSWERED,
 	LOAD_UPSTREAM_WRONG_IDS,
@@ -61,9 +64,10 @@ struct load_counters {
 	uint64_t garbage[FRAME_RESULT_COUNT];
 	uint64_t upstream_by_server[16];
 	uint64_t behind_tsc_most; /* how late, at worst, a question left after it was due */
+	uint64_t away_tsc_most;   /* how long, at worst, we were off our core */
 };
 
-/* What was counted between two moments; behind_tsc_most is the later one's. */
+/* What was counted between two moments; the most of something is the later one's. */
 void load_counter_subtract(struct load_counters *later, const struct load_counters *earlier);
 
 #endif

@@ -34,6 +34,11 @@ static double behind_ms(const struct run_figures *f)
 	return (double)f->counters.behind_tsc_most * 1e3 / (double)f->tsc_hz;
 }
 
+static double away_ms(const struct run_figures *f)
+{
+	return (double)f->counters.away_tsc_most * 1e3 / (double)f->tsc_hz;
+}
+
 static double quantile_us(const struct histogram *h, unsigned i)
 {
 	return (double)histogram_quantile(h, quantiles[i].share) / NS_EACH_US;
@@ -88,6 +93,10 @@ void report_text(FILE *out, const struct options *options, const struct run_figu
 		fprintf(out, "  upstream queries came from %u ports\n", f->upstream_ports);
 	fprintf(out, "  own cycles a packet  %.0f\n  sent late by, at most %.3f ms\n",
 		cycles_per_packet(f), behind_ms(f));
+	if (f->counters.of[LOAD_AWAY] > 0)
+		fprintf(out,
+			"  off our core for %.3f ms at most: what was due then was not asked\n",
+			away_ms(f));
 	if (options->warm)
 		fprintf(out, "  warm: %u names in %.2f s, %" PRIu64 " were fetched again\n",
 			options->set_count, f->warm_seconds, f->warm_misses);
@@ -140,9 +149,9 @@ void report_json(FILE *out, const struct options *options, const struct run_figu
 	fprintf(out,
 		",\"carried\":%" PRIu64 ",\"tsc_hz\":%" PRIu64
 		",\"upstream_ports\":%u,\"queues\":%u,\"cycles_per_packet\":%.1f"
-		",\"behind_ms_max\":%.3f,\"warm_seconds\":%.3f,\"warm_misses\":%" PRIu64,
+		",\"behind_ms_max\":%.3f,\"away_ms_max\":%.3f,\"warm_seconds\":%.3f,\"warm_misses\":%" PRIu64,
 		f->carried, f->tsc_hz, f->upstream_ports, f->queue_count, cycles_per_packet(f),
-		behind_ms(f), f->warm_seconds, f->warm_misses);
+		behind_ms(f), away_ms(f), f->warm_seconds, f->warm_misses);
 	json_latencies(out, f);
 	fputs("}\n", out);
 }

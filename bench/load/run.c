@@ -16,8 +16,10 @@
 #include "core/dns_const.h"
 
 /* Between two tries to find the other side's MAC. */
-#define TRIES_PER_S 10
+#define TRIES_PER_S 100
 #define WARM_OUTSTANDING 256
+/* A turn that begins so long after the last one: somebody else had our core. */
+#define AWAYS_PER_S 1000
 
 static volatile sig_atomic_t stopped;
 
@@ -39,6 +41,9 @@ struct runner {
 	uint64_t measure_tsc; /* the warm-up's end */
 	uint64_t end_tsc;     /* of sending */
 	uint64_t sent_tsc;    /* when it ended */
+	uint64_t turn_tsc;    /* when the last turn began */
+	uint64_t away_cycles; /* longer than this between two turns: we were away */
+	bool was_away;        /* and have not taken yet all that came meanwhile */
 	uint64_t carried;
 	bool asks;
 	bool measuring;
@@ -240,6 +245,7 @@ static void begin_measuring(struct runner *r, uint64_t now_tsc)
 	r->measuring = true;
 	r->measure_tsc = now_tsc;
 	r->counters.behind_tsc_most = 0;
+	r->counters.away_tsc_most = 0;
 	r->at_start = r->counters;
 	r->carried = r->client.waiting_count;
 	r->client.measure_tsc = now_tsc;
@@ -257,17 +263,44 @@ static void follow_clock(struct runner *r, uint64_t now_tsc)
 		end_sending(r, now_tsc);
 }
 
+/* What we have slept through is nobody else's doing: what was due then is not asked, and nothing times out while its answer may
+ * wait in the device's rings. How long answers took is measured from when the questions were due all the same. */
+static void come_back(struct runner *r, uint64_t now_tsc)
+{
+	uint64_t *of = r->counters.of;
+	uint64_t away_tsc = now_tsc - r->turn_tsc;
+
+	of[LOAD_AWAY]++;
+	if (away_tsc > r->counters.away_tsc_most)
+		r->counters.away_tsc_most = away_tsc;
+	client_note_away(&r->client, r->turn_tsc, now_tsc);
+	r->was_away = true;
+	if (!r->sending)
+		return;
+	if (r->options->rate_per_s > 0)
+		of[LOAD_UNSENT_AWAY] += pace_skip(&r->pace, away_tsc);
+	if (r->options->flood_per_s > 0)
+		of[LOAD_UNSENT_AWAY] += pace_skip(&r->flood, away_tsc);
+}
+
 /* One turn. Busy cycles are those of turns that found something to do. */
 static void turn(struct runner *r)
 {
 	uint64_t now_tsc = rte_rdtsc();
-	unsigned done;
+	unsigned done, received;
 
+	if (UNLIKELY(now_tsc - r->turn_tsc > r->away_cycles))
+		come_back(r, now_tsc);
+	r->turn_tsc = now_tsc;
 	done = server_side_send_due(&r->server, now_tsc);
-	done += receive_all(r, now_tsc);
+	received = receive_all(r, now_tsc);
+	done += received;
+	if (received < LOAD_BURST)
+		r->was_away = false;
 	if (r->asks) {
 		done += ask(r, now_tsc);
-		client_expire(&r->client, now_tsc);
+		if (!r->was_away)
+			client_expire(&r->client, now_tsc);
 	}
 	load_port_flush(&r->port);
 	follow_clock(r, now_tsc);
@@ -350,6 +383,8 @@ static bool try_until(struct runner *r, bool (*is_so)(const struct runner *r),
 		server_side_send_due(&r->server, now_tsc);
 		receive_all(r, now_tsc);
 		load_port_flush(&r->port);
+		if (r->options->nap_us > 0)
+			rte_delay_us_sleep(r->options->nap_us);
 	}
 	return true;
 }
@@ -369,6 +404,8 @@ static enum run_result find_other_side(struct runner *r)
 {
 	uint64_t end_tsc = rte_rdtsc() + r->options->wait_s * r->tsc_hz;
 
+	/* For whoever starts it now. */
+	fputs("load: looks for the other side\n", stderr);
 	if (!try_until(r, is_device_up, rest, end_tsc)) {
 		fprintf(stderr, "load: nobody is at the other end of %s, or it has fewer queues\n",
 			r->options->vdev);
@@ -386,6 +423,7 @@ static enum run_result find_other_side(struct runner *r)
 							      : "no question is answered");
 		return RUN_NO_ANSWER;
 	}
+	fputs("load: the other side is there\n", stderr);
 	return RUN_OK;
 }
 
@@ -525,9 +563,11 @@ enum run_result run(const struct options *options, struct run_figures *out)
 		return RUN_NO_MEMORY;
 	r->options = options;
 	r->tsc_hz = rte_get_tsc_hz();
+	r->away_cycles = r->tsc_hz / AWAYS_PER_S;
 	if (load_port_open(&r->port, options, &r->counters)) {
 		result = start_parts(r) ? find_other_side(r) : RUN_NO_MEMORY;
 		if (result == RUN_OK) {
+			r->turn_tsc = rte_rdtsc();
 			if (options->warm)
 				warm(r);
 			send_and_wait(r);

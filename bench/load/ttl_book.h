@@ -39,21 +39,26 @@ static inline void ttl_book_begin(struct ttl_book *b, uint64_t name, uint32_t no
 		b->ends_ms[name] = now_ms + ttl_s * 1000;
 }
 
-/* The answer to a question that was asked at asked_ms. False: it lives longer than it may. */
-static inline bool ttl_book_check(struct ttl_book *b, uint64_t name, uint32_t asked_ms,
-				  uint32_t ttl_s)
+/* What an answer says: read at some moment between the two, of which the first may be long before, where the asker was late. */
+struct ttl_seen {
+	uint32_t asked_ms;
+	uint32_t answered_ms;
+	uint32_t ttl_s;
+};
+
+/* False: it lives longer than it may. */
+static inline bool ttl_book_check(struct ttl_book *b, uint64_t name, const struct ttl_seen *seen)
 {
-	uint32_t end_ms = asked_ms + ttl_s * 1000;
 	uint32_t known_ms;
 
 	if (name >= b->count)
 		return true;
 	known_ms = b->ends_ms[name];
-	if (known_ms == 0 || (asked_ms >= known_ms && !b->servers_begin)) {
-		b->ends_ms[name] = end_ms;
+	if (known_ms == 0 || (seen->asked_ms >= known_ms && !b->servers_begin)) {
+		b->ends_ms[name] = seen->answered_ms + seen->ttl_s * 1000;
 		return true;
 	}
-	return end_ms <= known_ms + TTL_BOOK_SLACK_MS;
+	return seen->asked_ms + seen->ttl_s * 1000 <= known_ms + TTL_BOOK_SLACK_MS;
 }
 
 #endif
