@@ -121,7 +121,7 @@ NEEDS := build$(if $(filter test unit unit-bin stress smoke fuzz fuzz-bin lint f
 all: $(call programs,$(BUILD)) build/$(BUILD)/libcore.a build/$(BUILD)/libconfig.a ## everything that is installed (default)
 
 test: all $(load) $(stress) build/xdp_steer_run build/unit build/san/unit $(call programs,san) ## every test, as root: unit tests (release and san), stress, smoke tests
-	$(Q)$(STRESS_ENV) tests/lab/suite.sh release=build/unit san=build/san/unit stress smoke
+	$(Q)$(STRESS_ENV) tests/lab/suite.sh release=build/unit san=build/san/unit smoke stress
 
 unit: $(bin_$(BUILD))/unit ## only the unit tests, of BUILD
 	$(Q)tests/lab/suite.sh $(BUILD)=$<

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Runs each fuzzer for some seconds, one after the other, on a copy of its corpus (tests/fuzz/corpus/NAME, if
+# Runs each fuzzer for some seconds, as many at once as there are cores, on a copy of its corpus (tests/fuzz/corpus/NAME, if
 # there is one; what it adds stays in build/). A finding is kept in build/fuzz/findings and fails the run.
 #   fuzz.sh SECONDS HARNESS...
 set -u
@@ -13,9 +13,14 @@ fi
 
 findings=$root/build/fuzz/findings
 mkdir -p "$findings"
-failed=0
+lanes=$(nproc)
+trap 'kill $(jobs -p) 2>/dev/null' EXIT
 trap 'exit 130' INT
-for harness; do
+trap 'exit 143' TERM HUP
+
+# fuzz HARNESS: prints a line, or what it found.
+fuzz() {
+	local harness=$1 name corpus given log options=()
 	name=$(basename "$harness")
 	name=${name#fuzz_}
 	corpus=$root/build/fuzz/corpus/$name
@@ -23,16 +28,30 @@ for harness; do
 	for given in "$root/tests/fuzz/corpus/$name" "$root/tests/fuzz/corpus/fuzz_$name"; do
 		[ ! -d "$given" ] || cp -r "$given/." "$corpus/"
 	done
-	options=()
 	[ ! -s "$root/tests/fuzz/$name.dict" ] || options=(-dict="$root/tests/fuzz/$name.dict")
 	log=$root/build/fuzz/$name.log
 	if "$harness" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 "${options[@]}" -print_final_stats=1 \
 		-artifact_prefix="$findings/$name-" "$corpus" >"$log" 2>&1; then
 		echo "ok   fuzz $name: $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") inputs in $seconds s"
 	else
-		tail -n 60 "$log"
-		echo "FAIL fuzz $name: the input is in $findings, the log in $log"
-		failed=1
+		echo "$(
+			tail -n 60 "$log"
+			echo "FAIL fuzz $name: the input is in $findings, the log in $log"
+		)"
+		return 1
 	fi
+}
+
+pids=()
+for harness; do
+	while [ "$(jobs -rp | wc -l)" -ge "$lanes" ]; do
+		wait -n
+	done
+	fuzz "$harness" &
+	pids+=($!)
+done
+failed=0
+for pid in "${pids[@]}"; do
+	wait "$pid" || failed=1
 done
 exit $failed

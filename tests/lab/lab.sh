@@ -14,7 +14,7 @@
 #                          (namespace names) and LAB_PREFIX (dpdk.file_prefix). Exits if it cannot.
 # lab_down                 undo lab_up (also runs on exit). LAB_KEEP=1 keeps LAB_DIR.
 # lab_prefer               before lab_up: whatever else runs on this machine shall not take the cores away from what
-#                          this shell starts (until lab_down)
+#                          this shell starts (until lab_down). LAB_NICE: how much so (-10; 0: not at all)
 # lab_in cli|srv|dut|sw COMMAND...      run COMMAND there; no functions, the shell is not entered
 # lab_start NAME NS COMMAND...          run it in the background, output to LAB_DIR/NAME.log; sets LAB_PID
 # lab_stop PID             TERM, KILL after LAB_STOP_S (10) seconds; returns its exit status
@@ -204,9 +204,11 @@ lab_wait_for() {
 # Where the kernel groups processes by their sessions, nice counts among those of a session only, and a session has
 # its own.
 lab_prefer() {
-	renice -n -10 -p $$ >/dev/null 2>&1
+	local nice=${LAB_NICE:--10}
+	[ "$nice" -ne 0 ] || return 0
+	renice -n $nice -p $$ >/dev/null 2>&1
 	lab_autogroup=$(sed -n 's/.* nice //p' /proc/self/autogroup 2>/dev/null)
-	[ -z "$lab_autogroup" ] || echo -10 >/proc/self/autogroup
+	[ -z "$lab_autogroup" ] || echo "$nice" >/proc/self/autogroup
 }
 
 # --- the network -------------------------------------------------------------------------------

@@ -2,8 +2,13 @@
 # Runs tests and ends with `N passed, N failed`; exit status 1 if any failed or none ran.
 #   suite.sh [LABEL=UNIT_PROGRAM]... [stress] [smoke]
 # A unit program is a CUnit runner: its summary is shown and its tests are counted. `smoke` runs every
-# tests/smoke/*_test.sh one after the other, in its variants, each at most SMOKE_S (300) seconds, and counts the
-# lines that begin with "ok " and "FAIL ". `stress` runs tests/stress/run.sh, which counts its own.
+# tests/smoke/*_test.sh in its variants, each at most SMOKE_S (300) seconds, and counts the lines that begin with
+# "ok " and "FAIL ". `stress` runs tests/stress/run.sh, which counts its own.
+#
+# Most smoke tests wait most of the time: SMOKE_LANES (3) of them, unit programs among them, run at once, and each is printed
+# whole when it ends. What needs more has a line that says why:
+#   # ahead: no question may be lost at 4,000 a second      one such at a time, with more right to the cores than the others
+#   # alone: both sides poll                                after those, with nothing beside it
 #
 # A test that has more than one variant says so on lines of its own:
 #   # variants: workers=1,2,4 device=af_packet,af_xdp
@@ -18,25 +23,76 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 passed=0
 failed=0
-output=$(mktemp /tmp/portico-suite.XXXXXX)
-trap 'rm -f "$output"' EXIT
+lanes=${SMOKE_LANES:-3}
+work=$(mktemp -d /tmp/portico-suite.XXXXXX)
+running=() started=() # of the jobs in the background, by pid: what it is called, and since when it runs
+trap 'stop_all' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
-run_unit() {
-	local label=$1 program=$2 status total bad
-	echo "--- unit tests, $label"
-	"$program" >"$output" 2>&1
+stop_all() {
+	[ ${#running[@]} -eq 0 ] || kill -TERM "${!running[@]}" 2>/dev/null
+	rm -rf "$work"
+}
+
+# Starts JOB in the background, in a session of its own, as lab_prefer is about a whole session; what it writes is in $work/PID.
+#   start_job JOB COMMAND...
+start_job() {
+	local job=$1
+	shift
+	(
+		exec >"$work/$BASHPID" 2>&1 </dev/null
+		exec setsid "$@"
+	) &
+	running[$!]=$job
+	started[$!]=$SECONDS
+}
+
+# Counts the results of the job that was PID and has ended with STATUS: judge_job PID STATUS
+judge_job() {
+	local job=${running[$1]}
+	unset "running[$1]"
+	case $job in
+	"unit tests, "*) judge_unit "$job" "$work/$1" "$2" ;;
+	*) judge_test "$job" "$work/$1" "$2" ;;
+	esac
+	echo "--- $((SECONDS - started[$1])) s: $job"
+	rm -f "$work/$1"
+}
+
+# Waits for one of the jobs to end, and prints it whole.
+take_one() {
+	local pid status
+	wait -n -p pid "${!running[@]}"
 	status=$?
+	echo "--- ${running[$pid]}"
+	case ${running[$pid]} in
 	# What CUnit prints of a passed test says nothing, and after five assertions a failed one is known.
-	grep -avE '^( *Test: .*\.\.\.passed|Suite: .*|)$' "$output" |
-		awk '/ had failures:$/ { shown = 0; $0 = "FAIL " $0 } !/^ +[0-9]+\. / || shown++ < 5'
+	"unit tests, "*)
+		grep -avE '^( *Test: .*\.\.\.passed|Suite: .*|)$' "$work/$pid" |
+			awk '/ had failures:$/ { shown = 0; $0 = "FAIL " $0 } !/^ +[0-9]+\. / || shown++ < 5'
+		;;
+	*) cat "$work/$pid" ;;
+	esac
+	judge_job "$pid" $status
+}
+
+# take_until_below COUNT: until fewer than so many run
+take_until_below() {
+	while [ ${#running[@]} -ge "$1" ]; do
+		take_one
+	done
+}
+
+# judge_unit JOB OUTPUT STATUS
+judge_unit() {
+	local total bad
 	# "               tests     12     12     11      1        0": total, ran, passed, failed.
-	read -r total bad < <(awk '$1 == "tests" && NF == 6 { print $4, $5 }' "$output")
+	read -r total bad < <(awk '$1 == "tests" && NF == 6 { print $4, $5 }' "$2")
 	passed=$((passed + ${total:-0}))
 	failed=$((failed + ${bad:-0}))
-	if [ "$status" -ne 0 ] && [ "${bad:-0}" -eq 0 ]; then
-		echo "FAIL unit tests, $label: exit status $status"
+	if [ "$3" -ne 0 ] && [ "${bad:-0}" -eq 0 ]; then
+		echo "FAIL $1: exit status $3"
 		failed=$((failed + 1))
 	fi
 }
@@ -75,30 +131,81 @@ variants_of() {
 	done
 }
 
-# run_smoke_test FILE NAME WORKERS DEVICE
-run_smoke_test() {
-	local name=$2 status good bad
-	! grep -q '^# variants: ' "$1" && [ "$3" = 1 ] || name="$name workers=$3"
-	[ "$4" = af_packet ] || name="$name device=$4"
-	echo "--- smoke test $name"
-	LAB_WORKERS=$3 LAB_DEVICE=$4 timeout --kill-after=30 "${SMOKE_S:-300}" "$1" </dev/null 2>&1 | tee "$output"
-	status=${PIPESTATUS[0]}
-	good=$(grep -c '^ok ' "$output")
-	bad=$(grep -c '^FAIL ' "$output")
-	passed=$((passed + good))
-	failed=$((failed + bad))
-	if [ "$status" -eq 124 ] || [ "$status" -eq 137 ]; then
-		echo "FAIL $name: not done within ${SMOKE_S:-300} s"
-		failed=$((failed + 1))
-	elif [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; then
-		echo "FAIL $name: exit status $status"
-		failed=$((failed + 1))
-	fi
-	[ "$bad" -eq 0 ] || echo "FAILED: smoke test $name ($bad of $((good + bad)))"
+# What the smoke test in FILE is called in this variant: test_name FILE WORKERS DEVICE
+test_name() {
+	local name
+	name=$(basename "$1" _test.sh)
+	! grep -q '^# variants: ' "$1" && [ "$2" = 1 ] || name="$name workers=$2"
+	[ "$3" = af_packet ] || name="$name device=$3"
+	echo "$name"
 }
 
+# judge_test JOB OUTPUT STATUS
+judge_test() {
+	local good bad
+	good=$(grep -c '^ok ' "$2")
+	bad=$(grep -c '^FAIL ' "$2")
+	passed=$((passed + good))
+	failed=$((failed + bad))
+	if [ "$3" -eq 124 ] || [ "$3" -eq 137 ]; then
+		echo "FAIL $1: killed, or not done within ${SMOKE_S:-300} s"
+		failed=$((failed + 1))
+	elif [ "$3" -ne 0 ] && [ "$bad" -eq 0 ]; then
+		echo "FAIL $1: exit status $3"
+		failed=$((failed + 1))
+	fi
+	[ "$bad" -eq 0 ] || echo "FAILED: $1 ($bad of $((good + bad)))"
+}
+
+# start_test FILE WORKERS DEVICE
+start_test() {
+	LAB_WORKERS=$2 LAB_DEVICE=$3 start_job "smoke test $(test_name "$@")" \
+		timeout --kill-after=30 "${SMOKE_S:-300}" "$1"
+}
+
+# run_beside FILE WORKERS DEVICE
+run_beside() {
+	LAB_NICE=0 start_test "$@"
+}
+
+# Is one running that goes ahead of the others?
+is_one_ahead() {
+	local job
+	for job in "${running[@]}"; do
+		[ "$job" != "$ahead" ] || return 0
+	done
+	return 1
+}
+
+# run_ahead FILE WORKERS DEVICE: once no other such runs
+run_ahead() {
+	while is_one_ahead; do
+		take_one
+	done
+	start_test "$@"
+	ahead="smoke test $(test_name "$@")"
+}
+
+# run_alone FILE WORKERS DEVICE: what it writes is seen while it runs.
+run_alone() {
+	local pid
+	take_until_below 1
+	echo "--- smoke test $(test_name "$@")"
+	start_test "$@"
+	pid=$!
+	tail -n +1 -F -s 0.2 --pid="$pid" "$work/$pid" 2>/dev/null
+	wait "$pid"
+	judge_job "$pid" $?
+}
+
+# has_line FILE WORD: does the test say so of itself?
+has_line() {
+	grep -q "^# $2: " "$1"
+}
+
+# Whatever can run beside others is in `beside`, what goes ahead of these in `first`, and what needs all for itself in `alone`.
 run_smoke() {
-	local file name asked="" wanted=${SMOKE:-} workers device
+	local file name asked="" wanted=${SMOKE:-} workers device ahead=none beside=() first=() alone=()
 	case $wanted in
 	*" "*) asked=${wanted#* } ;;
 	esac
@@ -107,14 +214,36 @@ run_smoke() {
 		[ -e "$file" ] || continue
 		name=$(basename "$file" _test.sh)
 		[ -z "$wanted" ] || [ "$wanted" = "$name" ] || continue
-		while read -r workers device <&3; do
-			run_smoke_test "$file" "$name" "$workers" "$device"
-		done 3< <(variants_of "$file" "$asked")
+		while read -r workers device; do
+			if [ -n "$wanted" ] || [ "$lanes" -eq 1 ] || has_line "$file" alone; then
+				alone+=("$file $workers $device")
+			elif has_line "$file" ahead; then
+				first+=("$file $workers $device")
+			else
+				beside+=("$file $workers $device")
+			fi
+		done < <(variants_of "$file" "$asked")
 	done
+	# shellcheck disable=SC2086
+	while [ $((${#first[@]} + ${#beside[@]})) -gt 0 ]; do
+		take_until_below "$lanes"
+		if [ ${#first[@]} -gt 0 ] && { ! is_one_ahead || [ ${#beside[@]} -eq 0 ]; }; then
+			run_ahead ${first[0]}
+			first=("${first[@]:1}")
+		else
+			run_beside ${beside[0]}
+			beside=("${beside[@]:1}")
+		fi
+	done
+	# shellcheck disable=SC2086
+	for name in "${alone[@]}"; do
+		run_alone $name
+	done
+	take_until_below 1
 }
 
 run_stress() {
-	local status good bad
+	local output=$work/stress status good bad
 	echo "--- stress"
 	"$root/tests/stress/run.sh" </dev/null 2>&1 | tee "$output"
 	status=${PIPESTATUS[0]}
@@ -127,9 +256,18 @@ run_stress() {
 	fi
 }
 
+# Unit programs need a core each and nothing else: they are in the lanes, too.
 for what; do
 	case $what in
-	stress) run_stress ;;
+	*=*) start_job "unit tests, ${what%%=*}" "${what#*=}" ;;
+	esac
+done
+for what; do
+	case $what in
+	stress)
+		take_until_below 1
+		run_stress
+		;;
 	smoke)
 		if [ "$(id -u)" -ne 0 ]; then
 			echo "FAIL smoke tests need root (network namespaces): sudo make smoke"
@@ -138,8 +276,8 @@ for what; do
 			run_smoke
 		fi
 		;;
-	*) run_unit "${what%%=*}" "${what#*=}" ;;
 	esac
 done
+take_until_below 1
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

@@ -2,6 +2,7 @@
 # The load generator of bench/load against Portico, over memif: no kernel interface, no NIC, no huge pages. It gets its
 # 20,000 answers, all right; Portico answers behind servers that lie about IDs or say nothing; and an answer that is wrong in
 # its address, rcode or TTL is noticed, so that "0 wrong" means something.
+# alone: generator and Portico poll
 . "$(dirname "$0")/../lab/lab.sh"
 LOAD=${LOAD:-$LAB_ROOT/build/bench/load}
 
@@ -28,14 +29,27 @@ CONF
 lab_portico "$LAB_DIR/portico.yaml" || exit 1
 
 # load ARGUMENTS...: sets load_status and load_figures (JSON); the last lines are shown where it failed. No two runs ask
-# for the same name.
+# for the same name. With meanwhile=COMMAND: COMMAND PID runs beside it.
 seed=0
 load() {
 	seed=$((seed + 1))
 	timeout 60 "$LOAD" --vdev="net_memif0,role=client,id=0,socket=$socket,socket-abstract=no,mac=02:00:00:00:00:20" \
 		--file-prefix="$LAB_PREFIX-load" --memory-mb=128 --mbufs=16383 --nap-us=50 --seed=$seed \
-		--json="$LAB_DIR/load.json" "$@" >"$LAB_DIR/load.log" 2>&1
+		--json="$LAB_DIR/load.json" "$@" >"$LAB_DIR/load.log" 2>&1 &
+	[ -z "${meanwhile:-}" ] || $meanwhile $!
+	wait $!
 	load_status=$?
+}
+
+# take_its_core_away PID-OF-TIMEOUT: for half a second, while it measures.
+take_its_core_away() {
+	local pid
+	lab_wait_for 30 "$1" "$LAB_DIR/load.log" '^load: measuring' || return
+	pid=$(pgrep -P "$1")
+	sleep 0.5
+	kill -STOP "$pid"
+	sleep 0.5
+	kill -CONT "$pid"
 }
 
 figure() {
@@ -62,10 +76,17 @@ expect_equal "nothing came that is no packet for us" 0 "$(figure garbage)"
 
 load --seconds=1 --rate=3000 --check-every=1 --delay-us=5000-9000
 expect_equal "open loop, answers delayed by 5 to 9 ms: exit status" 0 $load_status
-expect_between "sent by schedule" 2000 3010 "$(figure sent)"
+expect_between "sent by schedule, but for what was due while it was off its core" 2000 3010 \
+	$(($(figure sent) + $(figure unsent_away)))
 expect_equal "lost, wrong" "0 0" "$(figures lost wrong)"
 median=$(figure latency_us_p50)
 expect_between "half of all waited for more than the shortest delay" 6000 2000000 "${median%.*}"
+meanwhile=take_its_core_away load --seconds=2 --rate=3000 --uniform=100 --warm --timeout-ms=200
+expect_equal "off its core for longer than the timeout: exit status, lost, wrong" "0 0 0" "$load_status $(figures lost wrong)"
+expect_between "it says how often" 1 1000 "$(figure away)"
+expect_between "it says for how long" 450 10000 "$(figure away_ms_max | cut -d. -f1)"
+expect_between "it did not ask for what was due then" 1000 6000 "$(figure unsent_away)"
+expect_between "nor all at once when it was back" 1 $((6030 - $(figure unsent_away))) "$(figure sent)"
 
 # Each question takes three tries with pauses between them: where the machine stands still for a second meanwhile, they
 # may be over. Three times in a row is no accident.
@@ -154,4 +175,4 @@ for check in 1 1000000000; do
 	expect_equal "and nothing else" "$(figure wrong)" "$(figure wrong_grown)"
 done
 direct "" "--ttl-falls --seconds=3 --rate=5000"
-expect_between "TTLs that never fall are noticed" 3000 15000 "$(figure wrong_grown)"
+expect_between "TTLs that never fall are noticed" 3000 15000 $(($(figure wrong_grown) + $(figure unsent_away)))

@@ -2,6 +2,7 @@
 # 20,000 questions a second for 30 s, every one with a name never asked before, through Portico to NSD: none
 # is lost and every answer is right; every worker took part, and each packet has its one outcome.
 #   LOAD_QPS, LOAD_S      rate and duration (20000, 30)
+# alone: no question may be lost at 20,000 a second
 # variants: workers=1,4 device=af_packet
 # variants: workers=2 device=af_packet2,af_xdp
 . "$(dirname "$0")/../lab/lab.sh"

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Answers with wrong IDs are guesses: they are counted, the question is asked again with another port and ID,
 # and the true answer arrives. Servers that answer out of order or twice do no harm under load.
+# ahead: no question may be lost, and no answer may be late
 # variants: workers=1,4
 . "$(dirname "$0")/../lab/lab.sh"
 here=$LAB_ROOT/tests/smoke

@@ -4,6 +4,7 @@
 # port that NICs and common services claim; each draws 2,500 others, evenly, and sends evenly from them. A narrow range that is
 # full of such ports makes sure of it: there, a pool that did not leave them out would have them nearly every time.
 #   POOL_QUERIES          of each start (30000)
+# alone: no question may be lost at 10,000 a second
 # variants: workers=2
 . "$(dirname "$0")/../lab/lab.sh"
 here=$LAB_ROOT/tests/smoke

@@ -3,6 +3,7 @@
 # others', and from the server's address and port, while 1,000 queries are under way. No ICMP, no datagram comes back
 # but from the DNS port, pings and ARP take as long whether the port probed before is in use or idle, and every question is
 # answered when the server answers at last (SAD DNS; SECURITY.md A6). The address is Portico's alone.
+# ahead: times of answers are compared
 # variants: workers=1 device=af_packet
 # variants: workers=2 device=af_xdp
 . "$(dirname "$0")/../lab/lab.sh"

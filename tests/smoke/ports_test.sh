@@ -6,6 +6,7 @@
 # that the ports of those are not drawn again gains nothing (SECURITY.md A3, T-PORT-PART).
 #   PORTS_QUERIES         of each half (100000)
 #   HELD_TICKETS          (60000)
+# alone: no question may be lost at 10,000 a second
 # variants: workers=1
 # variants: workers=2,4 device=af_packet2
 . "$(dirname "$0")/../lab/lab.sh"

@@ -4,6 +4,7 @@
 # never drawn; those bound while it answers 4,000 questions a second are given up within a second, with their packets,
 # from DNS servers' port 53 as well; it is said once who took what; and when the process leaves, the port comes back
 # within two. Nothing is lost on either side. On an address that Portico has for itself a process changes nothing.
+# ahead: no question and no packet of the services may be lost
 # variants: workers=1 device=af_xdp
 # variants: workers=2
 . "$(dirname "$0")/../lab/lab.sh"

@@ -35,13 +35,15 @@ shared_state() {
 		ip netns exec "$LAB_DUT" tc filter show dev eth0 ingress 2>&1
 		ip netns exec "$LAB_DUT" tc filter show dev eth0 egress 2>&1
 		ip netns exec "$LAB_DUT" sysctl -a -r '^net\.' 2>/dev/null | grep -vE 'conntrack_count|tcp_fastopen_key'
+	} >"$1"
+	{
 		shared_orphans prog '^prog_id:'
 		shared_orphans map '^map_id:'
-	} >"$1"
+	} | sort >"$1.bpf"
 }
 
 # shared_orphans prog|map REGEX: BPF objects with names like ours that no process has open (other Porticos on this machine
-# have theirs).
+# have theirs; one that was killed may have left some, which go when they may).
 shared_orphans() {
 	bpftool "$1" show | sed -nE 's/^([0-9]+): .* name ((portico_|xsks_map)[^ ]*).*/\1 \2/p' | sort >"$LAB_DIR/bpf"
 	grep -hE "$2" /proc/[0-9]*/fdinfo/* 2>/dev/null | awk '{ print $2 }' | sort -u | join -v 2 - "$LAB_DIR/bpf"
@@ -51,10 +53,12 @@ shared_is_as_before() {
 	local i
 	for i in {1..20}; do
 		shared_state "$LAB_DIR/state-now"
-		cmp -s "$1" "$LAB_DIR/state-now" && return
+		cmp -s "$1" "$LAB_DIR/state-now" && [ -z "$(comm -13 "$1.bpf" "$LAB_DIR/state-now.bpf")" ] && return
 		sleep 0.5
 	done
 	diff "$1" "$LAB_DIR/state-now"
+	comm -13 "$1.bpf" "$LAB_DIR/state-now.bpf"
+	return 1
 }
 
 shared_icmp() {

@@ -3,6 +3,7 @@
 # while it starts and while it answers: the kernel has its packets again, whatever is left is known and removed by the next
 # start, and after a clean stop links, addresses, qdiscs, sysctls and BPF programs are as they were before the first.
 # Then the same on packet sockets, where the kernel itself cleans up nothing.
+# ahead: it is killed now before and now after it is ready
 # variants: workers=1 device=af_xdp
 . "$(dirname "$0")/../lab/lab.sh"
 LAB_DEVICE=af_xdp

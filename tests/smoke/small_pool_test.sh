@@ -2,6 +2,7 @@
 # A range of 64 ports: Portico says how little that is, and carries 4,096 queries under way on it to one server, 64 a port, that
 # keeps its answers back: when it lets go, all are answered, none with another one's data. Meanwhile forgers who have all
 # but the ID, on the very port or on any of the 64, are noticed, counted as near misses, and not believed.
+# ahead: what is asked again is counted
 # variants: workers=1,4
 # variants: workers=2 device=af_xdp
 . "$(dirname "$0")/../lab/lab.sh"

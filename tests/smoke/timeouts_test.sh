@@ -2,6 +2,7 @@
 # A million timeouts in a row: a zone whose only server says nothing is asked by the load generator over memif, with
 # 200,000 questions under way, four workers. Meanwhile dnsperf asks other names through another interface: they must not feel
 # it. After it memory is what it was, and nothing is left under way.
+# alone: the generator polls, and a million timeouts take all the cores there are
 . "$(dirname "$0")/../lab/lab.sh"
 LOAD=${LOAD:-$LAB_ROOT/build/bench/load}
 RATE=58000 # three tries of 1.2 s each: 209,000 under way

@@ -20,6 +20,7 @@ import sys
 import time
 
 WAIT_S = 0.5
+STOP_S = 0.02  # a SIGTERM is noticed within
 
 
 def endpoints(text):
@@ -46,7 +47,7 @@ class Exchange:
         for sock in sockets:
             self.selector.register(sock, selectors.EVENT_READ)
         self.sent, self.waiting, self.back, self.echoed, self.other = 0, set(), 0, 0, 0
-        self.lost_on_send = 0
+        self.stopped = False
 
     def ping(self, sock, peer):
         number = self.sent
@@ -80,36 +81,30 @@ class Exchange:
             self.other += 1
 
     def run(self, until, sock=None, peer=None, rate=0):
-        """Until a time, or for ever; pings in between."""
+        """Until a time, or until it is stopped, between two datagrams, so that each is counted; pings in between."""
         start, first = time.monotonic(), self.sent
-        while until is None or time.monotonic() < until:
+        while time.monotonic() < until if until is not None else not self.stopped:
             due = None
             if peer:
                 while start + (self.sent - first) / rate <= time.monotonic():
                     self.ping(sock, peer)
                 due = start + (self.sent - first) / rate
             ends = [moment for moment in (until, due) if moment is not None]
-            self.collect(max(0.0, min(ends) - time.monotonic()) if ends else None)
-
-
-class Stop(Exception):
-    pass
+            self.collect(max(0.0, min([STOP_S, *(end - time.monotonic() for end in ends)])))
 
 
 def serve(options):
-    def stop(_signal, _frame):
-        raise Stop
-
-    signal.signal(signal.SIGTERM, stop)
     with open("/proc/self/comm", "w", encoding="ascii") as file:
         file.write(options.name)
     sockets = [open_socket(*endpoint) for text in options.bind for endpoint in endpoints(text)]
-    print(f"bound {time.time():.6f}", flush=True)
     exchange = Exchange(sockets)
-    try:
-        exchange.run(None, sockets[0], options.peer and endpoints(options.peer)[0], options.rate)
-    except Stop:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+    def stop(_signal, _frame):
+        exchange.stopped = True
+
+    signal.signal(signal.SIGTERM, stop)
+    print(f"bound {time.time():.6f}", flush=True)
+    exchange.run(None, sockets[0], options.peer and endpoints(options.peer)[0], options.rate)
     exchange.run(time.monotonic() + WAIT_S)
     for sock in sockets:
         sock.close()
