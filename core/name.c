@@ -12,25 +12,27 @@
  * DNS_NAME_BYTES_MAX bytes). Each run of labels is copied at its end, in one go.
  *
  * A pointer must lead before the run that it stands in, so that runs start ever earlier and no loop
- * is possible; every name that was written before this one satisfies that. */
+ * is possible; and what it leads to must end before that run: labels that reach over it are made of what happens to follow. Every
+ * name that was written before this one satisfies both. */
 static inline enum name_result walk(struct span message, size_t *offset, uint8_t *copy,
 				    size_t *length_bytes)
 {
 	size_t at = *offset;
 	size_t run = at;
+	size_t run_limit = message.length_bytes;
 	size_t end = 0;
 	size_t length = 0;
 	unsigned hops = 0;
 
 	for (;;) {
-		if (at >= message.length_bytes)
-			return NAME_TRUNCATED;
+		if (at >= run_limit)
+			return hops > 0 ? NAME_POINTER : NAME_TRUNCATED;
 
 		size_t label = message.data[at];
 
 		if (label <= DNS_LABEL_BYTES_MAX) {
-			if (label >= message.length_bytes - at)
-				return NAME_TRUNCATED;
+			if (label >= run_limit - at)
+				return hops > 0 ? NAME_POINTER : NAME_TRUNCATED;
 			length += 1 + label;
 			if (length > DNS_NAME_BYTES_MAX)
 				return NAME_TOO_LONG;
@@ -45,8 +47,8 @@ static inline enum name_result walk(struct span message, size_t *offset, uint8_t
 		}
 		if (label < DNS_POINTER_FLAG)
 			return NAME_LABEL_TYPE;
-		if (message.length_bytes - at < 2)
-			return NAME_TRUNCATED;
+		if (run_limit - at < 2)
+			return hops > 0 ? NAME_POINTER : NAME_TRUNCATED;
 
 		size_t target = (label & ~(size_t)DNS_POINTER_FLAG) << 8 | message.data[at + 1];
 
@@ -56,6 +58,7 @@ static inline enum name_result walk(struct span message, size_t *offset, uint8_t
 			memcpy(copy + length - (at - run), message.data + run, at - run);
 		if (end == 0)
 			end = at + 2;
+		run_limit = run;
 		at = target;
 		run = target;
 	}

@@ -26,7 +26,7 @@ enum name_result {
 	NAME_TRUNCATED,  /* runs past the end of the message */
 	NAME_TOO_LONG,   /* more than 255 bytes */
 	NAME_LABEL_TYPE, /* label type 01 or 10 (RFC 6891 section 5) */
-	NAME_POINTER,    /* not strictly backwards, into the header, or not allowed here */
+	NAME_POINTER, /* not strictly backwards, into the header, to what reaches over it, or not allowed here */
 	NAME_RESULT_COUNT,
 };
 
@@ -39,7 +39,7 @@ struct name_case {
 /* Expand the possibly compressed name (RFC 1035 section 4.1.4) at message[*offset].
  *   message   the whole DNS message, untrusted
  *   offset    in: first byte of the name; out, on NAME_OK only: first byte after it
- * Pointers must go strictly backwards and not into the header.
+ * Pointers must go strictly backwards and not into the header, to labels that end before the run that the pointer stands in.
  * At most DNS_NAME_BYTES_MAX + NAME_POINTERS_MAX steps, whatever the input. */
 MUST_USE enum name_result name_parse(struct span message, size_t *offset, struct name *out);
 

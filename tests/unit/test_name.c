@@ -51,6 +51,10 @@ static const struct parse_row parse_rows[] = {
 	{"a pointer to the header's last byte", ROW_BYTES("\xc0\x0b"), 12, NAME_POINTER, NULL, 0},
 	{"two pointers to each other", ROW_BYTES("\xc0\x0e\xc0\x0c"), 14, NAME_POINTER, NULL, 0},
 	{"back, then forward again", ROW_BYTES("\xc0\x0f\0\1a\xc0\x0c"), 15, NAME_POINTER, NULL, 0},
+	{"a pointer to a label that reaches over it", ROW_BYTES("\4ab\xc0\x0c\0"), 15, NAME_POINTER,
+	 NULL, 0},
+	{"a pointer to labels that go on behind it", ROW_BYTES("\2ab\1a\xc0\x0c\0"), 15,
+	 NAME_POINTER, NULL, 0},
 	{"back into a run that leads here", ROW_BYTES("\1a\1b\xc0\x0e\xc0\x0c"), 18, NAME_POINTER,
 	 NULL, 0},
 	/* Section 3: label and name length. */
