@@ -74,16 +74,8 @@ enum cache_entry_state {
 	CACHE_ENTRY_STALE, /* expired, not beyond max_stale_s: better than nothing */
 	CACHE_ENTRY_DEAD,
 };
-/* CACHE_ENTRY_FRESH? */
-static inline bool cache_entry_is_fresh(const uint64_t entry[], uint32_t now_s)
-{
-	uint32_t age = now_s - (uint32_t)entry[1];
-	uint32_t ttl_s = entry[1] >> 32 & CACHE_TTL_S_MAX;
-
-	/* What seems to come from the future is left to cache_entry_state: its age is beyond any TTL here. */
-	return age < ttl_s && (entry[1] >> 56 & CACHE_ENTRY_MADE_STALE) == 0;
-}
-/* Fresh, and not in the last tenth of its TTL? Then cache_entry_wants_refresh need not be asked either. */
+/* CACHE_ENTRY_FRESH, and not in the last tenth of its TTL? Then cache_entry_wants_refresh need not be asked either. What seems
+ * to come from the future is left to cache_entry_state: its age is beyond any TTL here. */
 static inline bool cache_entry_is_young(const uint64_t entry[], uint32_t now_s)
 {
 	uint32_t age = now_s - (uint32_t)entry[1];

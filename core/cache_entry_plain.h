@@ -65,7 +65,7 @@ struct cache_entry_plain {
 	uint64_t sum;
 };
 
-/* As cache_entry_answer, of an entry that is fresh (cache_entry_is_fresh), for a client that asked for recursion and gave no
+/* As cache_entry_answer, of an entry that is CACHE_ENTRY_FRESH, for a client that asked for recursion and gave no
  * cookie. Length 0, and nothing is written: that has to do it. */
 static inline __attribute__((always_inline)) struct cache_entry_plain cache_entry_answer_plain(
 	uint8_t *message, const uint64_t entry[], const struct cache_entry_answer *answer)

@@ -62,17 +62,6 @@ static inline void store_2(uint8_t *at, uint16_t word)
 	memcpy(at, &word, sizeof(word));
 }
 
-/* frame_wire_fold: the halves are added each way round, so that the upper one has both carries. */
-static inline uint16_t fold(uint64_t sum)
-{
-	uint32_t half;
-
-	sum += sum << 32 | sum >> 32;
-	half = (uint32_t)(sum >> 32);
-	half += half << 16 | half >> 16;
-	return (uint16_t)(half >> 16);
-}
-
 /* Does it hold its right checksum, of whichever words it was? A sum with anything but zeroes in it is never 0. */
 static inline bool is_zero(uint64_t sum)
 {
@@ -365,7 +354,7 @@ bool frame_udp_parse(const struct frame_interface *interface, struct span frame,
 /* The checksum to send; 0 would say: not computed (RFC 768). */
 static inline uint16_t udp_checksum(uint64_t sum)
 {
-	uint16_t checksum = (uint16_t)~fold(sum);
+	uint16_t checksum = (uint16_t)~frame_wire_fold(sum);
 
 	return checksum != 0 ? checksum : UINT16_MAX;
 }
@@ -384,7 +373,7 @@ static inline uint64_t reflect_v4(uint8_t *ip, size_t udp_bytes)
 	uint64_t sum = frame_wire_add(head + life, addresses);
 
 	store_8(ip, head);
-	store_4(ip + FRAME_WIRE_IPV4_TTL, life | (uint32_t)(uint16_t)~fold(sum) << 16);
+	store_4(ip + FRAME_WIRE_IPV4_TTL, life | (uint32_t)(uint16_t)~frame_wire_fold(sum) << 16);
 	store_8(ip + FRAME_WIRE_IPV4_SRC, addresses << 32 | addresses >> 32);
 	return addresses;
 }

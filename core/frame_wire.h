@@ -225,13 +225,16 @@ static inline uint64_t frame_wire_sum_behind(uint64_t sum, size_t before_bytes)
 	return (before_bytes & 1) != 0 ? sum << 8 | sum >> 56 : sum;
 }
 
-/* Folds to 16 bits; 0xffff for a sum that holds its right checksum. */
+/* Folds to 16 bits; 0xffff for a sum that holds its right checksum. The halves are added each way round, so that the upper
+ * one has both carries. */
 static inline uint16_t frame_wire_fold(uint64_t sum)
 {
-	sum = (sum & UINT32_MAX) + (sum >> 32);
-	sum = (sum & UINT32_MAX) + (sum >> 32);
-	sum = (sum & UINT16_MAX) + (sum >> 16);
-	return (uint16_t)((sum & UINT16_MAX) + (sum >> 16));
+	uint32_t half;
+
+	sum += sum << 32 | sum >> 32;
+	half = (uint32_t)(sum >> 32);
+	half += half << 16 | half >> 16;
+	return (uint16_t)(half >> 16);
 }
 
 /* The pseudo-header but for its addresses: protocol and length (RFC 768, RFC 8200 section 8.1). */
