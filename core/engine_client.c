@@ -68,27 +68,6 @@ void engine_cookie_make(const struct engine *e, const uint8_t *client_cookie,
 		    cookie + DNS_COOKIE_CLIENT_BYTES);
 }
 
-struct msg_client engine_client_of(const struct engine *e, const struct waiter *w,
-				   uint8_t cookie[COOKIE_BYTES])
-{
-	const struct waiter_udp_client *udp = &w->udp;
-	struct msg_client client = {
-		.id = udp->id,
-		.recursion_desired = (udp->flags & WAITER_RD) != 0,
-		.checking_disabled = (udp->flags & WAITER_CD) != 0,
-		.edns = (udp->flags & WAITER_EDNS) != 0,
-		.dnssec_ok = (udp->flags & WAITER_DO) != 0,
-		.udp_size_bytes = udp->udp_size_bytes,
-	};
-
-	if ((udp->flags & WAITER_COOKIE) != 0) {
-		engine_cookie_make(e, udp->client_cookie, &udp->client, cookie);
-		client.cookie = cookie;
-		client.cookie_length_bytes = COOKIE_BYTES;
-	}
-	return client;
-}
-
 unsigned engine_frame_for(const struct engine *e, const struct waiter *w, uint8_t *frame,
 			  size_t payload_bytes, uint8_t *interface_idx)
 {
@@ -260,34 +239,35 @@ __attribute__((noinline)) static void resolve(struct engine *e, struct rx_slot *
 					      const uint64_t *stale)
 {
 	const struct msg_query *query = &e->queries[i];
-	struct resolution_key key; /* not cleared: names are long */
+	struct resolution_key key_elsewhere; /* not cleared: names are long */
+	struct resolution_key *key = resolution_key_place(&e->resolutions, &key_elsewhere);
 	struct waiter elsewhere;
 	struct waiter *waiter;
 
-	key.hash = e->work[i].hash;
-	key.qtype = query->qtype;
-	key.qclass = query->qclass;
-	key.view = 0;
-	key.checking_disabled = (query->flags & DNS_FLAG_CD) != 0;
-	name_copy(&key.qname, engine_key_name(&e->keys[i]));
-	key.zone_idx = engine_zone_for(e->config, &key.qname);
-	if (key.zone_idx == ENGINE_ZONE_NONE) {
+	key->hash = e->work[i].hash;
+	key->qtype = query->qtype;
+	key->qclass = query->qclass;
+	key->view = 0;
+	key->checking_disabled = (query->flags & DNS_FLAG_CD) != 0;
+	name_copy(&key->qname, engine_key_name(&e->keys[i]));
+	key->zone_idx = engine_zone_for(e->config, &key->qname);
+	if (key->zone_idx == ENGINE_ZONE_NONE) {
 		reply_error(e, slot, i,
 			    (struct query_verdict){QUERY_REPLY, DNS_RCODE_REFUSED, true},
 			    DNS_EDE_NOT_AUTHORITATIVE);
 		return;
 	}
-	key.zone_generation = e->config->zones[key.zone_idx].generation;
+	key->zone_generation = e->config->zones[key->zone_idx].generation;
 	waiter = waiter_place(e, &elsewhere);
 	waiter_from_query(e, slot, &e->work[i].view, query, waiter);
-	if (engine_owner(e, key.hash) == e->worker_idx) {
-		engine_resolve(e, slot, &key, waiter, stale);
+	if (engine_owner(e, key->hash) == e->worker_idx) {
+		engine_resolve(e, slot, key, waiter, stale);
 		return;
 	}
 	if (UNLIKELY(stale != NULL) && engine_ways_full(e) &&
-	    engine_hit_stale(e, slot, &key, waiter, stale))
+	    engine_hit_stale(e, slot, key, waiter, stale))
 		return;
-	engine_question_pass(e, slot, &key, waiter);
+	engine_question_pass(e, slot, key, waiter);
 }
 
 /* From the cache, if it is there; else on. */
@@ -370,6 +350,9 @@ void engine_question(struct engine *e, struct rx_slot *slot, unsigned i)
 
 /* ---- waiting ---- */
 
+static_assert(CLIENT_WAITERS_CROWDED <= CLIENT_WAITERS_MIN,
+	      "below this every client may hold more");
+
 /* How many waiters one client address may hold now. */
 static uint32_t client_waiters_max(const struct engine *e)
 {
@@ -421,6 +404,25 @@ static inline void prefetch_ahead(const struct engine *e)
 	}
 }
 
+/* False: it has ended at once. A question that was passed may be of a zone that a reload has just taken away. */
+static inline bool begin(struct engine *e, uint32_t idx)
+{
+	const struct resolution *r = &e->resolutions.resolutions[idx];
+	struct resolution_env env;
+	enum resolution_step step;
+
+	if (LIKELY(resolution_has_zone(r, e->config) &&
+		   resolution_on_start_alone(&e->resolutions, idx,
+					     &e->config->zones[r->key.zone_idx], e->now)))
+		return true;
+	env = engine_env(e);
+	step = resolution_on_start(&e->resolutions, idx, &env);
+	if (step == RESOLUTION_STEP_SEND)
+		return true;
+	engine_step(e, idx, step, NULL);
+	return false;
+}
+
 static inline __attribute__((always_inline)) enum counter wait_for(struct engine *e,
 								   const struct resolution_key *key,
 								   const struct waiter *waiter,
@@ -435,7 +437,9 @@ static inline __attribute__((always_inline)) enum counter wait_for(struct engine
 	*resolution_idx = POOL_NONE;
 	if (!is_new && e->resolutions.resolutions[idx].waiter_count >= WAITERS_PER_QUESTION_MAX)
 		return COUNTER_DROP_QUESTION_WAITERS;
-	if (e->waiters.client_counts[place] >= client_waiters_max(e))
+	/* The least of its values first: it is what most are below. */
+	if (UNLIKELY(e->waiters.client_counts[place] >= CLIENT_WAITERS_CROWDED) &&
+	    e->waiters.client_counts[place] >= client_waiters_max(e))
 		return COUNTER_DROP_CLIENT_WAITERS;
 	waiter_idx = pool_take(&e->waiters.free);
 	if (waiter_idx == POOL_NONE)
@@ -464,16 +468,8 @@ static inline __attribute__((always_inline)) enum counter wait_for(struct engine
 	if ((r->waiter_count == 1 || e->waiters.waiters[r->waiter_head].kind == WAITER_OWN) &&
 	    e->cache != NULL && waiter->kind != WAITER_OWN)
 		engine_stale_on_wait(e, idx);
-	if (is_new) {
-		struct resolution_env env = engine_env(e);
-		enum resolution_step step = resolution_on_start(&e->resolutions, idx, &env);
-
-		/* A question that was passed may be of a zone that a reload has just taken away. */
-		if (LIKELY(step == RESOLUTION_STEP_SEND))
-			*resolution_idx = idx;
-		else
-			engine_step(e, idx, step, NULL);
-	}
+	if (is_new && begin(e, idx))
+		*resolution_idx = idx;
 	return is_new ? COUNTER_QUESTION_NEW : COUNTER_COALESCED;
 }
 

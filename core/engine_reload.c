@@ -22,6 +22,15 @@ static void forget_latencies(struct engine *e, const struct engine_config *last)
 			memset(&e->server_latencies[i], 0, sizeof(e->server_latencies[i]));
 }
 
+static void listen_heads_make(struct engine *e)
+{
+	const struct engine_config *c = e->config;
+
+	for (unsigned i = 0; i < c->listen_count; i++)
+		frame_head_init(&e->listen_heads[i], &c->interfaces[c->listen[i].interface_idx],
+				&c->listen[i].endpoint.address);
+}
+
 void engine_reload(struct engine *e)
 {
 	const struct engine_config *last = e->followed_config;
@@ -33,4 +42,5 @@ void engine_reload(struct engine *e)
 	if (last != NULL)
 		forget_latencies(e, last);
 	engine_sources_reload(e, last);
+	listen_heads_make(e);
 }

@@ -1,11 +1,12 @@
 /* What comes back from servers: the one true reply of each query, and all that only looks like it. */
 #include "engine_state.h"
+#include "msg_in_place.h"
 
 #include <assert.h>
 #include <string.h>
 
 /* inflight_peer_hash of whom the packet is from. */
-static inline uint64_t peer_hash(struct engine *e, const struct engine_rx_work *work)
+static uint64_t peer_hash(struct engine *e, const struct engine_rx_work *work)
 {
 	struct endpoint peer = {work->view.src, work->view.src_port};
 	uint8_t outgoing_idx = work->outgoing_idx;
@@ -21,25 +22,77 @@ static inline uint64_t peer_hash(struct engine *e, const struct engine_rx_work *
 	return known->hash;
 }
 
-void engine_reply_look(struct engine *e, struct rx_slot *slot, unsigned i)
+static inline bool is_way(const struct engine_peer_way *way, uint8_t interface_idx,
+			  const struct frame_view *view)
+{
+	return address_equal(&way->peer, &view->src) && address_equal(&way->local, &view->dst) &&
+	       way->peer_port == view->src_port && way->interface_idx == interface_idx;
+}
+
+/* The way that most replies come: from a peer that is known to an address of ours that is one, not a prefix. False: it is to be
+ * found out. */
+static inline bool known_way(struct engine *e, const struct rx_slot *slot,
+			     struct engine_rx_work *work)
+{
+	const struct frame_view *view = &work->view;
+	const struct engine_peer_way *way = engine_peer_way_of(e, view);
+
+	if (UNLIKELY(!is_way(way, slot->interface_idx, view) ||
+		     !source_set_accepts(e->sources[way->outgoing_idx], view->dst_port)))
+		return false;
+	work->outgoing_idx = way->outgoing_idx;
+	work->peer_hash = way->hash;
+	return true;
+}
+
+__attribute__((noinline)) static enum counter find_way(struct engine *e, const struct rx_slot *slot,
+						       struct engine_rx_work *work)
+{
+	const struct frame_view *view = &work->view;
+	enum counter refused =
+		engine_source_find(e, slot->interface_idx, view, &work->outgoing_idx);
+
+	if (refused != COUNTER_OUTCOME_COUNT)
+		return refused;
+	work->peer_hash = peer_hash(e, work);
+	if (e->config->outgoing[work->outgoing_idx].prefix_bits == ADDRESS_BITS)
+		*engine_peer_way_of(e, view) = (struct engine_peer_way){
+			.peer = view->src,
+			.local = view->dst,
+			.peer_port = view->src_port,
+			.interface_idx = slot->interface_idx,
+			.outgoing_idx = work->outgoing_idx,
+			.hash = work->peer_hash,
+		};
+	return COUNTER_OUTCOME_COUNT;
+}
+
+enum counter engine_reply_look(struct engine *e, struct rx_slot *slot, unsigned i)
 {
 	struct engine_rx_work *work = &e->work[i];
 
-	work->slot_idx = POOL_NONE;
-	if (work->view.payload.length_bytes < DNS_HEADER_BYTES) {
-		engine_end(e, slot, COUNTER_UNMATCHED, RX_FREE);
-		return;
+	if (UNLIKELY(!known_way(e, slot, work))) {
+		enum counter refused = find_way(e, slot, work);
+
+		if (refused != COUNTER_OUTCOME_COUNT)
+			return refused;
 	}
-	work->peer_hash = peer_hash(e, work);
+	work->slot_idx = POOL_NONE;
+	if (UNLIKELY(work->view.payload.length_bytes < DNS_HEADER_BYTES)) {
+		engine_end(e, slot, COUNTER_UNMATCHED, RX_FREE);
+		return COUNTER_OUTCOME_COUNT;
+	}
 	work->hash = inflight_hash(work->peer_hash, work->view.dst_port);
 	if (UNLIKELY(e->sources[work->outgoing_idx]->is_small))
 		work->hash = inflight_hash_of_few(work->hash, source_identifier_of(&work->view.dst),
 						  msg_id(work->view.payload));
 	inflight_prefetch(e->inflight.words, work->hash);
 	/* Where an answer might not fit behind the packet's start it leaves in another one. */
-	if (engine_room(slot).capacity_bytes < FRAME_HEADER_BYTES_MAX + EDNS_UDP_BYTES)
+	if (UNLIKELY((size_t)slot->length_bytes + slot->tailroom_bytes <
+		     FRAME_HEADER_BYTES_MAX + EDNS_UDP_BYTES))
 		slot->in_place = false;
 	work->stage = ENGINE_RX_REPLY;
+	return COUNTER_OUTCOME_COUNT;
 }
 
 /* From the server that was asked, to the outgoing address that it was asked from? */
@@ -126,7 +179,7 @@ static bool aimed(struct engine *e, const struct engine_rx_work *work, uint32_t 
 	return true;
 }
 
-static void round_trip(struct engine *e, const struct inflight_slot *sent)
+static inline void round_trip(struct engine *e, const struct inflight_slot *sent)
 {
 	latency_add(&e->server_latencies[sent->server_idx], e->now - sent->sent_at, 1);
 }
@@ -151,8 +204,8 @@ static void probe_reply(struct engine *e, struct rx_slot *slot, uint32_t slot_id
 /* Can any answer be built in the packet itself? */
 static bool takes_answer(const struct rx_slot *slot)
 {
-	return slot->in_place &&
-	       engine_room(slot).capacity_bytes >= FRAME_HEADER_BYTES_MAX + EDNS_UDP_BYTES;
+	return slot->in_place && (size_t)slot->length_bytes + slot->tailroom_bytes >=
+					 FRAME_HEADER_BYTES_MAX + EDNS_UDP_BYTES;
 }
 
 /* The answer goes to its first waiter, if there is one, in the packet that it came in, if that may be written to; the rest
@@ -195,17 +248,18 @@ static bool answer_in_place(struct engine *e, struct rx_slot *slot, struct resol
 	uint8_t cookie[COOKIE_BYTES];
 	struct msg_client client = engine_client_of(e, waiter, cookie);
 	size_t length_bytes;
+	uint64_t sum;
 
 	if (header_bytes > before_bytes + slot->headroom_bytes)
 		return false;
-	length_bytes = msg_build_answer_in_place((struct buffer){message, room_bytes}, response,
-						 &client, &udp->letter_case);
+	length_bytes = msg_in_place_answer((struct buffer){message, room_bytes}, response, &client,
+					   &udp->letter_case, &sum);
 	if (length_bytes == 0)
 		return false;
 	engine_answered(e, waiter, r->rcode);
 	slot->data = message - header_bytes;
 	slot->length_bytes =
-		engine_frame_for(e, waiter, slot->data, length_bytes, &slot->interface_idx);
+		engine_frame_summed(e, waiter, slot->data, length_bytes, sum, &slot->interface_idx);
 	slot->verdict = RX_SEND;
 	engine_waiter_end(e, engine_waiter_next(e, r));
 	return true;
@@ -254,13 +308,13 @@ static uint32_t queued_waiters(const struct resolution *r, const struct rx_slot 
 	return r->waiter_count > 0 && takes_answer(slot) ? r->waiter_count - 1 : r->waiter_count;
 }
 
+/* has_name: its name is the query's, byte for byte. */
 static void resolution_reply(struct engine *e, struct rx_slot *slot, uint32_t slot_idx,
-			     struct msg_response *response)
+			     struct msg_response *response, bool has_name)
 {
 	struct inflight_slot *sent = &e->inflight.slots[slot_idx];
 	uint32_t idx = sent->resolution_idx;
 	struct resolution *r = &e->resolutions.resolutions[idx];
-	struct resolution_env env = engine_env(e);
 	enum resolution_step step;
 	enum counter outcome;
 
@@ -272,7 +326,15 @@ static void resolution_reply(struct engine *e, struct rx_slot *slot, uint32_t sl
 		engine_end(e, slot, COUNTER_DROP_ANSWERS_FULL, RX_FREE);
 		return;
 	}
-	step = resolution_on_response(&e->resolutions, idx, &env, sent, response, &outcome);
+	if (LIKELY(has_name) && LIKELY(resolution_on_answer(&e->resolutions, idx, &e->servers,
+							    e->now, sent, response))) {
+		step = RESOLUTION_STEP_ANSWER;
+		outcome = COUNTER_UPSTREAM_RESPONSE;
+	} else {
+		struct resolution_env env = engine_env(e);
+
+		step = resolution_on_response(&e->resolutions, idx, &env, sent, response, &outcome);
+	}
 	engine_end(e, slot, outcome, RX_FREE);
 	if (outcome == COUNTER_UPSTREAM_RESPONSE)
 		round_trip(e, sent);
@@ -287,7 +349,18 @@ static void resolution_reply(struct engine *e, struct rx_slot *slot, uint32_t sl
 	engine_slot_end(e, slot_idx, false);
 	if (step == RESOLUTION_STEP_ANSWER)
 		answer_all(e, slot, idx, response);
-	engine_step(e, idx, step, response);
+	if (LIKELY(r->state == RESOLUTION_DONE && r->waiter_count == 0 &&
+		   r->stale_at == MONO_NEVER && step == RESOLUTION_STEP_ANSWER))
+		resolution_put(&e->resolutions, idx); /* as engine_step does */
+	else
+		engine_step(e, idx, step, response);
+}
+
+/* Is the question's name what was sent, byte for byte? */
+static inline bool begins_with_name(struct span message, const struct name *qname)
+{
+	return message.length_bytes >= DNS_HEADER_BYTES + (size_t)qname->length_bytes &&
+	       name_bytes_equal(message.data + DNS_HEADER_BYTES, qname->bytes, qname->length_bytes);
 }
 
 /* Does the packet answer this query of ours? If so, it ends here. among_few: another question's does not, as it may be
@@ -297,12 +370,15 @@ static bool match(struct engine *e, struct rx_slot *slot, const struct engine_rx
 {
 	struct inflight_slot *sent = &e->inflight.slots[slot_idx];
 	struct msg_response response;
+	bool has_name;
 
 	if (sent->state != INFLIGHT_SLOT_LIVE || !tuple_matches(e, sent, work) ||
 	    sent->id != msg_id(work->view.payload))
 		return false;
+	has_name = begins_with_name(work->view.payload, &sent->qname);
 	if (work->view.payload.length_bytes > ANSWER_BUFFER_BYTES ||
-	    msg_parse_response(work->view.payload, &response) != MSG_RESPONSE_OK) {
+	    msg_parse_response_of(work->view.payload, has_name ? &sent->qname : NULL, &response) !=
+		    MSG_RESPONSE_OK) {
 		engine_end(e, slot, COUNTER_RESPONSE_UNPARSABLE, RX_FREE);
 		return true;
 	}
@@ -314,7 +390,7 @@ static bool match(struct engine *e, struct rx_slot *slot, const struct engine_rx
 	if (sent->resolution_idx == ENGINE_NO_RESOLUTION)
 		probe_reply(e, slot, slot_idx, &response);
 	else
-		resolution_reply(e, slot, slot_idx, &response);
+		resolution_reply(e, slot, slot_idx, &response, has_name);
 	return true;
 }
 

@@ -81,16 +81,14 @@ static inline __attribute__((always_inline)) void look_question(struct engine *e
 
 /* To a port of ours that queries leave from, or to none. Where we send from a port that we listen on, QR tells replies from
  * questions. */
-__attribute__((noinline)) static void look_reply(struct engine *e, struct rx_slot *slot, unsigned i,
-						 bool listens)
+static inline __attribute__((always_inline)) void look_reply(struct engine *e, struct rx_slot *slot,
+							     unsigned i, bool listens)
 {
-	struct engine_rx_work *work = &e->work[i];
-	enum counter refused =
-		engine_source_find(e, slot->interface_idx, &work->view, &work->outgoing_idx);
+	enum counter refused = engine_reply_look(e, slot, i);
 
-	if (refused == COUNTER_OUTCOME_COUNT)
-		engine_reply_look(e, slot, i);
-	else if (listens)
+	if (LIKELY(refused == COUNTER_OUTCOME_COUNT))
+		return;
+	if (listens)
 		look_question(e, slot, i);
 	else
 		engine_end(e, slot, refused, RX_FREE);

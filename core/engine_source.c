@@ -49,6 +49,7 @@ void engine_sources_reload(struct engine *e, const struct engine_config *last)
 		ticket_hand_init(&e->hands[i]);
 		memset(&e->meters[i], 0, sizeof(e->meters[i]));
 	}
+	memset(e->peer_ways, 0, sizeof(e->peer_ways));
 	/* Any that is not the one that is loaded next. */
 	e->source_generation = atomic_load_explicit(c->source_generation, memory_order_relaxed) - 1;
 	/* The look goes on from where it is: all the way round, whatever it had left. */
@@ -131,8 +132,22 @@ void engine_sources_scan(struct engine *e)
 	}
 }
 
+/* What is known of a way is what is configured. */
+static void way_check(const struct engine *e, const struct engine_peer_way *way)
+{
+	const struct engine_outgoing *out = &e->config->outgoing[way->outgoing_idx];
+
+	CHECK(way->peer_port == 0 ||
+	      (way->outgoing_idx < e->config->outgoing_count && !out->retired &&
+	       out->interface_idx == way->interface_idx && out->prefix_bits == ADDRESS_BITS &&
+	       address_equal(&out->address, &way->local)));
+}
+
 void engine_sources_check(const struct engine *e)
 {
+	/* As of the snapshot that the ways were learned under. */
+	for (unsigned i = 0; i < ENGINE_PEER_WAYS && e->config == e->followed_config; i++)
+		way_check(e, &e->peer_ways[i]);
 	CHECK(e->source_scan_next < e->inflight.slot_count);
 	if (e->source_scan_left > 0)
 		return;

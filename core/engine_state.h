@@ -132,6 +132,19 @@ struct engine_peer {
 	uint64_t hash;
 };
 
+/* The last ways that replies came, one a place: to which outgoing address, and the hash of that and the peer. Only of addresses
+ * that do not change without a reload, which forgets them all. */
+#define ENGINE_PEER_WAYS 64
+static_assert((ENGINE_PEER_WAYS & (ENGINE_PEER_WAYS - 1)) == 0, "a power of two");
+struct engine_peer_way {
+	struct address peer;
+	struct address local;
+	uint16_t peer_port; /* 0: none */
+	uint8_t interface_idx;
+	uint8_t outgoing_idx;
+	uint64_t hash; /* inflight_peer_hash */
+};
+
 struct engine {
 	const struct engine_config *_Atomic *config_source;
 	const struct engine_config *config; /* this burst's snapshot */
@@ -202,8 +215,10 @@ struct engine {
 	uint8_t scratch[ANSWER_BUFFER_BYTES];
 	struct engine_asks asks;
 	struct engine_peer peers[ENGINE_PEERS];
+	struct engine_peer_way peer_ways[ENGINE_PEER_WAYS];
 	struct inflight_mark finished[ENGINE_FINISHED];
 	struct engine_refresh refreshes[ENGINE_REFRESHES];
+	struct frame_head listen_heads[LISTEN_MAX];        /* of answers from where we listen */
 	_Alignas(64) uint64_t kept[CACHE_ENTRY_WORDS_MAX]; /* engine_cache.c: an entry at hand */
 };
 
@@ -212,11 +227,12 @@ struct engine {
 static inline uint16_t engine_udp_bytes_max(const struct frame_interface *interface,
 					    const struct address *peer)
 {
-	unsigned headers = (address_is_v4(peer) ? 20u : 40u) + 8u;
-	unsigned room = interface->mtu_bytes - headers;
+	unsigned headers, room;
 
 	if (LIKELY(interface->mtu_bytes >= 40u + 8u + EDNS_UDP_BYTES))
 		return EDNS_UDP_BYTES;
+	headers = (address_is_v4(peer) ? 20u : 40u) + 8u;
+	room = interface->mtu_bytes - headers;
 	DCHECK(interface->mtu_bytes >= headers + DNS_UDP_BYTES_MIN); /* config refuses less */
 	return (uint16_t)(room < EDNS_UDP_BYTES ? room : EDNS_UDP_BYTES);
 }
@@ -289,18 +305,60 @@ void engine_resolve(struct engine *e, struct rx_slot *slot, const struct resolut
  * its first query, else POOL_NONE. */
 enum counter engine_wait(struct engine *e, const struct resolution_key *key,
 			 const struct waiter *waiter, uint32_t *resolution_idx);
-/* The client's side of a reply. cookie: what its option is built in. */
-struct msg_client engine_client_of(const struct engine *e, const struct waiter *w,
-				   uint8_t cookie[COOKIE_BYTES]);
 /* Where the DNS message goes in this waiter's frame. */
 struct buffer engine_payload_of(const struct engine *e, const struct waiter *w,
 				struct buffer frame);
 /* Headers around a payload of payload_bytes that stands behind their place; returns the frame's length. */
 unsigned engine_frame_for(const struct engine *e, const struct waiter *w, uint8_t *frame,
 			  size_t payload_bytes, uint8_t *interface_idx);
+/* The same around a payload whose sum is known (frame_wire_sum). */
+static inline __attribute__((always_inline)) unsigned engine_frame_summed(
+	const struct engine *e, const struct waiter *w, uint8_t *frame, size_t payload_bytes,
+	uint64_t payload_sum, uint8_t *interface_idx)
+{
+	const struct waiter_udp_client *udp = &w->udp;
+	const struct endpoint client = {udp->client, udp->client_port};
+	const struct frame_head_to to = {.mac = &udp->mac,
+					 .endpoint = &client,
+					 .src_identifier = source_identifier_of(&udp->local),
+					 .src_port = udp->local_port};
+
+	for (unsigned i = 0; LIKELY(udp->vlan_pcp == 0) && i < e->config->listen_count; i++) {
+		const struct engine_listen *listen = &e->config->listen[i];
+
+		if (LIKELY(listen->interface_idx == udp->interface_idx &&
+			   address_equal(&listen->endpoint.address, &udp->local))) {
+			*interface_idx = udp->interface_idx;
+			return frame_head_build(&e->listen_heads[i], frame, &to,
+						(unsigned)payload_bytes, payload_sum);
+		}
+	}
+	return engine_frame_for(e, w, frame, payload_bytes, interface_idx);
+}
 /* The cookie that this client is to have (RFC 9018). cookie does not overlap client_cookie. */
 void engine_cookie_make(const struct engine *e, const uint8_t *client_cookie,
 			const struct address *client, uint8_t cookie[COOKIE_BYTES]);
+/* The client's side of a reply. cookie: what its option is built in. */
+static inline __attribute__((always_inline)) struct msg_client engine_client_of(
+	const struct engine *e, const struct waiter *w, uint8_t cookie[COOKIE_BYTES])
+{
+	const struct waiter_udp_client *udp = &w->udp;
+	struct msg_client client = {
+		.id = udp->id,
+		.recursion_desired = (udp->flags & WAITER_RD) != 0,
+		.checking_disabled = (udp->flags & WAITER_CD) != 0,
+		.edns = (udp->flags & WAITER_EDNS) != 0,
+		.dnssec_ok = (udp->flags & WAITER_DO) != 0,
+		.udp_size_bytes = udp->udp_size_bytes,
+	};
+
+	if (UNLIKELY((udp->flags & WAITER_COOKIE) != 0)) {
+		engine_cookie_make(e, udp->client_cookie, &udp->client, cookie);
+		client.cookie = cookie;
+		client.cookie_length_bytes = COOKIE_BYTES;
+	}
+	return client;
+}
 /* answers_<rcode>, one more. */
 #define ENGINE_RCODES_COUNTED (DNS_RCODE_REFUSED + 1)
 extern const uint8_t engine_rcode_counter[ENGINE_RCODES_COUNTED]; /* enum counter */
@@ -348,8 +406,18 @@ void engine_slot_end(struct engine *e, uint32_t slot_idx, bool late);
 
 /* ---- engine_reply.c ---- */
 
-/* Stage 1 and 2. */
-void engine_reply_look(struct engine *e, struct rx_slot *slot, unsigned i);
+/* Stage 1 of what is to no port that we listen on, or no question. COUNTER_OUTCOME_COUNT: it is to a port that queries leave
+ * from, and goes on or has ended; else how the packet is to end. */
+MUST_USE enum counter engine_reply_look(struct engine *e, struct rx_slot *slot, unsigned i);
+/* Its place in peer_ways. */
+static inline struct engine_peer_way *engine_peer_way_of(struct engine *e,
+							 const struct frame_view *view)
+{
+	uint8_t last_bytes =
+		view->src.bytes[ADDRESS_BYTES - 1] ^ view->dst.bytes[ADDRESS_BYTES - 1];
+
+	return &e->peer_ways[last_bytes % ENGINE_PEER_WAYS];
+}
 void engine_reply(struct engine *e, struct rx_slot *slot, unsigned i);
 
 /* ---- engine_reload.c ---- */

@@ -1,5 +1,7 @@
 /* The send side: queries to servers, each from an unpredictable port with an unpredictable ID. */
 #include "engine_state.h"
+#include "msg_query.h"
+#include "name_case.h"
 
 #include <string.h>
 
@@ -65,8 +67,9 @@ static uint64_t choose_identifier(struct engine *e, uint8_t outgoing_idx)
 	return source->identifiers[entropy_uniform(&e->entropy, source->identifier_count)];
 }
 
-/* 0x20 (Dagon et al. 2008): each letter's case is a random bit. Of two sizes only, so that taking them is no loop. */
-static inline void randomize_case(struct engine *e, const struct name *qname, struct name *out)
+/* 0x20 (Dagon et al. 2008): each letter's case is a random bit. Of two sizes only, so that taking them is no loop. Returns the
+ * name's sum. */
+static inline uint64_t randomize_case(struct engine *e, const struct name *qname, struct name *out)
 {
 	enum { FEW_BYTES = 8 };
 	struct name_case bits = {{0}};
@@ -75,7 +78,7 @@ static inline void randomize_case(struct engine *e, const struct name *qname, st
 		entropy_take(&e->entropy, bits.bits, FEW_BYTES);
 	else
 		entropy_take(&e->entropy, bits.bits, sizeof(bits.bits));
-	name_case_copy(&bits, qname, out);
+	return name_case_copy_summed(&bits, qname, out);
 }
 
 static inline uint64_t ticket_hash(const struct engine_way *way, uint64_t identifier,
@@ -123,7 +126,13 @@ static inline __attribute__((always_inline)) void prefetch_ahead(const struct en
 	bool is_new = hand->left == TICKET_HAND_SIZE - 1;
 	struct ticket ticket;
 
-	for (uint32_t n = is_new ? 0 : ENGINE_MISSES_AHEAD - 1; n < ENGINE_MISSES_AHEAD; n++)
+	if (LIKELY(!is_new)) {
+		if (LIKELY(ticket_ahead(hand, &source->ports, ENGINE_MISSES_AHEAD - 1, &ticket)))
+			inflight_prefetch(e->inflight.words,
+					  ticket_hash(way, identifier, ticket, source->is_small));
+		return;
+	}
+	for (uint32_t n = 0; n < ENGINE_MISSES_AHEAD; n++)
 		if (ticket_ahead(hand, &source->ports, n, &ticket))
 			inflight_prefetch(e->inflight.words,
 					  ticket_hash(way, identifier, ticket, source->is_small));
@@ -163,10 +172,11 @@ static inline __attribute__((always_inline)) enum send_result enter(struct engin
 	return SEND_NO_TICKET;
 }
 
-static inline __attribute__((always_inline)) void fill_slot(struct engine *e,
-							    struct inflight_slot *slot,
-							    const struct query_spec *spec,
-							    const struct engine_way *way)
+/* Returns the sum of the name as it is sent. */
+static inline __attribute__((always_inline)) uint64_t fill_slot(struct engine *e,
+								struct inflight_slot *slot,
+								const struct query_spec *spec,
+								const struct engine_way *way)
 {
 	slot->transport = INFLIGHT_UDP;
 	slot->outgoing_idx = way->outgoing_idx;
@@ -182,16 +192,14 @@ static inline __attribute__((always_inline)) void fill_slot(struct engine *e,
 	slot->question_hash = spec->question_hash;
 	slot->identifier = choose_identifier(e, way->outgoing_idx);
 	if (LIKELY(spec->letter_case))
-		randomize_case(e, spec->qname, &slot->qname);
-	else
-		name_copy(&slot->qname, spec->qname);
+		return randomize_case(e, spec->qname, &slot->qname);
+	name_copy(&slot->qname, spec->qname);
+	return msg_query_name_sum(&slot->qname);
 }
 
-static inline __attribute__((always_inline)) unsigned build_query(struct engine *e,
-								  const struct inflight_slot *slot,
-								  const struct query_spec *spec,
-								  const struct mac *mac,
-								  uint8_t *frame)
+static inline __attribute__((always_inline)) unsigned build_query(
+	struct engine *e, const struct inflight_slot *slot, const struct query_spec *spec,
+	uint64_t name_sum, const struct mac *mac, uint8_t *frame)
 {
 	const struct engine_outgoing *out = &e->config->outgoing[slot->outgoing_idx];
 	const struct frame_interface *interface = &e->config->interfaces[out->interface_idx];
@@ -226,7 +234,7 @@ static inline __attribute__((always_inline)) unsigned build_query(struct engine 
 		to.src_identifier = source_identifier_of(&src);
 	}
 	/* send_query made sure of the room. */
-	length_bytes = msg_build_query_summed(frame + head->header_bytes, &query, &sum);
+	length_bytes = msg_query_put(frame + head->header_bytes, &query, name_sum, &sum);
 	return frame_head_build(head, frame, &to, (unsigned)length_bytes, sum);
 }
 
@@ -239,6 +247,7 @@ static inline __attribute__((always_inline)) enum send_result send_query(
 	struct mac mac;
 	struct inflight_slot *slot;
 	enum send_result result;
+	uint64_t name_sum;
 
 	if (frame.capacity_bytes < FRAME_HEADER_BYTES_MAX + MSG_BUILD_BYTES_MIN)
 		return SEND_NO_ROOM;
@@ -261,13 +270,13 @@ static inline __attribute__((always_inline)) enum send_result send_query(
 	if (*slot_idx == UINT32_MAX)
 		return SEND_NO_SLOT;
 	slot = &e->inflight.slots[*slot_idx];
-	fill_slot(e, slot, spec, way);
+	name_sum = fill_slot(e, slot, spec, way);
 	result = enter(e, slot, *slot_idx, way);
 	if (result != SEND_OK) {
 		inflight_put(&e->inflight, *slot_idx);
 		return result;
 	}
-	*length_bytes = build_query(e, slot, spec, &mac, frame.data);
+	*length_bytes = build_query(e, slot, spec, name_sum, &mac, frame.data);
 	*interface_idx = e->config->outgoing[way->outgoing_idx].interface_idx;
 	source_meter_add(&e->meters[way->outgoing_idx],
 			 (struct ticket){slot->local_port, slot->id});

@@ -85,9 +85,9 @@ static inline uint64_t frame_head_put_ip(const struct frame_head *head, uint8_t 
 
 /* The headers before a payload that stands at frame + header_bytes; payload_sum: its unfolded sum (frame_wire_sum). Returns the
  * frame's length. */
-static inline unsigned frame_head_build(const struct frame_head *head, uint8_t *frame,
-					const struct frame_head_to *to, unsigned payload_bytes,
-					uint64_t payload_sum)
+static inline __attribute__((always_inline)) unsigned frame_head_build(
+	const struct frame_head *head, uint8_t *frame, const struct frame_head_to *to,
+	unsigned payload_bytes, uint64_t payload_sum)
 {
 	unsigned udp_bytes = FRAME_WIRE_UDP_BYTES + payload_bytes;
 	uint16_t length = frame_wire_word(udp_bytes);

@@ -5,6 +5,7 @@
 #include "dns_const.h"
 #include "frame_wire.h"
 #include "limits.h"
+#include "msg_query.h"
 #include "msg_records.h"
 #include "wire_cursor.h"
 
@@ -158,70 +159,12 @@ static uint8_t *reply_opt(uint8_t *p, const struct msg_reply_params *params)
 	return msg_build_opt(p, &params->client, params->rcode, params->ede);
 }
 
-/* Of the name's bytes as words in memory, the last one filled up with zero. */
-static inline uint64_t name_sum(const struct name *n)
-{
-	uint64_t sum = 0, word;
-	size_t rest = n->length_bytes % sizeof(word);
-	size_t i = 0;
-
-	if (UNLIKELY(n->length_bytes < sizeof(word)))
-		return frame_wire_sum(0, n->bytes, n->length_bytes);
-	for (; i + sizeof(word) <= n->length_bytes; i += sizeof(word)) {
-		memcpy(&word, n->bytes + i, sizeof(word));
-		sum = frame_wire_add(sum, word);
-	}
-	if (rest == 0)
-		return sum;
-	/* The word that ends with the name, without what was added already. */
-	memcpy(&word, n->bytes + i + rest - sizeof(word), sizeof(word));
-	return frame_wire_add(sum, word >> 8 * (sizeof(word) - rest));
-}
-
-/* Ours is all constant but for its size; as in opt_fixed. */
-static inline void query_opt(uint8_t *p, uint16_t udp_size_bytes)
-{
-	wire_put_u64(p, (uint64_t)DNS_TYPE_OPT << 40 | (uint64_t)udp_size_bytes << 24 |
-				(uint64_t)DNS_EDNS_VERSION << 8 | DNS_EDNS_FLAG_DO >> 8);
-	wire_put_u32(p + 7, (uint32_t)DNS_EDNS_FLAG_DO << 16);
-}
-
-/* Sums of fields here are of their values. In memory their bytes stand swapped, which to a sum modulo 65,535 is a factor of
- * 256; after a name of odd length, each field's bytes belong to two words, and so are swapped once more. */
-size_t msg_build_query_summed(uint8_t *message, const struct msg_query_params *params,
-			      uint64_t *sum)
-{
-	const struct name *qname = params->qname;
-	uint32_t flags = (params->recursion_desired ? DNS_FLAG_RD : 0u) |
-			 (params->checking_disabled ? DNS_FLAG_CD : 0u);
-	uint64_t head_sum = (uint64_t)params->id + flags + 1 + params->edns;
-	uint64_t tail_sum = (uint64_t)params->qtype + params->qclass;
-	uint8_t *tail = message + DNS_HEADER_BYTES + qname->length_bytes;
-	size_t length_bytes = DNS_HEADER_BYTES + question_bytes(qname);
-
-	wire_put_u64(message, (uint64_t)params->id << 48 | (uint64_t)flags << 32 | 1u << 16);
-	wire_put_u32(message + 8, params->edns);
-	/* What its last piece brings beyond the name is written over, or stands behind the message. */
-	name_put(message + DNS_HEADER_BYTES, qname);
-	wire_put_u32(tail, (uint32_t)params->qtype << 16 | params->qclass);
-	if (params->edns) {
-		uint64_t size = params->edns_udp_size_bytes;
-
-		query_opt(tail + QUESTION_FIXED_BYTES, params->edns_udp_size_bytes);
-		length_bytes += DNS_OPT_BYTES_MIN;
-		/* Its fields begin at its second byte. */
-		tail_sum += (DNS_TYPE_OPT + size + DNS_EDNS_FLAG_DO) << 8;
-	}
-	tail_sum <<= qname->length_bytes % 2 == 0 ? 8 : 0;
-	*sum = frame_wire_add(name_sum(qname), (head_sum << 8) + tail_sum);
-	return length_bytes;
-}
-
 size_t msg_build_query(struct buffer output, const struct msg_query_params *params)
 {
 	uint8_t message[MSG_BUILD_BYTES_MIN];
 	uint64_t sum;
-	size_t length_bytes = msg_build_query_summed(message, params, &sum);
+	size_t length_bytes =
+		msg_query_put(message, params, msg_query_name_sum(params->qname), &sum);
 
 	if (length_bytes > output.capacity_bytes)
 		return 0;
@@ -317,32 +260,6 @@ static size_t answer_copy(struct buffer output, size_t limit_bytes,
 
 	memcpy(p, response->message.data + response->records_offset, records_bytes);
 	return (size_t)(reply_opt(p + records_bytes, params) - output.data);
-}
-
-size_t msg_build_answer_in_place(struct buffer message, const struct msg_response *response,
-				 const struct msg_client *client,
-				 const struct name_case *letter_case)
-{
-	size_t length_bytes = response->opt_offset + msg_build_opt_bytes(client, DNS_EDE_NONE);
-	uint16_t rcode = (uint16_t)((unsigned)response->edns.extended_rcode << 4 |
-				    (response->flags & DNS_RCODE_MASK));
-	uint32_t flags = DNS_FLAG_QR | DNS_FLAG_RA | (rcode & DNS_RCODE_MASK);
-	uint8_t *p = message.data;
-
-	CHECK(response->message.data == p);
-	if (!response->opt_is_last || response->has_ttl_over_max ||
-	    (response->has_dnssec_records && !client->dnssec_ok) ||
-	    (response->flags & DNS_FLAG_TC) != 0 || length_bytes > client->udp_size_bytes ||
-	    length_bytes > message.capacity_bytes)
-		return 0;
-	flags |= client->recursion_desired ? DNS_FLAG_RD : 0;
-	flags |= client->checking_disabled ? DNS_FLAG_CD : 0;
-	wire_put_u32(p, (uint32_t)client->id << 16 | flags);
-	wire_put_u16(p + 10, (uint16_t)(response->additional_count - response->edns.present +
-					client->edns));
-	name_case_apply(letter_case, p + DNS_HEADER_BYTES, response->qname.length_bytes);
-	msg_build_opt(p + response->opt_offset, client, rcode, DNS_EDE_NONE);
-	return length_bytes;
 }
 
 enum msg_answer_result msg_build_answer(struct buffer output, const struct msg_response *response,

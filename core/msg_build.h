@@ -32,11 +32,6 @@ struct msg_query_params {
 /* One question, and our OPT. Returns the message's length. */
 MUST_USE size_t msg_build_query(struct buffer output, const struct msg_query_params *params);
 
-/* The same where there is room for MSG_BUILD_BYTES_MIN, bytes behind the message included, which may be written to. *sum: of
- * the message, for its checksum, as frame_wire_sum has it. */
-size_t msg_build_query_summed(uint8_t *message, const struct msg_query_params *params,
-			      uint64_t *sum);
-
 /* What an answer owes to the client that asked. */
 struct msg_client {
 	uint16_t id;
@@ -98,13 +93,5 @@ MUST_USE enum msg_answer_result msg_build_answer(struct buffer output,
 						 const struct msg_response *response,
 						 const struct msg_reply_params *params,
 						 size_t *length_bytes);
-
-/* The same over the response itself, for one client whose question had that letter case: byte for byte what
- * msg_build_answer makes of it with recursion_available and nothing else. 0, and nothing is written: records would have to
- * go, or it does not fit. message: the response's, and the room behind it. */
-MUST_USE size_t msg_build_answer_in_place(struct buffer message,
-					  const struct msg_response *response,
-					  const struct msg_client *client,
-					  const struct name_case *letter_case);
 
 #endif

@@ -605,7 +605,9 @@ static inline size_t addresses_end(struct span message, size_t at, unsigned reco
 
 /* The way of most answers: whole, of addresses only, with no more than an OPT without options behind them. True: that it is
  * and *out is what msg_parse_response_any makes of it; else nothing is written. */
-static inline bool response_plain(struct span message, struct msg_response *out)
+static inline __attribute__((always_inline)) bool response_plain(struct span message,
+								 const struct name *qname,
+								 struct msg_response *out)
 {
 	const uint64_t head_mask = (uint64_t)(DNS_FLAG_QR | DNS_OPCODE_MASK | DNS_FLAG_TC) << 32 |
 				   UINT32_C(0xffff0000);
@@ -621,7 +623,8 @@ static inline bool response_plain(struct span message, struct msg_response *out)
 	counts = wire_get_u32(data + 8); /* authority, additional */
 	if ((head & head_mask) != head_wanted || counts > 1)
 		return false;
-	name_bytes = name_plain_bytes(message, DNS_HEADER_BYTES);
+	name_bytes =
+		qname != NULL ? qname->length_bytes : name_plain_bytes(message, DNS_HEADER_BYTES);
 	records = DNS_HEADER_BYTES + name_bytes + QUESTION_FIXED_BYTES;
 	if (name_bytes == 0 || records > message.length_bytes)
 		return false;
@@ -636,7 +639,10 @@ static inline bool response_plain(struct span message, struct msg_response *out)
 	out->flags = (uint16_t)(head >> 32);
 	out->qtype = wire_get_u16(data + records - QUESTION_FIXED_BYTES);
 	out->qclass = wire_get_u16(data + records - 2);
-	name_copy_plain(&out->qname, message, DNS_HEADER_BYTES, name_bytes);
+	if (qname != NULL)
+		name_copy(&out->qname, qname);
+	else
+		name_copy_plain(&out->qname, message, DNS_HEADER_BYTES, name_bytes);
 	out->records_offset = (uint16_t)records;
 	out->answer_count = (uint16_t)head;
 	out->authority_count = 0;
@@ -653,7 +659,17 @@ static inline bool response_plain(struct span message, struct msg_response *out)
 
 enum msg_response_result msg_parse_response(struct span message, struct msg_response *out)
 {
-	if (LIKELY(response_plain(message, out)))
+	if (LIKELY(response_plain(message, NULL, out)))
+		return MSG_RESPONSE_OK;
+	return msg_parse_response_any(message, out);
+}
+
+enum msg_response_result msg_parse_response_of(struct span message, const struct name *qname,
+					       struct msg_response *out)
+{
+	if (UNLIKELY(qname == NULL))
+		return msg_parse_response(message, out);
+	if (LIKELY(response_plain(message, qname, out)))
 		return MSG_RESPONSE_OK;
 	return msg_parse_response_any(message, out);
 }

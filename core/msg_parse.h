@@ -117,6 +117,10 @@ extern const char *const msg_query_result_text[MSG_QUERY_RESULT_COUNT];
  * is whole (RFC 2181 section 9: it is not used anyway). The question's name must be uncompressed.
  * A COOKIE option of bad length counts as none. */
 MUST_USE enum msg_response_result msg_parse_response(struct span message, struct msg_response *out);
+/* The same of a message whose question begins with that name, which is one, byte for byte. NULL: it may be any. */
+MUST_USE enum msg_response_result msg_parse_response_of(struct span message,
+							const struct name *qname,
+							struct msg_response *out);
 /* The same without its short way for plain answers: for the test that both are the same. */
 MUST_USE enum msg_response_result msg_parse_response_any(struct span message,
 							 struct msg_response *out);

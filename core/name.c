@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "limits.h"
+#include "name_case.h"
 
 /* ---- wire form ---- */
 
@@ -118,17 +119,7 @@ enum name_result name_parse_plain(struct span message, size_t *offset, struct na
 
 /* ---- letter case ---- */
 
-#define EVERY_BYTE UINT64_C(0x0101010101010101)
-#define PIECE sizeof(__m128i)
-
-/* 0xff in every byte that is an ASCII letter of the case that a is of. Lengths of labels are below 'A', so that whole names can
- * be treated as if they were text. */
-static inline __m128i letters_from(__m128i bytes, char a)
-{
-	__m128i from_a = _mm_sub_epi8(bytes, _mm_set1_epi8(a));
-
-	return _mm_cmpeq_epi8(_mm_min_epu8(from_a, _mm_set1_epi8('z' - 'a')), from_a);
-}
+#define PIECE NAME_CASE_PIECE
 
 static inline __m128i load_piece(const uint8_t *p)
 {
@@ -137,7 +128,8 @@ static inline __m128i load_piece(const uint8_t *p)
 
 static inline __m128i lower_piece(__m128i bytes)
 {
-	return _mm_or_si128(bytes, _mm_and_si128(letters_from(bytes, 'A'), _mm_set1_epi8(0x20)));
+	return _mm_or_si128(bytes,
+			    _mm_and_si128(name_case_letters(bytes, 'A'), _mm_set1_epi8(0x20)));
 }
 
 static inline uint8_t lower_byte(uint8_t c)
@@ -220,8 +212,8 @@ void name_case_take(const struct name *n, struct name_case *out)
 	/* A piece may end behind the name, but not behind the 255 bytes that it has room for: those are put off to the loop
 	 * below. */
 	for (; i < n->length_bytes && i + PIECE <= DNS_NAME_BYTES_MAX; i += PIECE) {
-		unsigned upper =
-			(unsigned)_mm_movemask_epi8(letters_from(load_piece(n->bytes + i), 'A'));
+		unsigned upper = (unsigned)_mm_movemask_epi8(
+			name_case_letters(load_piece(n->bytes + i), 'A'));
 		size_t left = n->length_bytes - i;
 
 		if (left < PIECE)
@@ -231,30 +223,6 @@ void name_case_take(const struct name *n, struct name_case *out)
 	}
 	for (; i < n->length_bytes; i++)
 		out->bits[i / 8] |= (uint8_t)((n->bytes[i] >= 'A' && n->bytes[i] <= 'Z') << i % 8);
-}
-
-/* Letters get the case that the 16 lower bits of `upper` say. */
-static inline __m128i case_piece(__m128i bytes, unsigned upper)
-{
-	const __m128i each = _mm_set1_epi64x((long long)UINT64_C(0x8040201008040201));
-	const __m128i halves = _mm_set_epi64x((long long)EVERY_BYTE, 0);
-	__m128i spread = _mm_shuffle_epi8(_mm_cvtsi32_si128((int)upper), halves);
-	__m128i is_upper = _mm_cmpeq_epi8(_mm_and_si128(spread, each), each);
-	__m128i is_letter_of_any = letters_from(_mm_or_si128(bytes, _mm_set1_epi8(0x20)), 'a');
-	__m128i bit = _mm_and_si128(is_letter_of_any, _mm_set1_epi8(0x20));
-
-	return _mm_or_si128(_mm_andnot_si128(bit, bytes), _mm_andnot_si128(is_upper, bit));
-}
-
-/* The 16 bits from the nth one on. */
-static inline unsigned case_bits(const struct name_case *letter_case, size_t nth)
-{
-	const uint8_t *at = letter_case->bits + nth / 8;
-	unsigned bits = at[0] | (unsigned)at[1] << 8;
-
-	if (nth % 8 == 0)
-		return bits;
-	return (bits | (unsigned)at[2] << 16) >> nth % 8;
 }
 
 void name_case_apply(const struct name_case *letter_case, uint8_t *wire, size_t length_bytes)
@@ -272,12 +240,12 @@ void name_case_apply(const struct name_case *letter_case, uint8_t *wire, size_t 
 		return;
 	}
 	for (; i + PIECE < length_bytes; i += PIECE) {
-		piece = case_piece(load_piece(wire + i), case_bits(letter_case, i));
+		piece = name_case_piece(load_piece(wire + i), name_case_bits(letter_case, i));
 		memcpy(wire + i, &piece, PIECE);
 	}
 	/* The last piece overlaps the one before it: the same case once more. */
 	i = length_bytes - PIECE;
-	piece = case_piece(load_piece(wire + i), case_bits(letter_case, i));
+	piece = name_case_piece(load_piece(wire + i), name_case_bits(letter_case, i));
 	memcpy(wire + i, &piece, PIECE);
 }
 
@@ -288,13 +256,15 @@ void name_case_copy(const struct name_case *letter_case, const struct name *from
 
 	to->length_bytes = from->length_bytes;
 	do {
-		piece = case_piece(load_piece(from->bytes + i), case_bits(letter_case, i));
+		piece = name_case_piece(load_piece(from->bytes + i),
+					name_case_bits(letter_case, i));
 		memcpy(to->bytes + i, &piece, PIECE);
 		i += PIECE;
 	} while (i < from->length_bytes && i + PIECE <= DNS_NAME_BYTES_MAX);
 	if (UNLIKELY(i < from->length_bytes)) {
 		i = DNS_NAME_BYTES_MAX - PIECE;
-		piece = case_piece(load_piece(from->bytes + i), case_bits(letter_case, i));
+		piece = name_case_piece(load_piece(from->bytes + i),
+					name_case_bits(letter_case, i));
 		memcpy(to->bytes + i, &piece, PIECE);
 	}
 }

@@ -165,6 +165,34 @@ void resolution_prefetch_found(const struct resolution_table *t, uint64_t hash)
 		__builtin_prefetch(&t->resolutions[(uint32_t)place]);
 }
 
+/* What one that begins has in common with all others, up to its key. */
+static const struct resolution fresh = {
+	.state = RESOLUTION_FREE,
+	.rcode = DNS_RCODE_SERVFAIL,
+	.ede = DNS_EDE_NONE,
+	.server_pos = -1,
+	.slot_idx = POOL_NONE,
+	.answer_idx = POOL_NONE,
+	.waiter_head = POOL_NONE,
+	.waiter_tail = POOL_NONE,
+	.queue_next = POOL_NONE,
+	.stale_previous = POOL_NONE,
+	.stale_next = POOL_NONE,
+	.stale_at = MONO_NEVER,
+	.resume_at = MONO_NEVER,
+};
+
+/* memcpy without its call; the last piece overlaps the one before it. */
+static inline void fresh_copy(struct resolution *r)
+{
+	enum { BYTES = offsetof(struct resolution, key), PIECE = 16 };
+
+#pragma GCC unroll 16
+	for (size_t i = 0; i + PIECE < BYTES; i += PIECE)
+		memcpy((uint8_t *)r + i, (const uint8_t *)&fresh + i, PIECE);
+	memcpy((uint8_t *)r + BYTES - PIECE, (const uint8_t *)&fresh + BYTES - PIECE, PIECE);
+}
+
 uint32_t resolution_take(struct resolution_table *t, const struct resolution_key *key, mono_ns now)
 {
 	bool is_new = t->free.stack_count == 0;
@@ -176,27 +204,15 @@ uint32_t resolution_take(struct resolution_table *t, const struct resolution_key
 		return POOL_NONE;
 	r = &t->resolutions[idx];
 	generation = is_new ? 1 : r->generation + 1;
-	/* All but the key, which is copied as far as its name goes. */
-	memset(r, 0, offsetof(struct resolution, key));
-	r->state = RESOLUTION_FREE;
-	r->rcode = DNS_RCODE_SERVFAIL;
-	r->ede = DNS_EDE_NONE;
-	r->server_pos = -1;
+	fresh_copy(r);
 	r->generation = generation;
-	r->slot_idx = POOL_NONE;
-	r->answer_idx = POOL_NONE;
-	r->waiter_head = POOL_NONE;
-	r->waiter_tail = POOL_NONE;
-	r->queue_next = POOL_NONE;
-	r->stale_previous = POOL_NONE;
-	r->stale_next = POOL_NONE;
-	r->stale_at = MONO_NEVER;
 	r->started_at = now;
 	r->deadline_at = now + (CLIENT_DEADLINE_MS - DEADLINE_MARGIN_MS) * NS_PER_MS;
 	r->try_until = now;
-	r->resume_at = MONO_NEVER;
-	memcpy(&r->key, key, offsetof(struct resolution_key, qname));
-	name_copy(&r->key.qname, &key->qname);
+	if (UNLIKELY(key != &r->key)) {
+		memcpy(&r->key, key, offsetof(struct resolution_key, qname));
+		name_copy(&r->key.qname, &key->qname);
+	}
 	place_add(t, key->hash, idx);
 	return idx;
 }
@@ -343,6 +359,22 @@ enum resolution_step resolution_on_start(struct resolution_table *t, uint32_t id
 		return fail(t, idx, DNS_EDE_OTHER);
 	begin_try(r, zone, env);
 	return RESOLUTION_STEP_SEND;
+}
+
+bool resolution_on_start_alone(struct resolution_table *t, uint32_t idx,
+			       const struct engine_zone *zone, mono_ns now)
+{
+	struct resolution *r = &t->resolutions[idx];
+	mono_ns until = now + zone->timeout_ms * NS_PER_MS;
+
+	if (UNLIKELY(zone->server_count != 1))
+		return false;
+	/* begin_try, of one that has tried nothing. */
+	r->server_pos = 0;
+	r->server_idx = zone->servers[0];
+	r->try_until = until < r->deadline_at ? until : r->deadline_at;
+	resolution_set_state(t, idx, RESOLUTION_SEND);
+	return true;
 }
 
 void resolution_on_sent(struct resolution_table *t, uint32_t idx, uint32_t slot_idx)
@@ -549,6 +581,26 @@ enum resolution_step resolution_on_response(struct resolution_table *t, uint32_t
 	t->resolutions[idx].rcode = rcode;
 	resolution_set_state(t, idx, RESOLUTION_DONE);
 	return RESOLUTION_STEP_ANSWER;
+}
+
+bool resolution_on_answer(struct resolution_table *t, uint32_t idx, struct server_table *servers,
+			  mono_ns now, const struct inflight_slot *slot,
+			  const struct msg_response *response)
+{
+	struct resolution *r = &t->resolutions[idx];
+	unsigned rcode =
+		(response->flags & DNS_RCODE_MASK) | (unsigned)response->edns.extended_rcode << 4;
+
+	/* Without EDNS the upper bits are zero. */
+	if (UNLIKELY((rcode != DNS_RCODE_NOERROR && rcode != DNS_RCODE_NXDOMAIN) ||
+		     response->qtype != slot->qtype || response->qclass != slot->qclass ||
+		     r->edns_retry || server_case_doubted(servers, slot->server_idx)))
+		return false;
+	server_on_answer(servers, slot->server_idx, (uint32_t)((now - slot->sent_at) / NS_PER_US),
+			 false, now);
+	r->rcode = (uint16_t)rcode;
+	resolution_set_state(t, idx, RESOLUTION_DONE);
+	return true;
 }
 
 bool resolution_failure_tells(const struct resolution *r)

@@ -119,7 +119,16 @@ void resolution_prefetch_found(const struct resolution_table *t, uint64_t hash);
 /* POOL_NONE: none under way. */
 MUST_USE uint32_t resolution_find(const struct resolution_table *t,
 				  const struct resolution_key *key);
-/* A new one, in FREE state, findable; POOL_NONE: full. */
+/* A key's place in what resolution_take gives next, so that it needs not be copied there; or elsewhere, if it is full. */
+static inline struct resolution_key *resolution_key_place(struct resolution_table *t,
+							  struct resolution_key *elsewhere)
+{
+	uint32_t idx = pool_peek(&t->free, 0);
+
+	return LIKELY(idx != POOL_NONE) ? &t->resolutions[idx].key : elsewhere;
+}
+/* A new one, in FREE state, findable; POOL_NONE: full. key: of a resolution only if resolution_key_place gave it, and nothing
+ * was taken since. */
 MUST_USE uint32_t resolution_take(struct resolution_table *t, const struct resolution_key *key,
 				  mono_ns now);
 /* DONE and without waiters: back to the pool. */
@@ -169,6 +178,9 @@ static inline bool resolution_wants_recursion(const struct resolution *r,
 /* SEND; or FAIL, where a reload has taken the zone away since it was chosen. */
 enum resolution_step resolution_on_start(struct resolution_table *t, uint32_t idx,
 					 const struct resolution_env *env);
+/* The same where the key's zone has just been chosen and has one server. False: it has several, and nothing is done. */
+MUST_USE bool resolution_on_start_alone(struct resolution_table *t, uint32_t idx,
+					const struct engine_zone *zone, mono_ns now);
 /* A query is under way in slot. */
 void resolution_on_sent(struct resolution_table *t, uint32_t idx, uint32_t slot_idx);
 /* It could not be sent now: again at resume_at, or the try is over (a neighbour that does not answer counts as a
@@ -212,6 +224,14 @@ enum resolution_step resolution_on_response(struct resolution_table *t, uint32_t
 					    const struct inflight_slot *slot,
 					    const struct msg_response *response,
 					    enum counter *outcome);
+
+/* The short way of most: a reply whose name is the slot's, byte for byte, if it is the answer and nothing of its server is
+ * doubted. True: all is done that resolution_on_response does, which would have said STEP_ANSWER and
+ * COUNTER_UPSTREAM_RESPONSE. False: nothing is. */
+MUST_USE bool resolution_on_answer(struct resolution_table *t, uint32_t idx,
+				   struct server_table *servers, mono_ns now,
+				   const struct inflight_slot *slot,
+				   const struct msg_response *response);
 
 /* RESOLUTION_STEP_FAIL: does it say something about the question (RFC 9520 section 2)? Not what we refused for want of room
  * or were late for, nor what failed before anything was sent, nor where somebody has guessed at its queries: he could keep the name

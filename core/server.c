@@ -29,7 +29,7 @@ static_assert(ZONE_SERVERS_MAX <= MASK_BITS, "a position is a bit of tried_mask"
 static_assert((SERVER_EXPLORE_ONE_IN & (SERVER_EXPLORE_ONE_IN - 1)) == 0, "a power of two");
 
 /* A condition: upper 48 bits of the time since when | rises 15 | DOWN 1. */
-#define CONDITION_DOWN UINT64_C(1)
+#define CONDITION_DOWN SERVER_CONDITION_DOWN
 #define CONDITION_RISE (UINT64_C(1) << 1)
 #define CONDITION_TIME_SHIFT 16
 #define CONDITION_TIME_MASK (UINT64_MAX << CONDITION_TIME_SHIFT)
@@ -419,24 +419,6 @@ int server_choose_of_many(const struct server_table *t, const uint16_t servers[]
 
 /* ---- what happens to queries ---- */
 
-/* RFC 6298 section 2; a round trip of 0 us is taken for 1, as 0 means unknown. */
-static void rtt_note(struct server *s, uint32_t rtt_us)
-{
-	uint64_t rtt = rtt_us > 0 ? rtt_us : 1;
-	uint64_t srtt = s->srtt_us;
-	uint64_t distance = srtt > rtt ? srtt - rtt : rtt - srtt;
-
-	if (srtt == 0) {
-		s->srtt_us = (uint32_t)rtt;
-		s->rttvar_us = (uint32_t)(rtt / 2);
-		return;
-	}
-	s->rttvar_us = (uint32_t)((3 * (uint64_t)s->rttvar_us + distance) / 4);
-	s->srtt_us = (uint32_t)((7 * srtt + rtt) / 8);
-	if (s->srtt_us == 0)
-		s->srtt_us = 1;
-}
-
 /* A query has ended, one way or another. */
 static void query_ended(struct server *s, bool probe)
 {
@@ -483,15 +465,15 @@ static void rise_note(struct server_table *t, uint16_t idx, mono_ns now)
 				   : condition_set(t, idx, s->seen + CONDITION_RISE, now);
 }
 
-void server_on_answer(struct server_table *t, uint16_t idx, uint32_t rtt_us, bool probe,
-		      mono_ns now)
+void server_on_answer_any(struct server_table *t, uint16_t idx, uint32_t rtt_us, bool probe,
+			  mono_ns now)
 {
 	struct server *s = server_at(t, idx);
 
 	query_ended(s, probe);
 	s->responses++;
 	s->last_answer_at = now;
-	rtt_note(s, rtt_us);
+	server_rtt_note(s, rtt_us);
 	s->fails = 0;
 	condition_see(t, idx, now);
 	if (UNLIKELY(condition_state(s->seen) == SERVER_DOWN))

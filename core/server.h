@@ -49,6 +49,7 @@ extern const char *const server_state_text[SERVER_STATE_COUNT];
 #define SERVER_ANSWER_GRAIN_MS 10
 #define SERVER_RISE_MAX 0x7fff /* rises have 15 bits of the condition */
 #define SERVER_LINE_BYTES 64
+#define SERVER_CONDITION_DOWN UINT64_C(1) /* a bit of a condition */
 
 enum server_policy {
 	/* Lowest SRTT; unknown ones first, one question at a time (a dead one must not draw all of
@@ -197,8 +198,52 @@ static inline void server_on_sent(struct server_table *t, uint16_t idx)
 }
 /* A matching answer; rtt_us from sending to now. probe: it answers a health probe. Also ends a
  * down, whoever has noticed it. */
-void server_on_answer(struct server_table *t, uint16_t idx, uint32_t rtt_us, bool probe,
-		      mono_ns now);
+void server_on_answer_any(struct server_table *t, uint16_t idx, uint32_t rtt_us, bool probe,
+			  mono_ns now);
+/* RFC 6298 section 2; a round trip of 0 us is taken for 1, as 0 means unknown. */
+static inline void server_rtt_note(struct server *s, uint32_t rtt_us)
+{
+	uint64_t rtt = rtt_us > 0 ? rtt_us : 1;
+	uint64_t srtt = s->srtt_us;
+	uint64_t distance = srtt > rtt ? srtt - rtt : rtt - srtt;
+
+	if (UNLIKELY(srtt == 0)) {
+		s->srtt_us = (uint32_t)rtt;
+		s->rttvar_us = (uint32_t)(rtt / 2);
+		return;
+	}
+	srtt = (7 * srtt + rtt) / 8;
+	s->rttvar_us = (uint32_t)((3 * (uint64_t)s->rttvar_us + distance) / 4);
+	s->srtt_us = srtt > 0 ? (uint32_t)srtt : 1;
+}
+/* Has this worker seen the server's condition, which is UP, and do the others know of an answer that is young? Then another
+ * one changes nothing but this worker's figures. */
+static inline bool server_is_settled(const struct server_table *t, uint16_t idx, mono_ns now)
+{
+	const struct server_shared *shared = &t->shared->servers[idx];
+	uint64_t condition = atomic_load_explicit(&shared->condition, memory_order_relaxed);
+	mono_ns told = atomic_load_explicit(&shared->last_answer_at, memory_order_relaxed);
+
+	CHECK(idx < t->server_count);
+	return condition == t->servers[idx].seen && (condition & SERVER_CONDITION_DOWN) == 0 &&
+	       (now <= told || now - told < SERVER_ANSWER_GRAIN_MS * NS_PER_MS);
+}
+/* server_on_answer_any, of a question that was asked: the short way for a settled server. */
+static inline void server_on_answer(struct server_table *t, uint16_t idx, uint32_t rtt_us,
+				    bool probe, mono_ns now)
+{
+	struct server *s = &t->servers[idx];
+
+	if (UNLIKELY(probe || !server_is_settled(t, idx, now))) {
+		server_on_answer_any(t, idx, rtt_us, probe, now);
+		return;
+	}
+	s->under_way -= s->under_way > 0;
+	s->responses++;
+	s->last_answer_at = now;
+	s->fails = 0;
+	server_rtt_note(s, rtt_us);
+}
 /* Nothing came for a query sent at sent_at. Counts against the server only if it has not answered
  * anybody since: names that it resolves slowly must not bring it down. An answer that another
  * worker receives while this one decides may come too late to be seen; it is then followed by a

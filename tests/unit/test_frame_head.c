@@ -3,7 +3,7 @@
 
 #include "core/frame_head.h"
 #include "core/limits.h"
-#include "core/msg_build.h"
+#include "core/msg_query.h"
 #include "frame_samples.h"
 #include "unit.h"
 
@@ -147,7 +147,7 @@ static void check_sum_of_query(unsigned length_bytes)
 	uint64_t sum;
 
 	random_name(&qname, length_bytes);
-	got = msg_build_query_summed(message, &params, &sum);
+	got = msg_query_put(message, &params, msg_query_name_sum(&qname), &sum);
 	CU_ASSERT_EQUAL(got, DNS_HEADER_BYTES + length_bytes + 4u + (params.edns ? 11u : 0u));
 	CU_ASSERT_EQUAL(memcmp(message + DNS_HEADER_BYTES, qname.bytes, length_bytes), 0);
 	CU_ASSERT_EQUAL(frame_wire_fold(sum), frame_wire_fold(frame_wire_sum(0, message, got)));
@@ -155,7 +155,7 @@ static void check_sum_of_query(unsigned length_bytes)
 	CU_ASSERT_EQUAL(memcmp(exact, message, got), 0);
 }
 
-static void msg_build_query_summed__sums_what_it_writes(void)
+static void msg_query_put__sums_what_it_writes(void)
 {
 	srand(43);
 	for (unsigned i = 0; i < TRIES; i++)
@@ -165,6 +165,6 @@ static void msg_build_query_summed__sums_what_it_writes(void)
 static const struct unit_test tests[] = {
 	UNIT_TEST(frame_head_build__writes_what_frame_build_udp_does),
 	UNIT_TEST(frame_head_build__never_sends_checksum_zero),
-	UNIT_TEST(msg_build_query_summed__sums_what_it_writes),
+	UNIT_TEST(msg_query_put__sums_what_it_writes),
 };
 UNIT_SUITE(frame_head, tests)

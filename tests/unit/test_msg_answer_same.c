@@ -2,7 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/frame_wire.h"
 #include "core/msg_build.h"
+#include "core/msg_in_place.h"
 #include "core/msg_parse.h"
 #include "core/wire_cursor.h"
 #include "unit.h"
@@ -122,6 +124,8 @@ static bool is_same(const struct message *m, bool *is_ok)
 	static struct msg_response response, wanted;
 	uint8_t *copy = malloc(m->length > 0 ? m->length : 1);
 	enum msg_response_result result, want;
+	size_t offset = DNS_HEADER_BYTES;
+	struct name qname;
 	bool same;
 
 	CU_ASSERT_FATAL(copy != NULL);
@@ -132,6 +136,12 @@ static bool is_same(const struct message *m, bool *is_ok)
 	result = msg_parse_response((struct span){copy, m->length}, &response);
 	*is_ok = result == MSG_RESPONSE_OK;
 	same = result == want && (!*is_ok || responses_equal(&response, &wanted));
+	/* Of the name that it begins with, if it is whole. */
+	if (name_parse_plain((struct span){copy, m->length}, &offset, &qname) == NAME_OK) {
+		memset(&response, 0x5a, sizeof(response));
+		result = msg_parse_response_of((struct span){copy, m->length}, &qname, &response);
+		same = same && result == want && (!*is_ok || responses_equal(&response, &wanted));
+	}
 	free(copy);
 	return same;
 }
@@ -171,7 +181,7 @@ static void msg_parse_response__is_the_same_wherever_it_ends(void)
 	CU_ASSERT_EQUAL(wrong, 0);
 }
 
-static void msg_build_answer_in_place__writes_what_msg_build_answer_does(void)
+static void msg_in_place_answer__writes_what_msg_build_answer_does(void)
 {
 	static const uint8_t cookie[24] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
 	unsigned long long state = unit_seed();
@@ -188,6 +198,7 @@ static void msg_build_answer_in_place__writes_what_msg_build_answer_does(void)
 		struct msg_client *client = &params.client;
 		enum msg_answer_result result;
 		size_t length, want_bytes, room;
+		uint64_t sum;
 
 		message_make(&m, &state);
 		if (msg_parse_response((struct span){m.bytes, m.length}, &response) !=
@@ -213,8 +224,8 @@ static void msg_build_answer_in_place__writes_what_msg_build_answer_does(void)
 					  &params, &want_bytes);
 		memcpy(before, m.bytes, sizeof(before));
 		room = unit_random(&state) % 8 == 0 ? m.length : sizeof(m.bytes);
-		length = msg_build_answer_in_place((struct buffer){m.bytes, room}, &response,
-						   client, &letter_case);
+		length = msg_in_place_answer((struct buffer){m.bytes, room}, &response, client,
+					     &letter_case, &sum);
 		if (length == 0) {
 			CU_ASSERT_EQUAL(memcmp(before, m.bytes, sizeof(before)), 0);
 			refused++;
@@ -223,6 +234,8 @@ static void msg_build_answer_in_place__writes_what_msg_build_answer_does(void)
 		CU_ASSERT_EQUAL(result, MSG_ANSWER_OK);
 		CU_ASSERT_EQUAL_FATAL(length, want_bytes);
 		CU_ASSERT_EQUAL(memcmp(wanted, m.bytes, length), 0);
+		CU_ASSERT_EQUAL(frame_wire_fold(sum),
+				frame_wire_fold(frame_wire_sum(0, m.bytes, length)));
 		/* Nothing behind it. */
 		if (length > m.length)
 			CU_ASSERT_EQUAL(memcmp(before + length, m.bytes + length,
@@ -236,6 +249,6 @@ static void msg_build_answer_in_place__writes_what_msg_build_answer_does(void)
 static struct unit_test tests[] = {
 	UNIT_TEST(msg_parse_response__is_the_same_either_way),
 	UNIT_TEST(msg_parse_response__is_the_same_wherever_it_ends),
-	UNIT_TEST(msg_build_answer_in_place__writes_what_msg_build_answer_does),
+	UNIT_TEST(msg_in_place_answer__writes_what_msg_build_answer_does),
 };
 UNIT_SUITE(msg_answer_same, tests)

@@ -51,6 +51,7 @@ static struct bench *bench_new(void)
 	}
 	b->shared_memory = aligned_alloc(SERVER_LINE_BYTES, server_shared_memory_bytes(SERVERS));
 	CHECK(b->shared_memory != NULL);
+	memset(b->shared_memory, 0xa5, server_shared_memory_bytes(SERVERS)); /* gaps, too */
 	server_shared_init(&b->shared, b->shared_memory, SERVERS);
 	server_table_init(&b->server_table, b->servers, &b->shared, (struct server_worker){0, 1},
 			  &(struct server_list){b->config->server_endpoints,
@@ -612,6 +613,125 @@ static void resolution_failure_tells__nothing_of_what_was_our_own_doing(void)
 	bench_free(b);
 }
 
+/* ---- the short ways ---- */
+
+static bool is_same(struct bench *a, struct bench *b, uint32_t idx)
+{
+	return memcmp(at(a, idx), at(b, idx), offsetof(struct resolution, key)) == 0 &&
+	       memcmp(a->servers, b->servers, sizeof(a->servers)) == 0 &&
+	       memcmp(a->shared_memory, b->shared_memory, server_shared_memory_bytes(SERVERS)) == 0;
+}
+
+static void resolution_on_answer__does_what_on_response_does(void)
+{
+	static const uint16_t rcodes[] = {DNS_RCODE_NOERROR, DNS_RCODE_NXDOMAIN, DNS_RCODE_SERVFAIL,
+					  DNS_RCODE_FORMERR, DNS_RCODE_BADVERS};
+	unsigned long long state = unit_seed();
+	struct bench *a = bench_new(), *b = bench_new();
+	unsigned short_count = 0;
+
+	for (unsigned i = 0; i < 2000; i++) {
+		uint32_t idx = begin(a);
+		uint16_t rcode = rcodes[unit_random(&state) % (i % 2 == 0 ? 2 : 5)];
+		enum counter outcome = COUNTER_COUNT, wanted_outcome;
+		enum resolution_step step, wanted;
+		struct msg_response response;
+
+		CU_ASSERT_EQUAL_FATAL(begin(b), idx);
+		at(a, idx)->edns_retry = at(b, idx)->edns_retry = unit_random(&state) % 8 == 0;
+		if (unit_random(&state) % 64 == 0) {
+			server_on_case_lost(&a->server_table, 0, START);
+			server_on_case_lost(&b->server_table, 0, START);
+		}
+		send(a, idx, INFLIGHT_SLOT_CASE | INFLIGHT_SLOT_EDNS);
+		send(b, idx, INFLIGHT_SLOT_CASE | INFLIGHT_SLOT_EDNS);
+		response = (struct msg_response){
+			.flags = (uint16_t)(DNS_FLAG_QR | (rcode & DNS_RCODE_MASK)),
+			.qtype = (uint16_t)(a->slot.qtype + (unit_random(&state) % 8 == 0)),
+			.qclass = (uint16_t)(a->slot.qclass + (unit_random(&state) % 8 == 0)),
+			.qname = a->slot.qname,
+			.edns = {.present = rcode > DNS_RCODE_MASK,
+				 .extended_rcode = (uint8_t)(rcode >> 4)},
+		};
+		a->env.now = b->env.now += unit_random(&state) % (20 * NS_PER_MS);
+		wanted = resolution_on_response(&b->table, idx, &b->env, &b->slot, &response,
+						&wanted_outcome);
+		if (resolution_on_answer(&a->table, idx, &a->server_table, a->env.now, &a->slot,
+					 &response)) {
+			CU_ASSERT_EQUAL(wanted, RESOLUTION_STEP_ANSWER);
+			CU_ASSERT_EQUAL(wanted_outcome, COUNTER_UPSTREAM_RESPONSE);
+			short_count++;
+		} else {
+			step = resolution_on_response(&a->table, idx, &a->env, &a->slot, &response,
+						      &outcome);
+			CU_ASSERT(step == wanted && outcome == wanted_outcome);
+		}
+		CU_ASSERT(is_same(a, b, idx));
+		/* To their ends. */
+		while (at(a, idx)->state != RESOLUTION_DONE) {
+			(void)resolution_on_shed(&a->table, idx, &a->env);
+			(void)resolution_on_shed(&b->table, idx, &b->env);
+		}
+		end(a, idx);
+		end(b, idx);
+	}
+	CU_ASSERT(short_count > 400 && short_count < 1600);
+	bench_free(a);
+	bench_free(b);
+}
+
+static void resolution_on_start_alone__does_what_on_start_does(void)
+{
+	static const uint32_t timeouts_ms[] = {1, 800, CLIENT_DEADLINE_MS, UINT32_MAX};
+	struct bench *a = bench_new(), *b = bench_new();
+	struct resolution_key key = key_of("www.example.com", DNS_TYPE_A);
+
+	for (unsigned i = 0; i < ARRAY_COUNT(timeouts_ms); i++) {
+		uint32_t idx = resolution_take(&a->table, &key, START);
+		struct engine_zone *zone = &a->config->zones[0];
+
+		CU_ASSERT_EQUAL_FATAL(resolution_take(&b->table, &key, START), idx);
+		zone->server_count = SERVERS;
+		CU_ASSERT(!resolution_on_start_alone(&a->table, idx, zone, START));
+		CU_ASSERT(is_same(a, b, idx));
+		zone->server_count = 1;
+		zone->servers[0] = 2;
+		zone->timeout_ms = timeouts_ms[i];
+		b->config->zones[0] = *zone;
+		CU_ASSERT(resolution_on_start_alone(&a->table, idx, zone, START));
+		CU_ASSERT_EQUAL(resolution_on_start(&b->table, idx, &b->env), RESOLUTION_STEP_SEND);
+		CU_ASSERT(is_same(a, b, idx));
+		CU_ASSERT_EQUAL(resolution_on_shed(&a->table, idx, &a->env), RESOLUTION_STEP_FAIL);
+		CU_ASSERT_EQUAL(resolution_on_shed(&b->table, idx, &b->env), RESOLUTION_STEP_FAIL);
+		end(a, idx);
+		end(b, idx);
+	}
+	bench_free(a);
+	bench_free(b);
+}
+
+/* A key that is made where the next resolution has its own is not copied. */
+static void resolution_key_place__is_where_the_next_one_has_its_key(void)
+{
+	struct bench *b = bench_new();
+	struct resolution_key elsewhere, *place;
+
+	for (unsigned i = 0; i < CAPACITY; i++) {
+		uint32_t idx;
+
+		place = resolution_key_place(&b->table, &elsewhere);
+		CU_ASSERT_PTR_NOT_EQUAL_FATAL(place, &elsewhere);
+		*place = key_of("www.example.com", (uint16_t)(i + 1));
+		CU_ASSERT_EQUAL(resolution_find(&b->table, place), POOL_NONE);
+		idx = resolution_take(&b->table, place, START);
+		CU_ASSERT_PTR_EQUAL(&at(b, idx)->key, place);
+		CU_ASSERT_EQUAL(resolution_find(&b->table, place), idx);
+		CU_ASSERT_EQUAL(resolution_on_start(&b->table, idx, &b->env), RESOLUTION_STEP_SEND);
+	}
+	CU_ASSERT_PTR_EQUAL(resolution_key_place(&b->table, &elsewhere), &elsewhere);
+	bench_free(b);
+}
+
 static const struct unit_test tests[] = {
 	UNIT_TEST(resolution_failure_tells__of_silence_and_of_errors),
 	UNIT_TEST(resolution_failure_tells__nothing_where_we_were_in_the_way),
@@ -630,5 +750,8 @@ static const struct unit_test tests[] = {
 	UNIT_TEST(resolution_on_response__takes_what_is_an_answer),
 	UNIT_TEST(resolution_on_response__keeps_waiting_after_another_question),
 	UNIT_TEST(resolution_on_response__drops_edns_once_a_try),
+	UNIT_TEST(resolution_on_answer__does_what_on_response_does),
+	UNIT_TEST(resolution_on_start_alone__does_what_on_start_does),
+	UNIT_TEST(resolution_key_place__is_where_the_next_one_has_its_key),
 };
 UNIT_SUITE(resolution, tests)

@@ -112,6 +112,58 @@ static void server_on_answer__follows_rfc_6298(void)
 	}
 }
 
+/* What this worker and all know, but for the bytes between. */
+static bool is_same(const struct fixture *a, const struct fixture *b)
+{
+	for (uint16_t i = 0; i < COUNT; i++) {
+		const struct server *x = &a->servers[i], *y = &b->servers[i];
+		const struct server_shared *of_x = &a->shared.servers[i];
+		const struct server_shared *of_y = &b->shared.servers[i];
+
+		if (x->seen != y->seen || x->probe_under_way != y->probe_under_way ||
+		    x->fails != y->fails || x->srtt_us != y->srtt_us ||
+		    x->rttvar_us != y->rttvar_us || x->under_way != y->under_way ||
+		    x->last_answer_at != y->last_answer_at || x->probe_at != y->probe_at ||
+		    x->responses != y->responses || of_x->condition != of_y->condition ||
+		    of_x->last_answer_at != of_y->last_answer_at)
+			return false;
+	}
+	return a->table.next_probe_at == b->table.next_probe_at;
+}
+
+static void server_on_answer__does_what_the_general_one_does(void)
+{
+	struct fixture a, b;
+	unsigned long long state = unit_seed();
+	unsigned settled = 0, wrong = 0;
+	mono_ns now = 0;
+
+	fixture_init(&a, RISE);
+	fixture_init(&b, RISE);
+	for (unsigned i = 0; i < 100000; i++) {
+		uint16_t idx = (uint16_t)(unit_random(&state) % COUNT);
+		uint32_t rtt_us = (uint32_t)(unit_random(&state) >> unit_random(&state) % 64);
+		bool probe = unit_random(&state) % 16 == 0;
+
+		now += unit_random(&state) % (SERVER_ANSWER_GRAIN_MS * NS_PER_MS);
+		if (unit_random(&state) % 4 == 0) {
+			time_out(&a, idx, 1, now);
+			time_out(&b, idx, 1, now);
+			continue;
+		}
+		if (unit_random(&state) % 8 != 0) { /* else a surplus one */
+			server_on_sent(&a.table, idx);
+			server_on_sent(&b.table, idx);
+		}
+		settled += server_is_settled(&a.table, idx, now);
+		server_on_answer(&a.table, idx, rtt_us, probe, now);
+		server_on_answer_any(&b.table, idx, rtt_us, probe, now);
+		wrong += !is_same(&a, &b);
+	}
+	CU_ASSERT_EQUAL(wrong, 0);
+	CU_ASSERT(settled > 10000 && settled < 70000);
+}
+
 static void server_on_timeout__down_after_fall_in_a_row(void)
 {
 	struct fixture f;
@@ -493,6 +545,7 @@ static void server__invariants_hold_through_random_events(void)
 
 static const struct unit_test tests[] = {
 	UNIT_TEST(server_on_answer__follows_rfc_6298),
+	UNIT_TEST(server_on_answer__does_what_the_general_one_does),
 	UNIT_TEST(server_on_timeout__down_after_fall_in_a_row),
 	UNIT_TEST(server__probes_every_interval_until_rise_answers),
 	UNIT_TEST(server__a_lost_probe_breaks_the_row_of_rises),
