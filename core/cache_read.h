@@ -71,7 +71,18 @@ static inline void cache_candidates_inline(const struct cache *c, uint64_t hash,
 
 /* ---- an entry ---- */
 
-#define CACHE_COPY_WORDS 8 /* at once: an entry of one record and an ordinary name */
+/* At once: an entry of one record and an ordinary name; and one with a longer name, an AAAA or a few records. */
+#define CACHE_COPY_WORDS 8
+#define CACHE_COPY_LONG_WORDS 16
+
+static inline __attribute__((always_inline)) void cache_copy_words(uint64_t copy[],
+								   const _Atomic uint64_t *entry,
+								   unsigned from, unsigned to)
+{
+#pragma GCC unroll 8
+	for (unsigned i = from; i < to; i++)
+		copy[i] = cache_load_word(entry, i);
+}
 
 /* Copies an entry of so many words, of which the first is there already. False: it is longer than most_words, or than
  * left_words, up to the log's end. Of an entry longer than copy_words so many are copied; behind a shorter one's end copy may
@@ -84,9 +95,7 @@ static inline __attribute__((always_inline)) bool cache_copy(uint64_t copy[],
 {
 	if (LIKELY(count <= CACHE_COPY_WORDS && CACHE_COPY_WORDS <= left_words) &&
 	    CACHE_COPY_WORDS <= most_words && CACHE_COPY_WORDS <= copy_words) {
-#pragma GCC unroll 8
-		for (unsigned i = 1; i < CACHE_COPY_WORDS; i++)
-			copy[i] = cache_load_word(entry, i);
+		cache_copy_words(copy, entry, 1, CACHE_COPY_WORDS);
 		return true;
 	}
 	if (count > most_words || count > left_words)
@@ -194,6 +203,19 @@ MUST_USE static inline __attribute__((always_inline)) struct cache_looked cache_
 
 /* ---- the hit mark ---- */
 
+static inline bool cache_mark_is_set_at(const struct cache *c, uint64_t at)
+{
+	uint64_t marks =
+		atomic_load_explicit(&c->marks[at / (64 * CACHE_MARK_WORDS)], memory_order_relaxed);
+
+	return (marks >> at / CACHE_MARK_WORDS % 64 & 1) != 0;
+}
+
+static inline bool cache_mark_is_set(const struct cache *c, uint64_t word)
+{
+	return cache_mark_is_set_at(c, cache_word_at(c, word));
+}
+
 static inline _Atomic uint64_t *cache_mark_of(const struct cache *c, uint64_t word, uint64_t *bit)
 {
 	uint64_t mark = cache_word_at(c, word) / CACHE_MARK_WORDS;
@@ -202,12 +224,37 @@ static inline _Atomic uint64_t *cache_mark_of(const struct cache *c, uint64_t wo
 	return &c->marks[mark / 64];
 }
 
-static inline bool cache_mark_is_set(const struct cache *c, uint64_t word)
-{
-	uint64_t bit;
-	_Atomic uint64_t *marks = cache_mark_of(c, word, &bit);
+/* ---- ahead of its use ---- */
 
-	return (atomic_load_explicit(marks, memory_order_relaxed) & bit) != 0;
+/* What cache_take has found. */
+struct cache_taken {
+	bool copied; /* else copy is worth nothing, */
+	bool marked; /* and nothing is known of its mark */
+};
+
+/* The entry of an index word, if it is intact, of this bucket and no longer than CACHE_COPY_LONG_WORDS: copied as cache_read
+ * does, whatever its key (cache_copy_is_of_key). For those who come back for it: by then it can be loaded in other pieces
+ * than it was stored in, for which a CPU has to wait at first. */
+static inline __attribute__((always_inline)) struct cache_taken cache_take(
+	const struct cache *c, uint64_t word, uint32_t hash_upper,
+	uint64_t copy[CACHE_COPY_LONG_WORDS])
+{
+	uint64_t at = cache_word_at(c, word);
+	const _Atomic uint64_t *entry = c->words + at;
+	uint64_t before = cache_reserve_before(c, word);
+	uint64_t first = cache_load_word(entry, 0);
+	unsigned count = cache_entry_count(first);
+
+	if (UNLIKELY(((first ^ cache_identity(word, hash_upper)) & CACHE_ENTRY_IDENTITY_MASK) !=
+			     0 ||
+		     count <= CACHE_HEAD_WORDS || count > CACHE_COPY_LONG_WORDS ||
+		     c->log_words - cache_word_offset(word) < CACHE_COPY_LONG_WORDS))
+		return (struct cache_taken){false, false};
+	copy[0] = first; /* not once more: it may be another one's by now */
+	cache_copy_words(copy, entry, 1, CACHE_COPY_WORDS);
+	if (count > CACHE_COPY_WORDS)
+		cache_copy_words(copy, entry, CACHE_COPY_WORDS, CACHE_COPY_LONG_WORDS);
+	return (struct cache_taken){cache_is_intact(c, word, before), cache_mark_is_set_at(c, at)};
 }
 
 #endif

@@ -1,8 +1,9 @@
 /* Answers from the cache, in the packet that the question came in: any worker answers any question from what all share.
  *
- * Stage 1 makes the key and prefetches its bucket, stage 2 prefetches the entries that it may be, stage 3 copies the
- * entry and puts the answer around the question where that stands. Whatever does not go that way (a packet that may not
- * be written to, an entry that was overtaken) is as if it were not in the cache. */
+ * Stage 1 makes the key and prefetches its bucket, stage 2 prefetches the entries that it may be, then copies the first of
+ * them, stage 3 compares keys and puts the answer around the question where that stands. Whatever does not go that way
+ * (a packet that may not be written to, an entry that was overtaken) is as if it were not in the cache.
+ */
 #include "engine_state.h"
 
 #include <string.h>
@@ -70,18 +71,47 @@ bool engine_cache_find(struct engine *e, const struct cache_key *key,
 	return true;
 }
 
-/* What an entry, in e->entry, is good for. */
+/* Of a question's candidates: its entry and the word in the index; entry NULL: there is none. */
+struct hit_entry {
+	const uint64_t *entry; /* a slot's copy, or e->entry */
+	uint64_t word;
+};
+static_assert(sizeof(struct hit_entry) <= 16, "returned in registers");
+
+__attribute__((noinline)) static struct hit_entry find_any(struct engine *e, unsigned i)
+{
+	struct cache_looked looked = find(e, &e->work[i].candidates, &e->keys[i], e->entry);
+
+	e->work[i].taken.marked = false; /* which was another's, maybe */
+	return (struct hit_entry){looked.found == CACHE_FOUND ? e->entry : NULL, looked.word};
+}
+
+/* There is a candidate. Nearly always it is the one that was copied. */
+static inline __attribute__((always_inline)) struct hit_entry find_copied(struct engine *e,
+									  unsigned i)
+{
+	const struct engine_rx_work *work = &e->work[i];
+	const uint64_t *copy = e->copies[i];
+
+	if (LIKELY(work->taken.copied && e->flush == NULL) &&
+	    LIKELY(cache_copy_is_of_key(copy, cache_entry_count(copy[0]), CACHE_COPY_LONG_WORDS,
+					&e->keys[i])))
+		return (struct hit_entry){copy, work->candidates.words[0]};
+	return find_any(e, i);
+}
+
+/* What an entry is good for. */
 struct judged {
 	enum engine_hit hit;
 	bool stale;
 	bool young; /* nor does it want to be refreshed */
 };
-__attribute__((noinline)) static struct judged judge_old(const struct engine *e)
+__attribute__((noinline)) static struct judged judge_old(struct engine *e, const uint64_t entry[])
 {
 	const struct engine_cache_config *config = &e->config->cache;
 	struct judged judged = {ENGINE_HIT_NONE, false, false};
 
-	switch (cache_entry_state(e->entry, config->max_stale_s, e->now_s)) {
+	switch (cache_entry_state(entry, config->max_stale_s, e->now_s)) {
 	case CACHE_ENTRY_FRESH:
 		judged.hit = ENGINE_HIT_ANSWERED;
 		break;
@@ -91,6 +121,8 @@ __attribute__((noinline)) static struct judged judge_old(const struct engine *e)
 		break;
 	case CACHE_ENTRY_STALE:
 		judged.hit = config->serve_stale ? ENGINE_HIT_STALE : ENGINE_HIT_NONE;
+		if (entry != e->entry)
+			memcpy(e->entry, entry, sizeof(e->copies[0]));
 		break;
 	case CACHE_ENTRY_DEAD:
 		break;
@@ -98,11 +130,12 @@ __attribute__((noinline)) static struct judged judge_old(const struct engine *e)
 	return judged;
 }
 
-static inline __attribute__((always_inline)) struct judged judge(const struct engine *e)
+static inline __attribute__((always_inline)) struct judged judge(struct engine *e,
+								 const uint64_t entry[])
 {
-	if (LIKELY(cache_entry_is_young(e->entry, e->now_s)))
+	if (LIKELY(cache_entry_is_young(entry, e->now_s)))
 		return (struct judged){ENGINE_HIT_ANSWERED, false, true};
-	return judge_old(e);
+	return judge_old(e, entry);
 }
 
 /* Of an answer from that entry. Of single records there is nothing to rotate. */
@@ -179,8 +212,8 @@ __attribute__((noinline)) static void other_headers(const struct engine *e, stru
 
 /* Where cache_entry_answer_plain will not do. Returns the message's length, and counts it. */
 static __attribute__((noinline)) size_t answer_any(struct engine *e, const struct rx_slot *slot,
-						   unsigned i, size_t room_bytes, uint32_t rotation,
-						   bool stale)
+						   unsigned i, const uint64_t entry[],
+						   size_t room_bytes, uint32_t rotation, bool stale)
 {
 	const struct frame_view *view = &e->work[i].view;
 	const struct msg_query *query = &e->queries[i];
@@ -211,7 +244,7 @@ static __attribute__((noinline)) size_t answer_any(struct engine *e, const struc
 		to.client.cookie = cookie;
 		to.client.cookie_length_bytes = COOKIE_BYTES;
 	}
-	length_bytes = cache_entry_answer(slot->data + (view->payload.data - slot->data), e->entry,
+	length_bytes = cache_entry_answer(slot->data + (view->payload.data - slot->data), entry,
 					  &to, &truncated, &rcode);
 	count_answer(e, rcode, truncated, stale);
 	return length_bytes;
@@ -219,8 +252,8 @@ static __attribute__((noinline)) size_t answer_any(struct engine *e, const struc
 
 /* The answer that any client can take whole; length 0: it is not a plain one. */
 static inline __attribute__((always_inline)) struct cache_entry_plain answer_plain(
-	struct engine *e, uint8_t *message, const struct msg_query *query, size_t room_bytes,
-	uint32_t rotation)
+	const struct engine *e, const uint64_t entry[], uint8_t *message,
+	const struct msg_query *query, size_t room_bytes, uint32_t rotation)
 {
 	const struct cache_entry_answer to = {
 		.client = {.id = query->id,
@@ -238,28 +271,29 @@ static inline __attribute__((always_inline)) struct cache_entry_plain answer_pla
 
 	if (UNLIKELY(query->edns.cookie.length_bytes > 0))
 		return (struct cache_entry_plain){0, 0};
-	return cache_entry_answer_plain(message, e->entry, &to);
+	return cache_entry_answer_plain(message, entry, &to);
 }
 
 static inline __attribute__((always_inline)) void answer(struct engine *e, struct rx_slot *slot,
-							 unsigned i, size_t room_bytes, bool stale)
+							 unsigned i, const uint64_t entry[],
+							 size_t room_bytes, bool stale)
 {
 	const struct frame_view *view = &e->work[i].view;
 	const struct frame_interface *interface = &e->config->interfaces[slot->interface_idx];
 	uint8_t *message = slot->data + (view->payload.data - slot->data);
-	uint32_t rotation = next_rotation(e, e->entry);
+	uint32_t rotation = next_rotation(e, entry);
 	struct cache_entry_plain plain = {0, 0};
 	size_t length_bytes;
 
 	if (LIKELY(!stale))
-		plain = answer_plain(e, message, &e->queries[i], room_bytes, rotation);
+		plain = answer_plain(e, entry, message, &e->queries[i], room_bytes, rotation);
 	length_bytes = plain.length_bytes;
 	if (LIKELY(length_bytes > 0)) {
 		counter_add(&e->counters, COUNTER_ANSWERS_NOERROR, 1);
 		slot->length_bytes = frame_reflect_udp_summed(interface, slot->data, view,
 							      (unsigned)length_bytes, plain.sum);
 	} else {
-		length_bytes = answer_any(e, slot, i, room_bytes, rotation, stale);
+		length_bytes = answer_any(e, slot, i, entry, room_bytes, rotation, stale);
 		slot->length_bytes =
 			frame_reflect_udp(interface, slot->data, view, (unsigned)length_bytes);
 	}
@@ -271,10 +305,11 @@ static inline __attribute__((always_inline)) void answer(struct engine *e, struc
 /* ---- refreshing what is popular ---- */
 
 /* Sets the mark. Is it not for the first time, and is the entry, which is not young, about to expire? */
-__attribute__((noinline)) static bool wants_refresh(struct engine *e, uint64_t word)
+__attribute__((noinline)) static bool wants_refresh(struct engine *e, uint64_t word,
+						    const uint64_t entry[])
 {
 	return cache_mark(e->cache, word) && e->config->cache.prefetch &&
-	       cache_entry_wants_refresh(e->entry, e->now_s);
+	       cache_entry_wants_refresh(entry, e->now_s);
 }
 
 /* May the owner of the question have it instead of us, so that it refreshes the entry? Once a second a name, and of
@@ -304,27 +339,27 @@ enum engine_hit engine_hit(struct engine *e, struct rx_slot *slot, unsigned i)
 {
 	const struct engine_rx_work *work = &e->work[i];
 	size_t room_bytes = room_of(slot, &work->view);
-	struct cache_looked looked;
+	struct hit_entry hit;
 	struct judged judged;
 
 	if (UNLIKELY(e->cache == NULL || room_bytes < MSG_BUILD_BYTES_MIN) ||
 	    work->candidates.count == 0)
 		return ENGINE_HIT_NONE;
-	looked = find(e, &work->candidates, &e->keys[i], e->entry);
-	if (UNLIKELY(looked.found != CACHE_FOUND))
+	hit = find_copied(e, i);
+	if (UNLIKELY(hit.entry == NULL))
 		return ENGINE_HIT_NONE;
-	judged = judge(e);
+	judged = judge(e, hit.entry);
 	if (UNLIKELY(judged.hit != ENGINE_HIT_ANSWERED))
 		return judged.hit;
-	if (UNLIKELY(is_tight(e->entry, e->queries[i].question_end, room_bytes)))
+	if (UNLIKELY(is_tight(hit.entry, e->queries[i].question_end, room_bytes)))
 		return ENGINE_HIT_NONE;
 	if (LIKELY(judged.young)) {
-		if (UNLIKELY(!cache_mark_is_set(e->cache, looked.word)))
-			(void)cache_mark(e->cache, looked.word);
-	} else if (wants_refresh(e, looked.word) && refresh(e, i)) {
+		if (UNLIKELY(!work->taken.marked))
+			(void)cache_mark(e->cache, hit.word);
+	} else if (wants_refresh(e, hit.word, hit.entry) && refresh(e, i)) {
 		return ENGINE_HIT_FOR_OWNER;
 	}
-	answer(e, slot, i, room_bytes, judged.stale);
+	answer(e, slot, i, hit.entry, room_bytes, judged.stale);
 	return ENGINE_HIT_ANSWERED;
 }
 
@@ -387,21 +422,20 @@ bool engine_hit_stale(struct engine *e, struct rx_slot *slot, const struct resol
 enum engine_hit engine_hit_passed(struct engine *e, struct rx_slot *slot, unsigned i,
 				  const struct resolution_key *key, const struct waiter *waiter)
 {
-	const struct cache_candidates *candidates = &e->work[i].candidates;
-	struct cache_looked looked;
+	struct hit_entry hit;
 	struct judged judged;
 
-	if (e->cache == NULL || candidates->count == 0)
+	if (e->cache == NULL || e->work[i].candidates.count == 0)
 		return ENGINE_HIT_NONE;
-	looked = find(e, candidates, &e->keys[i], e->entry);
-	if (looked.found != CACHE_FOUND)
+	hit = find_copied(e, i);
+	if (hit.entry == NULL)
 		return ENGINE_HIT_NONE;
-	judged = judge(e);
+	judged = judge(e, hit.entry);
 	if (judged.hit != ENGINE_HIT_ANSWERED)
 		return judged.hit;
-	if (!answer_over(e, slot, key, waiter, e->entry, judged.stale))
+	if (!answer_over(e, slot, key, waiter, hit.entry, judged.stale))
 		return ENGINE_HIT_NONE;
-	if (wants_refresh(e, looked.word))
+	if (wants_refresh(e, hit.word, hit.entry))
 		engine_cache_refresh(e, &e->keys[i]);
 	return ENGINE_HIT_ANSWERED;
 }

@@ -84,6 +84,8 @@ struct engine_rx_work {
 	uint64_t peer_hash; /* a reply */
 	struct frame_view view;
 	struct cache_candidates candidates; /* from step 0 of reaching on, if there is a cache */
+	/* The first one's entry, from step 1 on, if there are candidates; its copy is in e->copies. */
+	struct cache_taken taken;
 };
 
 /* One burst in so many has its stages measured. */
@@ -210,6 +212,9 @@ struct engine {
 	struct engine_rx_work work[BURST_SLOTS_MAX];
 	struct msg_query queries[BURST_SLOTS_MAX];
 	struct cache_key keys[BURST_SLOTS_MAX];
+	/* Entries of ordinary length, copied a step ahead of their use: what was just stored in other pieces than it is
+	 * loaded in has to reach the first cache before it can be. */
+	_Alignas(64) uint64_t copies[BURST_SLOTS_MAX][CACHE_COPY_LONG_WORDS];
 	uint64_t entry[CACHE_ENTRY_WORDS_MAX]; /* the last one looked up in stage 3 */
 	enum msg_query_result query_results[BURST_SLOTS_MAX];
 	uint8_t scratch[ANSWER_BUFFER_BYTES];
@@ -538,13 +543,16 @@ static inline __attribute__((always_inline)) bool engine_hit_reach(struct engine
 		return false;
 	if (step == 0 && e->cache != NULL) {
 		cache_candidates_inline(e->cache, work->hash, &work->candidates);
-		if (LIKELY(work->candidates.count > 0))
-			return false;
-		resolution_prefetch(&e->resolutions, work->hash);
+		if (UNLIKELY(work->candidates.count == 0))
+			resolution_prefetch(&e->resolutions, work->hash);
 		return true;
 	}
-	if (e->cache == NULL || work->candidates.count == 0)
-		resolution_prefetch_found(&e->resolutions, work->hash);
+	if (LIKELY(e->cache != NULL && work->candidates.count > 0)) {
+		work->taken = cache_take(e->cache, work->candidates.words[0],
+					 cache_hash_upper(work->hash), e->copies[i]);
+		return false;
+	}
+	resolution_prefetch_found(&e->resolutions, work->hash);
 	return false;
 }
 /* Stage 3. */

@@ -4,6 +4,7 @@
 
 #include "cache_rig.h"
 #include "core/cache.h"
+#include "core/cache_read.h"
 #include "unit.h"
 
 enum { A = 1, AAAA = 28, TTL = 1000, NOW = 50, WORDS = 9 };
@@ -377,6 +378,99 @@ static void cache_find__sees_that_it_was_overtaken(void)
 	cache_rig_stop(&rig);
 }
 
+/* The first candidate's entry, into rig.copy and rig.found; nothing is written behind what may be. */
+static struct cache_taken take(const struct cache_key *key,
+			       const struct cache_candidates *candidates)
+{
+	struct cache_taken taken;
+
+	memset(rig.copy, 0xee, sizeof(rig.copy));
+	CU_ASSERT_FATAL(candidates->count > 0);
+	taken = cache_take(rig.cache, candidates->words[0], cache_hash_upper(key->hash), rig.copy);
+	CU_ASSERT(rig.copy[CACHE_COPY_LONG_WORDS] == UINT64_C(0xeeeeeeeeeeeeeeee));
+	if (taken.copied)
+		rig.found = cache_found_of(candidates->words[0], rig.copy);
+	return taken;
+}
+
+static void cache_take__copies_what_is_not_long(void)
+{
+	struct cache_candidates candidates;
+	struct cache_key key;
+
+	start(1);
+	cache_rig_key(&key, 1, A);
+	for (unsigned count = cache_rig_words_min(&key); count < 40; count++) {
+		CU_ASSERT(cache_rig_put(&rig, 0, &key, count, count, TTL, NOW, NULL) ==
+			  CACHE_PUT_OK);
+		cache_candidates(rig.cache, key.hash, &candidates);
+		CU_ASSERT(take(&key, &candidates).copied == (count <= CACHE_COPY_LONG_WORDS));
+		if (count > CACHE_COPY_LONG_WORDS)
+			continue;
+		CU_ASSERT(cache_rig_version(&rig, &key) == count);
+		CU_ASSERT(!take(&key, &candidates).marked);
+		CU_ASSERT(!cache_rig_mark(&rig, &key));
+		CU_ASSERT(take(&key, &candidates).marked);
+		/* Of another bucket: not what the word led to. */
+		CU_ASSERT(!cache_take(rig.cache, candidates.words[0],
+				      cache_hash_upper(key.hash) ^ 1, rig.copy)
+				   .copied);
+	}
+	cache_rig_stop(&rig);
+}
+
+/* The writer has said that it comes, and has not written yet. */
+static void cache_take__sees_that_it_is_being_overtaken(void)
+{
+	_Atomic uint64_t *reserve;
+	struct cache_candidates candidates;
+	struct cache_key key;
+	uint64_t position;
+
+	start(1);
+	cache_rig_key(&key, 1, A);
+	CU_ASSERT(put(&key, 1) == CACHE_PUT_OK);
+	cache_candidates(rig.cache, key.hash, &candidates);
+	reserve = &rig.cache->reserve[0].position;
+	position = atomic_load(reserve);
+	CU_ASSERT(take(&key, &candidates).copied);
+	atomic_store(reserve, UINT64_C(1) << 32 | 1);
+	CU_ASSERT(!take(&key, &candidates).copied);
+	atomic_store(reserve, position);
+	CU_ASSERT(take(&key, &candidates).copied);
+	cache_rig_stop(&rig);
+}
+
+/* All over the log, up to its end, and none once its word is overtaken. */
+static void cache_take__takes_no_mixture(void)
+{
+	struct cache_candidates candidates, first;
+	struct cache_key key, first_key;
+	unsigned number = 1, left_out = 0;
+
+	start(1);
+	cache_rig_key(&first_key, 0, A);
+	CU_ASSERT(put(&first_key, 0) == CACHE_PUT_OK);
+	cache_candidates(rig.cache, first_key.hash, &first);
+	for (; rig.writers[0]->lap < 2; number++) {
+		bool has_room;
+
+		cache_rig_key(&key, number, A);
+		CU_ASSERT_FATAL(put(&key, number) == CACHE_PUT_OK);
+		cache_candidates(rig.cache, key.hash, &candidates);
+		if (candidates.count != 1)
+			continue;
+		has_room = rig.cache->log_words - cache_word_offset(candidates.words[0]) >=
+			   CACHE_COPY_LONG_WORDS;
+		CU_ASSERT(take(&key, &candidates).copied == has_room);
+		CU_ASSERT(!has_room || cache_rig_version(&rig, &key) == number);
+		left_out += !has_room;
+		CU_ASSERT(take(&first_key, &first).copied == (rig.writers[0]->lap == 0));
+	}
+	CU_ASSERT(left_out <= 4);
+	cache_rig_stop(&rig);
+}
+
 static void cache_walk__finds_every_entry_once(void)
 {
 	enum { COUNT = 3000 };
@@ -489,6 +583,9 @@ static const struct unit_test tests[] = {
 	UNIT_TEST(cache_put__lets_the_expired_go),
 	UNIT_TEST(cache_put__does_bounded_work),
 	UNIT_TEST(cache_find__sees_that_it_was_overtaken),
+	UNIT_TEST(cache_take__copies_what_is_not_long),
+	UNIT_TEST(cache_take__sees_that_it_is_being_overtaken),
+	UNIT_TEST(cache_take__takes_no_mixture),
 	UNIT_TEST(cache_walk__finds_every_entry_once),
 	UNIT_TEST(cache_usage__adds_up),
 	UNIT_TEST(cache_writer_stats__balance),
