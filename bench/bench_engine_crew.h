@@ -241,20 +241,15 @@ static inline void receive(struct worker *w, struct tally *t, enum part part,
 static inline void receive_passed(struct worker *w, struct tally *t, enum part part,
 				  enum rx_kind kind)
 {
-	static const unsigned lines[RX_KIND_COUNT] = {
-		[RX_PACKET] = 1, [RX_PASSED_PACKET] = 2, [RX_PASSED_QUESTION] = 3};
 	struct packet *packets[BURST];
 	struct rx_slot slots[BURST];
 	unsigned long long begun = __rdtsc();
 	unsigned count = ring_take(&w->passed[part], (void **)packets, BURST);
 
 	for (unsigned i = 0; i < count; i++)
-		__builtin_prefetch(packets[i]);
-	for (unsigned i = 0; i < count; i++) {
+		__builtin_prefetch(packets[i], 1);
+	for (unsigned i = 0; i < count; i++)
 		slots[i] = world_slot(packets[i], kind);
-		for (unsigned line = 0; line < lines[kind]; line++)
-			__builtin_prefetch(slots[i].data + (size_t)line * RING_LINE_BYTES);
-	}
 	if (count > 0)
 		engine_rx(w->engine, slots, count, w->now);
 	tally_add(t, part, count, begun);

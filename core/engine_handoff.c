@@ -18,6 +18,15 @@ static_assert(offsetof(struct passed_question, key.qname) + sizeof(struct name) 
 		      sizeof(struct passed_question),
 	      "the name is last, but for padding");
 
+/* Out of the packet, which is as long as its name. */
+static inline void take_name(const struct rx_slot *slot, struct name *out)
+{
+	struct buffer room = engine_room(slot);
+
+	name_copy_plain(out, (struct span){room.data, room.capacity_bytes}, PASSED_FIXED_BYTES,
+			slot->length_bytes - PASSED_FIXED_BYTES);
+}
+
 uint8_t engine_owner(const struct engine *e, uint64_t question_hash)
 {
 	return (uint8_t)((question_hash >> 32) % e->worker_count);
@@ -85,18 +94,20 @@ void engine_passed_look(struct engine *e, struct rx_slot *slot, unsigned i)
 	memcpy(&key, slot->data + offsetof(struct passed_question, key),
 	       offsetof(struct resolution_key, qname));
 	e->work[i].stage = ENGINE_RX_PASSED_QUESTION;
-	engine_hit_look(e, i, slot->data + PASSED_FIXED_BYTES,
-			(uint8_t)(slot->length_bytes - PASSED_FIXED_BYTES), key.qtype,
-			key.checking_disabled ? DNS_FLAG_CD : 0);
-	CHECK(e->work[i].hash == key.hash);
+	/* The name is in lower case, and all engines hash alike. */
+	take_name(slot, engine_key_name_mut(&e->keys[i]));
+	cache_key_set(&e->keys[i], key.qtype, 0, key.checking_disabled,
+		      (uint8_t)(slot->length_bytes - PASSED_FIXED_BYTES));
+	e->keys[i].hash = key.hash;
+	engine_hit_look_key(e, i);
 }
 
 void engine_passed(struct engine *e, struct rx_slot *slot, unsigned i)
 {
 	struct passed_question question;
 
-	memcpy(&question, slot->data, slot->length_bytes);
-	CHECK(question.key.qname.length_bytes == slot->length_bytes - PASSED_FIXED_BYTES);
+	memcpy(&question, slot->data, offsetof(struct passed_question, key.qname));
+	take_name(slot, &question.key.qname);
 	switch (engine_hit_passed(e, slot, i, &question.key, &question.waiter)) {
 	case ENGINE_HIT_ANSWERED:
 		return;

@@ -78,6 +78,7 @@ enum counter engine_reply_look(struct engine *e, struct rx_slot *slot, unsigned 
 			return refused;
 	}
 	work->slot_idx = POOL_NONE;
+	work->owner = e->worker_idx;
 	if (UNLIKELY(work->view.payload.length_bytes < DNS_HEADER_BYTES)) {
 		engine_end(e, slot, COUNTER_UNMATCHED, RX_FREE);
 		return COUNTER_OUTCOME_COUNT;
@@ -86,7 +87,11 @@ enum counter engine_reply_look(struct engine *e, struct rx_slot *slot, unsigned 
 	if (UNLIKELY(e->sources[work->outgoing_idx]->is_small))
 		work->hash = inflight_hash_of_few(work->hash, source_identifier_of(&work->view.dst),
 						  msg_id(work->view.payload));
-	inflight_prefetch(e->inflight.words, work->hash);
+	/* Passed to us, it most likely ends a query of ours; else the word may be another's, whose cache is to keep it. */
+	if (slot->kind == RX_PASSED_PACKET)
+		inflight_prefetch_write(e->inflight.words, work->hash);
+	else
+		inflight_prefetch(e->inflight.words, work->hash);
 	/* Where an answer might not fit behind the packet's start it leaves in another one. */
 	if (UNLIKELY((size_t)slot->length_bytes + slot->tailroom_bytes <
 		     FRAME_HEADER_BYTES_MAX + EDNS_UDP_BYTES))
@@ -521,6 +526,11 @@ void engine_reply(struct engine *e, struct rx_slot *slot, unsigned i)
 
 	if (UNLIKELY(source->is_small || source->was_other_kind)) {
 		reply_among_few(e, slot, work);
+		return;
+	}
+	/* Another's, who compares everything. What was passed to us has been with those before us. */
+	if (work->owner != e->worker_idx && slot->kind != RX_PASSED_PACKET) {
+		engine_packet_pass(e, slot, work->owner);
 		return;
 	}
 	/* The word that it was found by in stage 2 was only a hint: everything is compared, so it is this query's reply, or it

@@ -156,6 +156,9 @@ __attribute__((noinline)) static void look(struct engine *e, struct rx_slot *slo
 #define REACH_SLOT_LINES 2
 #define REACH_RESOLUTION_LINES 2
 #define REACH_KEY_LINES 3 /* with the key's name */
+/* Of a passed packet, as far as names of ordinary length go. */
+#define PASSED_QUESTION_LINES 3
+#define PASSED_REPLY_LINES 2
 static_assert(ENGINE_NO_RESOLUTION == POOL_NONE, "no index of either");
 
 /* Always inline: GCC leaves out calls of functions that do nothing but prefetch. */
@@ -167,20 +170,19 @@ static inline __attribute__((always_inline)) void prefetch_lines(const void *mem
 		__builtin_prefetch((const uint8_t *)memory + (size_t)i * CACHE_LINE_BYTES, 1);
 }
 
-/* The bucket is here: which slot of ours it is, most likely. */
-static inline uint32_t reply_slot(const struct engine *e, const struct engine_rx_work *work)
+/* The bucket is here: whose it is, and which slot of ours, most likely. */
+static inline uint32_t reply_slot(const struct engine *e, struct engine_rx_work *work)
 {
 	uint16_t id = msg_id(work->view.payload);
-	uint32_t slot_idx = inflight_find_first(e->inflight.words, work->hash, id, e->worker_idx);
 	struct inflight_hit hits[INFLIGHT_BUCKET_WORDS];
 	unsigned hit_count;
 
-	if (LIKELY(slot_idx != POOL_NONE))
-		return slot_idx;
-	if (inflight_find(e->inflight.words, work->hash, id, hits, &hit_count) != INFLIGHT_MATCH ||
-	    hits[0].owner != e->worker_idx)
+	if (UNLIKELY(!inflight_find_first(e->inflight.words, work->hash, id, &hits[0])) &&
+	    (inflight_find(e->inflight.words, work->hash, id, hits, &hit_count) != INFLIGHT_MATCH ||
+	     hit_count > 1))
 		return POOL_NONE;
-	return hits[0].slot;
+	work->owner = hits[0].owner;
+	return hits[0].owner == e->worker_idx ? hits[0].slot : POOL_NONE;
 }
 
 /* The slot is here: its timer, its resolution, and where the question of that is found and kept. */
@@ -278,6 +280,19 @@ static inline __attribute__((always_inline)) void reach_once(struct engine *e, u
 		*reaching &= ~(UINT64_C(1) << i);
 }
 
+/* What another worker wrote last comes from its cache, and is written over here. */
+static inline __attribute__((always_inline)) void fetch_passed(const struct rx_slot *slot)
+{
+	prefetch_lines(slot->data, slot->kind == RX_PASSED_QUESTION ? PASSED_QUESTION_LINES
+								    : PASSED_REPLY_LINES);
+}
+
+/* The slots of which fetch_passed is to be called, of a burst that comes from one place. */
+static inline unsigned passed_count(const struct rx_slot slots[], unsigned slot_count)
+{
+	return slot_count > 0 && slots[0].kind != RX_PACKET ? slot_count : 0;
+}
+
 /* One stage after the other, and what each takes. */
 static void sampled_burst(struct engine *e, struct rx_slot slots[], unsigned slot_count)
 {
@@ -285,6 +300,8 @@ static void sampled_burst(struct engine *e, struct rx_slot slots[], unsigned slo
 	uint64_t reaching = UINT64_MAX;
 	uint64_t parsed, reached;
 
+	for (unsigned i = 0; i < passed_count(slots, slot_count); i++)
+		fetch_passed(&slots[i]);
 	for (unsigned i = 0; i < slot_count; i++)
 		look(e, &slots[i], i);
 	parsed = e->read_cycles();
@@ -305,11 +322,16 @@ static void sampled_burst(struct engine *e, struct rx_slot slots[], unsigned slo
 static void pipelined_burst(struct engine *e, struct rx_slot slots[], unsigned slot_count)
 {
 	const unsigned behind_max = (ENGINE_REACH_STEPS + 1) * ENGINE_RX_BEHIND;
+	const unsigned fetch_count = passed_count(slots, slot_count);
 	uint64_t reaching = UINT64_MAX;
 
+	for (unsigned i = 0; i < ENGINE_RX_BEHIND && i < fetch_count; i++)
+		fetch_passed(&slots[i]);
 	for (unsigned turn = 0; turn < slot_count + behind_max; turn++) {
 		unsigned i = turn; /* wraps around below 0, beyond every count */
 
+		if (turn + ENGINE_RX_BEHIND < fetch_count)
+			fetch_passed(&slots[turn + ENGINE_RX_BEHIND]);
 		if (i < slot_count)
 			look(e, &slots[i], i);
 #pragma GCC unroll 4

@@ -77,6 +77,7 @@ struct engine_rx_work {
 	_Alignas(64) uint8_t stage; /* enum engine_rx_stage */
 	bool looks_up; /* a question that has a key; its hash and candidates are valid */
 	uint8_t outgoing_idx;
+	uint8_t owner; /* a reply: whose its word was in stage 2, if it had just one, else ours */
 	uint32_t
 		reached_idx; /* a reply: index of the slot, then of the resolution that it leads to; POOL_NONE: nowhere */
 	uint32_t slot_idx; /* a reply: the one its word named in stage 2; POOL_NONE: none */
@@ -268,6 +269,10 @@ static inline const struct name *engine_key_name(const struct cache_key *key)
 			      offsetof(struct name, bytes) == 1,
 		      "a length, then the bytes, as in the image");
 	return (const void *)(key->image + CACHE_KEY_NAME - 1);
+}
+static inline struct name *engine_key_name_mut(struct cache_key *key)
+{
+	return (void *)(key->image + CACHE_KEY_NAME - 1);
 }
 
 /* ---- engine.c ---- */
@@ -519,19 +524,24 @@ void engine_ask_check(const struct engine *e);
 
 /* ---- engine_hit.c ---- */
 
-/* Stage 1 of a question: its key, and where that leads. qname, flag_cd: as engine_key_fold has them. */
-static inline void engine_hit_look(struct engine *e, unsigned i, const uint8_t *qname,
-				   uint8_t qname_bytes, uint16_t qtype, uint16_t flag_cd)
+/* Stage 1 of a question whose key is made: where that leads. */
+static inline void engine_hit_look_key(struct engine *e, unsigned i)
 {
 	struct engine_rx_work *work = &e->work[i];
 
-	engine_key_fold(e, qname, qname_bytes, qtype, flag_cd, &e->keys[i]);
 	work->hash = e->keys[i].hash;
 	work->looks_up = true;
 	if (LIKELY(e->cache != NULL))
 		cache_prefetch(e->cache, work->hash);
 	else
 		resolution_prefetch(&e->resolutions, work->hash);
+}
+/* Its key, too. qname, flag_cd: as engine_key_fold has them. */
+static inline void engine_hit_look(struct engine *e, unsigned i, const uint8_t *qname,
+				   uint8_t qname_bytes, uint16_t qtype, uint16_t flag_cd)
+{
+	engine_key_fold(e, qname, qname_bytes, qtype, flag_cd, &e->keys[i]);
+	engine_hit_look_key(e, i);
 }
 /* Stage 2, a step further each time; false: there is no further step. */
 static inline __attribute__((always_inline)) bool engine_hit_reach(struct engine *e, unsigned i,

@@ -128,14 +128,16 @@ static inline __attribute__((always_inline)) void prefetch_ahead(const struct en
 
 	if (LIKELY(!is_new)) {
 		if (LIKELY(ticket_ahead(hand, &source->ports, ENGINE_MISSES_AHEAD - 1, &ticket)))
-			inflight_prefetch(e->inflight.words,
-					  ticket_hash(way, identifier, ticket, source->is_small));
+			inflight_prefetch_write(e->inflight.words,
+						ticket_hash(way, identifier, ticket,
+							    source->is_small));
 		return;
 	}
 	for (uint32_t n = 0; n < ENGINE_MISSES_AHEAD; n++)
 		if (ticket_ahead(hand, &source->ports, n, &ticket))
-			inflight_prefetch(e->inflight.words,
-					  ticket_hash(way, identifier, ticket, source->is_small));
+			inflight_prefetch_write(e->inflight.words,
+						ticket_hash(way, identifier, ticket,
+							    source->is_small));
 }
 
 /* Play tickets until one finds its place. The slot must be filled: others may match it at once. */

@@ -95,6 +95,14 @@ static inline void inflight_prefetch(const struct inflight_words *w, uint64_t ha
 
 	__builtin_prefetch(w->words + bucket * INFLIGHT_BUCKET_WORDS);
 }
+/* Likewise, where a word of it is about to be entered or removed: it may be in another worker's cache, and is taken out of that
+ * at once. */
+static inline void inflight_prefetch_write(const struct inflight_words *w, uint64_t hash)
+{
+	size_t bucket = (size_t)(hash & w->bucket_mask);
+
+	__builtin_prefetch(w->words + bucket * INFLIGHT_BUCKET_WORDS, 1);
+}
 
 enum inflight_enter {
 	INFLIGHT_ENTERED,

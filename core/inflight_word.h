@@ -81,18 +81,22 @@ static inline enum inflight_enter inflight_enter(struct inflight_words *w, uint6
 	return INFLIGHT_TAKEN;
 }
 
-/* The live word of ours with this tag and ID, if it stands in the first place that inflight_enter tried, as nearly all do:
- * its slot; UINT32_MAX: ask inflight_find. A hint, as there may be others. */
-static inline uint32_t inflight_find_first(const struct inflight_words *w, uint64_t hash,
-					   uint16_t id, uint8_t owner)
+/* The live word with this tag and ID, whoever owns it, if it stands in the first place that inflight_enter tried, as nearly
+ * all do. As one tag and ID are in a bucket but once, there is no other, but for one that is just being taken back. False: ask
+ * inflight_find. */
+static inline bool inflight_find_first(const struct inflight_words *w, uint64_t hash, uint16_t id,
+				       struct inflight_hit *out)
 {
 	size_t at = word_bucket_start(w, hash) + id % INFLIGHT_BUCKET_WORDS;
-	uint64_t wanted = word_tag(hash) << WORD_TAG_SHIFT | (uint64_t)id << WORD_ID_SHIFT |
-			  (uint64_t)owner << WORD_OWNER_SHIFT;
-	/* Relaxed: what a word of ours leads to we have written ourselves. */
+	uint64_t wanted = word_tag(hash) << WORD_TAG_SHIFT | (uint64_t)id << WORD_ID_SHIFT;
+	/* Relaxed: what a word of ours leads to we have written ourselves, and of another's only its owner is of use. */
 	uint64_t rest = atomic_load_explicit(&w->words[at], memory_order_relaxed) ^ wanted;
 
-	return rest <= UINT16_MAX ? (uint32_t)rest : UINT32_MAX;
+	if (rest >= UINT64_C(1) << WORD_ID_SHIFT || (rest & WORD_LATE) != 0)
+		return false;
+	out->owner = (uint8_t)(rest >> WORD_OWNER_SHIFT);
+	out->slot = (uint16_t)rest;
+	return true;
 }
 
 #endif

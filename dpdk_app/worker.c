@@ -241,18 +241,17 @@ static void obey_verdicts(struct loop *l, struct rte_mbuf *mbufs[], const struct
 /* A burst through the engine, and its answers out. */
 static void process(struct loop *l, struct rte_mbuf *mbufs[], unsigned count, enum rx_kind kind)
 {
-	/* What another worker wrote last is in its cache: a passed question takes three lines, a reply's headers two. */
-	static const unsigned lines[RX_KIND_COUNT] = {
-		[RX_PACKET] = 1, [RX_PASSED_PACKET] = 2, [RX_PASSED_QUESTION] = 3};
 	struct rx_slot slots[PORT_BURST];
 
+	/* What another worker wrote last is in its cache. */
 	for (unsigned i = 0; kind != RX_PACKET && i < count; i++)
-		rte_prefetch0(mbufs[i]);
+		__builtin_prefetch(mbufs[i], 1);
 	for (unsigned i = 0; i < count; i++) {
 		mbuf_to_rx_slot(mbufs[i], l->ports->interface_of_port[mbufs[i]->port], kind,
 				&slots[i]);
-		for (unsigned line = 0; line < lines[kind]; line++)
-			rte_prefetch0(slots[i].data + line * RTE_CACHE_LINE_SIZE);
+		/* A passed one is fetched by the engine, not all of the burst at once. */
+		if (kind == RX_PACKET)
+			rte_prefetch0(slots[i].data);
 	}
 	engine_rx(l->engine, slots, count, l->now);
 	obey_verdicts(l, mbufs, slots, count);

@@ -158,6 +158,44 @@ static unsigned bucket_3_count(const struct inflight_words *words)
 	return count;
 }
 
+/* What is planted, and looked for with tag 5 and ID 1000, which begins in the first place of a bucket. */
+static const struct {
+	const char *says;
+	uint16_t tag, id;
+	uint8_t owner;
+	bool late;
+	uint16_t slot;
+	unsigned place;
+	bool found;
+} first_rows[] = {
+	{"nothing", 6, 1000, 0, false, 0, 0, false},
+	{"the lowest owner and slot", 5, 1000, 0, false, 0, 0, true},
+	{"the highest", 5, 1000, 127, false, 65535, 0, true},
+	{"one of those between", 5, 1000, 7, false, 300, 0, true},
+	{"not in the second place", 5, 1000, 7, false, 300, 1, false},
+	{"not a late one", 5, 1000, 7, true, 300, 0, false},
+	{"nor a late one of the highest", 5, 1000, 127, true, 65535, 0, false},
+	{"not with the ID after it", 5, 1001, 7, false, 300, 0, false},
+	{"nor with one that differs in the highest bit", 5, 1000 ^ 0x8000, 7, false, 300, 0, false},
+	{"not of another tag", 4, 1000, 7, false, 300, 0, false},
+};
+
+static void inflight_find_first__finds_whoever_owns_it(void)
+{
+	for (unsigned i = 0; i < ARRAY_COUNT(first_rows); i++) {
+		struct inflight_words words;
+		struct inflight_hit hit = {99, 9999};
+
+		words_init(&words);
+		plant(&words, first_rows[i].place, first_rows[i].tag, first_rows[i].id,
+		      first_rows[i].owner, first_rows[i].slot, first_rows[i].late);
+		if (inflight_find_first(&words, hash_of(5, 3), 1000, &hit) != first_rows[i].found ||
+		    hit.owner != (first_rows[i].found ? first_rows[i].owner : 99) ||
+		    hit.slot != (first_rows[i].found ? first_rows[i].slot : 9999))
+			CU_FAIL(first_rows[i].says);
+	}
+}
+
 /* Wherever the equal one is, and wherever the search for a place begins. */
 static void inflight_enter__takes_its_word_back_if_an_equal_one_is_there(void)
 {
@@ -239,6 +277,7 @@ static void inflight_mark_late__keeps_all_but_the_late_bit(void)
 
 static const struct unit_test tests[] = {
 	UNIT_TEST(inflight_find__names_all_that_matter_by_owner),
+	UNIT_TEST(inflight_find_first__finds_whoever_owns_it),
 	UNIT_TEST(inflight_mark_late__keeps_all_but_the_late_bit),
 	UNIT_TEST(inflight_enter__takes_its_word_back_if_an_equal_one_is_there),
 	UNIT_TEST(inflight_enter__finds_the_last_place),
