@@ -93,9 +93,10 @@ enum dns_type {
 #define DNS_EDNS_VERSION 0
 #define DNS_EDNS_FLAG_DO 0x8000u
 enum dns_edns_option {
-	DNS_OPTION_ECS = 8,     /* RFC 7871 */
-	DNS_OPTION_COOKIE = 10, /* RFC 7873 */
-	DNS_OPTION_EDE = 15,    /* RFC 8914 */
+	DNS_OPTION_ECS = 8,        /* RFC 7871 */
+	DNS_OPTION_COOKIE = 10,    /* RFC 7873 */
+	DNS_OPTION_KEEPALIVE = 11, /* RFC 7828 */
+	DNS_OPTION_EDE = 15,       /* RFC 8914 */
 };
 #define DNS_COOKIE_CLIENT_BYTES 8 /* RFC 7873 section 4 */
 #define DNS_COOKIE_SERVER_BYTES_MIN 8
