@@ -20,6 +20,8 @@
 #define ZONE_SLOTS_MAX 2048
 #define SERVER_SLOTS_MAX 2048
 #define NEIGHBOUR_SLOTS_MAX 4096 /* gateways and on-link servers, by interface */
+#define ROUTES_MAX 4096          /* ways of all prefixes; a machine that is no router has a few */
+#define ROUTE_GATEWAYS_WARM 256  /* whose link-layer address is known before anything goes there */
 #define ZONE_SERVERS_MAX 16      /* servers of one zone: what one question may try */
 #define WORKERS_MAX 128          /* owner is 7 bits in an in-flight word */
 
@@ -33,6 +35,9 @@
 
 #define ANSWER_BUFFER_BYTES 4096 /* an upstream answer over UDP: never more than one mbuf holds */
 
+#define LARGE_ANSWERS                                                                              \
+	16 /* of an engine: answers over TCP that are longer and have not been given to all yet */
+
 #define TICKET_DRAWS_MAX 16       /* tries for a free (port, ID, bucket), then shed */
 #define TICKET_DRAWS_SMALL_MAX 64 /* from a set of few ports: 45,000 IDs of 65,536 may be taken */
 #define CLIENT_DEADLINE_MS 4000   /* every waiter has its answer by then (SECURITY table 1.1) */
@@ -42,14 +47,22 @@
 #define CLIENT_WAITERS_MIN 1000 /* and this many in any case, */
 #define CLIENT_WAITERS_CROWDED 64 /* but only so many while more than half of all are in use */
 #define UPSTREAM_PACKETS_MAX 64   /* of one client question, all retries counted */
-#define NEAR_MISS_HOLD_OFF_MS 20  /* first pause before another ticket; doubles */
+#define UPSTREAM_TCP_PACKETS 3 /* what one over TCP counts: connecting 2, asking 1 (SECURITY D6) */
+#define UPSTREAM_TCP_TRIES_MAX 8 /* of one client question, among these */
+#define NEAR_MISS_HOLD_OFF_MS 20 /* first pause before another ticket; doubles */
 #define NEAR_MISS_HOLD_OFF_MS_MAX 640
-/* The first tickets of a question end at their first wrong ID. The one after them bears a few, since until TCP
- * exists a server that always sends a wrong ID first would never be heard: so many where 0x20 hides at
+/* The first tickets of a question end at their first wrong ID. The one after them bears a few, since where there is no TCP a
+ * server that always sends a wrong ID first would never be heard: so many where 0x20 hides at
  * least NEAR_MISS_LETTERS bits more, else one. */
 #define NEAR_MISS_BURNS 2
 #define NEAR_MISS_TOLERATED 16
 #define NEAR_MISS_LETTERS 8
+/* A server at whose queries somebody guesses so often is asked over TCP only: for a while, and twice as long each time that it
+ * begins again before all was quiet for the longest while (SECURITY A2). */
+#define NEAR_MISSES_TO_TCP_ONLY 16
+#define NEAR_MISSES_WITHIN_S 60
+#define TCP_ONLY_S_MIN 10
+#define TCP_ONLY_S_MAX 300
 #define CASE_GRACE_MS 300 /* after a reply in lower case: how long the true one may still come */
 #define CASE_PROOFS 3     /* letter case lost this often in a row: the server drops it */
 #define ERROR_REPLIES_PER_S 100 /* to one client prefix */
