@@ -59,7 +59,8 @@ FYAML_LIBS   = $(call ask,FYAML_LIBS,--libs libfyaml)
 DPDK_CFLAGS_RAW = $(call ask,DPDK_CFLAGS_RAW,--cflags libdpdk)
 DPDK_CFLAGS = $(patsubst -I%,-isystem %,$(filter-out -march=%,$(DPDK_CFLAGS_RAW)))
 DPDK_LIBS   = $(call ask,DPDK_LIBS,--libs libdpdk)
-APP_LIBS    = $(call ask,APP_LIBS,--libs libfyaml openssl libsystemd libpcap libbpf libmnl libmicrohttpd)
+UV_LIBS     = $(call ask,UV_LIBS,--libs libuv)
+APP_LIBS    = $(call ask,APP_LIBS,--libs libfyaml openssl libsystemd libpcap libbpf libmnl libmicrohttpd libuv)
 # AddressSanitizer brings its own allocator.
 JEMALLOC_LIBS = $(call ask,JEMALLOC_LIBS,--libs jemalloc)
 ALLOCATOR_release = $(JEMALLOC_LIBS)
@@ -86,7 +87,8 @@ APP    := $(filter-out $(CTL_ALONE) %.bpf.c,$(wildcard dpdk_app/*.c))
 UNIT   := $(wildcard tests/unit/*.c)
 # Parts of the programs that call nothing of DPDK are unit-tested too.
 UNIT_APP := $(patsubst %,dpdk_app/%.c,entropy_meter port_firewall port_picture ports_audit_verdict kernel_ports port_floor log cache_file \
-	cache_flushed cache_flusher cache_lane nap_plan)
+	cache_flushed cache_flusher cache_lane nap_plan \
+	kernel_path stream_counter stream_servers stream_server_link stream_server_peer stream_report stream_limits stream_message)
 FUZZ   := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_SHARED := $(filter-out $(FUZZ),$(wildcard tests/fuzz/*.c))
 BENCH  := $(wildcard bench/bench_*.c)
@@ -235,7 +237,7 @@ $$(bin_$(1))/porticoctl: $$(call objects,$(1),$$(CTL)) build/$(1)/libconfig.a bu
 
 $$(bin_$(1))/unit: $$(call objects,$(1),$$(UNIT) $$(UNIT_APP)) build/$(1)/libconfig.a build/$(1)/libcore.a
 	$$(call say,LD)mkdir -p $$(@D)
-	$$(Q)$$(CC_$(1)) $$(LINK_$(1)) -o $$@ $$^ -Wl,--as-needed -lcunit -lldns -lcrypto $$(FYAML_LIBS) -lm -pthread
+	$$(Q)$$(CC_$(1)) $$(LINK_$(1)) -o $$@ $$^ -Wl,--as-needed -lcunit -lldns -lcrypto $$(UV_LIBS) $$(FYAML_LIBS) -lm -pthread
 endef
 
 $(foreach t,release debug san fuzz,$(eval $(call tree,$t)))

@@ -115,6 +115,32 @@ bool kernel_link_has_vlans(unsigned ifindex)
 	return find_vlan(ifindex, -1) != 0;
 }
 
+/* ---- ours ---- */
+
+static int on_alias(const struct nlmsghdr *message, void *context)
+{
+	struct netlink_attributes all;
+	bool *marked = context;
+
+	netlink_attributes(message, sizeof(struct ifinfomsg), &all);
+	*marked = all.of[IFLA_IFALIAS] != NULL &&
+		  strcmp(mnl_attr_get_str(all.of[IFLA_IFALIAS]), KERNEL_LINK_MARK) == 0;
+	return MNL_CB_OK;
+}
+
+bool kernel_link_is_marked(unsigned ifindex)
+{
+	char buffer[256];
+	struct nlmsghdr *message = mnl_nlmsg_put_header(buffer);
+	struct ifinfomsg *info = mnl_nlmsg_put_extra_header(message, sizeof(*info));
+	bool marked = false;
+
+	message->nlmsg_type = RTM_GETLINK;
+	message->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+	info->ifi_index = (int)ifindex;
+	return netlink_talk(message, message->nlmsg_len, 1, on_alias, &marked) == 0 && marked;
+}
+
 /* ---- what the hardware does ---- */
 
 static bool ask_ethtool(const char *name, void *command)
@@ -152,4 +178,12 @@ bool kernel_link_strips_vlan(const char *name)
 	struct ethtool_value value = {.cmd = ETHTOOL_GFLAGS};
 
 	return ask_ethtool(name, &value) && (value.data & ETH_FLAG_RXVLAN) != 0;
+}
+
+bool kernel_link_merges(const char *name)
+{
+	struct ethtool_value gro = {.cmd = ETHTOOL_GGRO}, flags = {.cmd = ETHTOOL_GFLAGS};
+
+	return (ask_ethtool(name, &gro) && gro.data != 0) ||
+	       (ask_ethtool(name, &flags) && (flags.data & ETH_FLAG_LRO) != 0);
 }

@@ -21,7 +21,14 @@ bool kernel_link_has_vlans(unsigned ifindex);
 unsigned kernel_link_rx_queues(const char *name);
 /* How many of them send as well (ethtool's "combined"); 0: none, or it does not say. */
 unsigned kernel_link_paired_queues(const char *name);
+/* Does the kernel or the hardware put received TCP segments together (GRO, LRO), so that a packet socket sees frames longer than the
+ * MTU? */
+bool kernel_link_merges(const char *name);
 /* Does the hardware take VLAN tags off, so that an XDP program does not see them? */
 bool kernel_link_strips_vlan(const char *name);
+
+/* The alias (IFLA_IFALIAS) of interfaces that Portico has made, in the namespace of the calling thread. */
+#define KERNEL_LINK_MARK "portico"
+bool kernel_link_is_marked(unsigned ifindex);
 
 #endif

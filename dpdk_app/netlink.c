@@ -32,20 +32,28 @@ static int take_answers(struct mnl_socket *socket, unsigned message_count, mnl_c
 	return 0;
 }
 
+int netlink_ask(struct mnl_socket *socket, const void *messages, size_t length_bytes,
+		unsigned message_count, mnl_cb_t visit, void *context)
+{
+	const struct timeval timeout = {.tv_sec = TIMEOUT_S};
+
+	if (setsockopt(mnl_socket_get_fd(socket), SOL_SOCKET, SO_RCVTIMEO, &timeout,
+		       sizeof(timeout)) != 0 ||
+	    mnl_socket_sendto(socket, messages, length_bytes) < 0)
+		return -1;
+	return take_answers(socket, message_count, visit, context);
+}
+
 int netlink_talk(const void *messages, size_t length_bytes, unsigned message_count, mnl_cb_t visit,
 		 void *context)
 {
 	struct mnl_socket *socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-	const struct timeval timeout = {.tv_sec = TIMEOUT_S};
 	int result = -1, error;
 
 	if (socket == NULL)
 		return -1;
-	if (mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) == 0 &&
-	    setsockopt(mnl_socket_get_fd(socket), SOL_SOCKET, SO_RCVTIMEO, &timeout,
-		       sizeof(timeout)) == 0 &&
-	    mnl_socket_sendto(socket, messages, length_bytes) >= 0)
-		result = take_answers(socket, message_count, visit, context);
+	if (mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) == 0)
+		result = netlink_ask(socket, messages, length_bytes, message_count, visit, context);
 	error = errno;
 	mnl_socket_close(socket);
 	errno = error;
@@ -73,4 +81,10 @@ void netlink_nested(const struct nlattr *attribute, struct netlink_attributes *o
 {
 	*out = (struct netlink_attributes){0};
 	(void)mnl_attr_parse_nested(attribute, on_attribute, out);
+}
+
+void netlink_list(const void *attributes, size_t length_bytes, struct netlink_attributes *out)
+{
+	*out = (struct netlink_attributes){0};
+	(void)mnl_attr_parse_payload(attributes, length_bytes, on_attribute, out);
 }

@@ -18,6 +18,10 @@
 MUST_USE int netlink_talk(const void *messages, size_t length_bytes, unsigned message_count,
 			  mnl_cb_t visit, void *context);
 
+/* The same on a socket of the caller's, which has no more of its own under way. */
+MUST_USE int netlink_ask(struct mnl_socket *socket, const void *messages, size_t length_bytes,
+			 unsigned message_count, mnl_cb_t visit, void *context);
+
 /* Attributes by type, the last of each; NULL: it has none. They point into the message. */
 #define NETLINK_ATTRIBUTES_MAX 64
 struct netlink_attributes {
@@ -28,5 +32,7 @@ void netlink_attributes(const struct nlmsghdr *message, unsigned header_bytes,
 			struct netlink_attributes *out);
 /* Those inside of one. */
 void netlink_nested(const struct nlattr *attribute, struct netlink_attributes *out);
+/* Those that stand here. */
+void netlink_list(const void *attributes, size_t length_bytes, struct netlink_attributes *out);
 
 #endif
