@@ -27,7 +27,7 @@ struct build {
 
 void build_process(struct build *b);    /* workers, CPUs, dpdk, log, shutdown */
 void build_interfaces(struct build *b); /* interfaces */
-void build_service(struct build *b);    /* listen, allow */
+void build_service(struct build *b);    /* listen, allow, tcp */
 void build_outgoing(struct build *b);   /* outgoing: addresses and limits */
 void build_ports(struct build *b);      /* outgoing: source ports */
 void build_zones(struct build *b);      /* forward, stub */
@@ -39,6 +39,8 @@ void build_keys_free(struct config *c);
 
 /* The interface that has the address, or -1. */
 int build_interface_of(const struct config *c, const struct address *a);
+/* May the kernel turn out to keep its routes? Then it knows gateways that the file does not. */
+bool build_may_have_routes(const struct config_interface *i);
 /* "192.0.2.53", or "2001:db8:53::/64" of a prefix; for messages. */
 const char *build_outgoing_text(const struct config_outgoing *o, char out[TEXT_ADDRESS_BYTES]);
 /* An owned copy, for struct config. */

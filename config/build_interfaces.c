@@ -189,6 +189,21 @@ static bool stands_on_kernel_interface(const char *device)
 	return false;
 }
 
+/* 3b:00.0, with its domain or without. */
+static bool is_pci(const char *device)
+{
+	size_t digits = strspn(device, "0123456789abcdefABCDEF");
+
+	return digits >= 2 && device[digits] == ':';
+}
+
+bool build_may_have_routes(const struct config_interface *i)
+{
+	if (i->kernel != CONFIG_KERNEL_AUTO)
+		return i->kernel != CONFIG_KERNEL_NONE;
+	return stands_on_kernel_interface(i->device) || is_pci(i->device);
+}
+
 static void build_kernel(struct build *b, const struct group *g, struct config_interface *i)
 {
 	const struct setting *kernel = settings_find(g, "kernel");
@@ -200,7 +215,46 @@ static void build_kernel(struct build *b, const struct group *g, struct config_i
 			b->problems, g, kernel, NULL,
 			"bifurcated needs a device on a kernel interface, such as "
 			"net_af_xdp0,iface=eth0 (or net_af_packet0,iface=eth0); any other takes "
-			"the port from the kernel: none");
+			"the port from the kernel: tap, none");
+}
+
+static char *text_or_null(const struct group *g, const char *key)
+{
+	const struct item *item = settings_item(g, key);
+
+	return item == NULL || item->word >= 0 ? NULL : build_text_copy(item->as.text);
+}
+
+static bool same(const char *one, const char *other)
+{
+	return one == NULL || other == NULL ? one == other : strcmp(one, other) == 0;
+}
+
+static void build_tap(struct build *b, const struct group *g, unsigned idx)
+{
+	struct config_interface *i = &b->config->interfaces[idx];
+	const struct setting *name = settings_find(g, "tap.name");
+
+	i->tap_name = text_or_null(g, "tap.name");
+	i->tap_netns = text_or_null(g, "tap.netns");
+	for (unsigned before = 0; i->tap_name != NULL && before < idx; before++) {
+		const struct config_interface *other = &b->config->interfaces[before];
+
+		if (other->tap_name != NULL && same(other->tap_name, i->tap_name) &&
+		    same(other->tap_netns, i->tap_netns))
+			settings_error(b->problems, g, name, NULL,
+				       "\"%s\" is already the TAP of interfaces[%u]", i->tap_name,
+				       before);
+	}
+	if (i->kernel == CONFIG_KERNEL_NONE || i->kernel == CONFIG_KERNEL_BIFURCATED)
+		for (unsigned k = 0; k < 2; k++) {
+			const struct setting *given = k == 0 ? name : settings_find(g, "tap.netns");
+
+			if (given->given)
+				settings_warning(b->problems, g, given, NULL,
+						 "says nothing: this interface has no TAP, see "
+						 "kernel");
+		}
 }
 
 void build_interfaces(struct build *b)
@@ -220,6 +274,7 @@ void build_interfaces(struct build *b)
 		build_addresses(b, g, &c->interfaces[idx]);
 		build_link(b, g, &c->interfaces[idx]);
 		build_kernel(b, g, &c->interfaces[idx]);
+		build_tap(b, g, idx);
 	}
 	/* After all addresses are known: a gateway must be none of ours. */
 	for (unsigned idx = 0; idx < list->count; idx++)

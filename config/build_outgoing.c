@@ -74,7 +74,8 @@ static int interface_of_prefix(const struct config *c, const struct prefix *p)
 			}
 		}
 	}
-	if (best < 0 && c->interface_count == 1 && has_gateway_v6(&c->interfaces[0]))
+	if (best < 0 && c->interface_count == 1 &&
+	    (has_gateway_v6(&c->interfaces[0]) || build_may_have_routes(&c->interfaces[0])))
 		best = 0;
 	return best;
 }

@@ -133,6 +133,17 @@ static void allow_given(struct build *b, const struct setting *setting)
 	}
 }
 
+static void build_tcp(struct build *b)
+{
+	const struct group *top = &b->settings->top;
+
+	b->config->tcp = (struct config_tcp){
+		.enabled = settings_bool(top, "tcp.enabled"),
+		.max_clients = (uint32_t)settings_integer(top, "tcp.max_clients"),
+		.idle_s = (uint32_t)settings_integer(top, "tcp.idle_s"),
+	};
+}
+
 void build_service(struct build *b)
 {
 	const struct setting *listen = settings_find(&b->settings->top, "listen");
@@ -147,4 +158,5 @@ void build_service(struct build *b)
 		allow_given(b, allow);
 	else
 		allow_default(b->config);
+	build_tcp(b);
 }

@@ -57,7 +57,7 @@ static bool is_reachable(const struct config *c, const struct address *a)
 		const struct config_interface *via = &c->interfaces[c->outgoing[i].interface_idx];
 
 		if (same_family(&c->outgoing[i].address, a) &&
-		    (is_on_link(via, a) || has_gateway(via, a)))
+		    (is_on_link(via, a) || has_gateway(via, a) || build_may_have_routes(via)))
 			return true;
 	}
 	return false;
@@ -130,6 +130,20 @@ static void name_read(const struct item *item, struct name *out)
 	name_lower(&name, out);
 }
 
+/* Where the file alone tells that there is no TCP. */
+static void check_transport(struct build *b, const struct group *g, const struct config_forward *f)
+{
+	const struct config *c = b->config;
+	bool kernel_has_any = c->interface_count == 0;
+
+	for (unsigned i = 0; i < c->interface_count; i++)
+		kernel_has_any |= c->interfaces[i].kernel != CONFIG_KERNEL_NONE;
+	if (f->transport == ZONE_TRANSPORT_TCP && !kernel_has_any)
+		settings_warning(b->problems, g, settings_find(g, "transport"), NULL,
+				 "there is no TCP, as every interface has kernel: none: these "
+				 "servers are asked by UDP");
+}
+
 static void build_zone(struct build *b, const struct group *g, struct config_forward *f)
 {
 	uint32_t interval_s = (uint32_t)settings_integer(g, "health.interval_s");
@@ -138,12 +152,14 @@ static void build_zone(struct build *b, const struct group *g, struct config_for
 	name_read(settings_item(g, "zone"), &f->zone);
 	name_read(settings_item(g, "health.name"), &f->health_name);
 	f->policy = (enum server_policy)settings_word(g, "policy");
+	f->transport = (enum zone_transport)settings_word(g, "transport");
 	f->timeout_ms = (uint32_t)settings_integer(g, "timeout_ms");
 	f->tries = (uint32_t)settings_integer(g, "tries");
 	f->health = (struct server_health){.interval_ms = interval_s * MS_PER_S,
 					   .rise = (uint16_t)settings_integer(g, "health.rise"),
 					   .fall = (uint16_t)settings_integer(g, "health.fall")};
 	build_servers(b, g, f);
+	check_transport(b, g, f);
 	if (f->tries * f->timeout_ms > CLIENT_DEADLINE_MS)
 		settings_warning(b->problems, g,
 				 tries->given ? tries : settings_find(g, "timeout_ms"), NULL,

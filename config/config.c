@@ -156,6 +156,8 @@ void config_free(struct config *c)
 	for (unsigned i = 0; i < c->interface_count; i++) {
 		free(c->interfaces[i].name);
 		free(c->interfaces[i].device);
+		free(c->interfaces[i].tap_name);
+		free(c->interfaces[i].tap_netns);
 	}
 	free(c->forwards);
 	build_keys_free(c);
@@ -192,7 +194,7 @@ static void check_interface(const struct config_interface *i)
 	CHECK(i->vlan == FRAME_VLAN_NONE || (i->vlan >= 1 && i->vlan <= 4094));
 	CHECK(i->mtu_bytes >= 576 && i->mtu_bytes <= 9000);
 	CHECK(i->line >= 1 && i->column >= 1);
-	CHECK(i->kernel <= CONFIG_KERNEL_NONE);
+	CHECK(i->kernel <= CONFIG_KERNEL_TAP);
 	for (unsigned k = 0; k < i->address_count; k++)
 		CHECK(i->addresses[k].bits <= ADDRESS_BITS &&
 		      (!address_is_v4(&i->addresses[k].address) ||
@@ -207,7 +209,7 @@ static void check_zones(const struct config *c)
 
 		CHECK(f->zone.length_bytes >= 1 && f->health_name.length_bytes >= 1);
 		CHECK(f->server_count >= 1 && f->server_count <= ZONE_SERVERS_MAX);
-		CHECK(f->policy < SERVER_POLICY_COUNT);
+		CHECK(f->policy < SERVER_POLICY_COUNT && f->transport < ZONE_TRANSPORT_COUNT);
 		CHECK(f->timeout_ms >= 1 && f->tries >= 1 && f->health.interval_ms >= 1);
 		CHECK(f->health.rise >= 1 && f->health.fall >= 1);
 		for (unsigned k = 0; k < f->server_count; k++)

@@ -28,11 +28,14 @@ enum config_log_format { CONFIG_LOG_TEXT, CONFIG_LOG_JSON };
 
 /* What of the rest of an interface's traffic goes to the kernel. */
 enum config_kernel {
-	/* Bifurcated where the device stands on a kernel interface that has one of our addresses. */
+	/* Bifurcated where the device stands on a kernel interface that has one of our addresses; a TAP for a PCI device. */
 	CONFIG_KERNEL_AUTO,
 	CONFIG_KERNEL_BIFURCATED, /* all that is not ours: the kernel shares device and addresses */
 	CONFIG_KERNEL_NONE,
+	CONFIG_KERNEL_TAP, /* all that is not ours, and our addresses: by a TAP of ours */
 };
+
+#define CONFIG_TAP_NAME_BYTES_MAX 15 /* IFNAMSIZ, without its end */
 
 struct config_interface {
 	char *name;
@@ -46,6 +49,8 @@ struct config_interface {
 	uint16_t vlan; /* FRAME_VLAN_NONE: none */
 	uint16_t mtu_bytes;
 	enum config_kernel kernel;
+	char *tap_name;  /* NULL: any */
+	char *tap_netns; /* NULL: the process's own */
 	/* Place in the file, for errors that only the driver can find (device does not exist …). */
 	unsigned line, column;
 };
@@ -53,6 +58,13 @@ struct config_interface {
 struct config_listen {
 	struct endpoint endpoint;
 	uint8_t interface_idx;
+};
+
+/* Questions of clients over TCP. */
+struct config_tcp {
+	bool enabled;
+	uint32_t max_clients;
+	uint32_t idle_s;
 };
 
 struct config_outgoing {
@@ -85,6 +97,7 @@ struct config_forward {
 	uint8_t server_count;
 	struct endpoint servers[ZONE_SERVERS_MAX];
 	enum server_policy policy;
+	enum zone_transport transport;
 	uint32_t timeout_ms;
 	uint32_t tries;
 	struct server_health health;
@@ -132,6 +145,7 @@ struct config {
 	struct config_listen listen[LISTEN_MAX];
 	unsigned allow_count;
 	struct prefix allow[ALLOW_PREFIXES_MAX]; /* host bits cleared */
+	struct config_tcp tcp;
 
 	unsigned outgoing_count;
 	struct config_outgoing

@@ -31,6 +31,12 @@
 		 .words = "fastest, round_robin, in_order, hash",                                        \
 		 .help = "which server is asked first: by round-trip time, in turn, as listed, or by a " \
 			 "hash of the question"},                                                        \
+		{.path = section "[].transport",                                                         \
+		 .type = OPTION_WORD,                                                                    \
+		 .preset = "auto",                                                                       \
+		 .words = "auto, tcp", /* as enum zone_transport */                                      \
+		 .help = "auto: by UDP, and over TCP what does not fit or is guessed at; tcp: over TCP " \
+			 "alone, where the kernel has a way (interfaces[].kernel)"},                     \
 		{.path = section "[].timeout_ms",                                                        \
 		 .type = OPTION_INTEGER,                                                                 \
 		 .unit = "milliseconds",                                                                 \
@@ -165,7 +171,8 @@ const struct option options[] = {
 	 .preset = "[]",
 	 .example = "[192.0.2.1, \"2001:db8::1\"]",
 	 .items_max = INTERFACE_GATEWAYS_MAX,
-	 .help = "one a family, for servers that are not on the link"},
+	 .help = "one a family, for servers that are not on the link; where the kernel shares the "
+		 "interface, its routes are followed instead"},
 	{.path = "interfaces[].vlan",
 	 .type = OPTION_INTEGER,
 	 .restart = true,
@@ -187,9 +194,25 @@ const struct option options[] = {
 	 .restart = true,
 	 .preset = "auto",
 	 .words = "auto, bifurcated, none, tap", /* as enum config_kernel */
-	 .only = "auto, bifurcated, none",
 	 .help = "what the kernel gets of the rest. bifurcated: all of it, device and addresses are "
-		 "shared; auto: that, where the kernel has one of our addresses there"},
+		 "shared; tap: all of it, by a TAP with the interface's MAC and addresses; auto: "
+		 "bifurcated where the kernel has one of our addresses there, tap for a PCI device"},
+	{.path = "interfaces[].tap", .type = OPTION_SECTION, .help = "the TAP of kernel: tap"},
+	{.path = "interfaces[].tap.name",
+	 .type = OPTION_IDENTIFIER,
+	 .restart = true,
+	 .preset = "auto",
+	 .max = CONFIG_TAP_NAME_BYTES_MAX,
+	 .words = "auto",
+	 .help = "of the kernel's interface; auto: portico0, portico1, ..."},
+	{.path = "interfaces[].tap.netns",
+	 .type = OPTION_IDENTIFIER,
+	 .restart = true,
+	 .preset = "none",
+	 .max = NAME_BYTES_MAX,
+	 .words = "none",
+	 .help = "network namespace that it is in (ip netns); made if it is not there, and removed "
+		 "at the end then; none: Portico's own"},
 
 	{.path = "listen",
 	 .type = OPTION_ENDPOINT,
@@ -207,22 +230,20 @@ const struct option options[] = {
 	{.path = "tcp.enabled",
 	 .type = OPTION_BOOL,
 	 .preset = "true",
-	 .only = "false",
-	 .help = "answer over TCP"},
+	 .help = "answer over TCP too, where the kernel has our addresses (interfaces[].kernel)"},
 	{.path = "tcp.max_clients",
 	 .type = OPTION_INTEGER,
 	 .preset = "8192",
 	 .min = 1,
 	 .max = 1048576,
-	 .only = NOTHING,
-	 .help = "connections at a time"},
+	 .help = "connections at a time; then the one that is idle longest gives way. While over 3/4 "
+		 "are open, an address (IPv6: /64) may have 1/4 of them"},
 	{.path = "tcp.idle_s",
 	 .type = OPTION_INTEGER,
 	 .unit = "seconds",
 	 .preset = "10",
 	 .min = 1,
 	 .max = 3600,
-	 .only = NOTHING,
 	 .help = "an idle connection is closed after this"},
 
 	{.path = "outgoing", .type = OPTION_SECTION, .help = "the send side"},

@@ -1,6 +1,8 @@
-/* Every counter of a worker, in one table. What a worker receives, from a device or from another worker, ends in
- * exactly one of OUTCOMES, so that their sum is rx_packets + handoffs, always (SECURITY.md R14); EVENTS
- * count what happens besides. Over all workers, handoffs is what was handed off, less what is in the rings.
+/* Every counter of a worker, in one table. What a worker receives, from a device, from another worker or from whoever
+ * carries TCP, ends in exactly one of OUTCOMES, so that their sum is rx_packets + handoffs + stream_messages, always
+ * (SECURITY.md R14); EVENTS count what happens besides. Over all workers, handoffs is what was handed off, less what is in the
+ * rings. Queries over TCP have counters of their own: upstream_tcp_queries is the sum of upstream_tcp_responses, _unusable,
+ * _failures, _timeouts, _cancelled and what is under way.
  *
  * Two are corrected downwards: what was counted as handed off and then found its ring full becomes a drop in the same turn.
  *
@@ -34,6 +36,14 @@
 	X(MISMATCH_CASE, "mismatch_case", "replies that lost the question's letter case")          \
 	X(RESPONSE_UNPARSABLE, "responses_unparsable",                                             \
 	  "replies with the right ID that do not parse")                                           \
+	X(UPSTREAM_TCP_RESPONSE, "upstream_tcp_responses",                                         \
+	  "replies over TCP to a query under way")                                                 \
+	X(UPSTREAM_TCP_UNUSABLE, "upstream_tcp_unusable",                                          \
+	  "replies over TCP that do not parse, have another question or are truncated")            \
+	X(UPSTREAM_TCP_FAILURE, "upstream_tcp_failures",                                           \
+	  "queries over TCP that failed: refused, unreachable, closed, not in time, no place")     \
+	X(UPSTREAM_TCP_LATE, "upstream_tcp_late",                                                  \
+	  "replies over TCP, and failures, of queries that had timed out or were given up")        \
 	X(ARP_ANSWERED, "arp_answered", "ARP requests answered")                                   \
 	X(ND_ANSWERED, "nd_answered", "neighbour solicitations answered")                          \
 	X(ECHO_ANSWERED, "echo_answered", "ICMP echo requests answered")                           \
@@ -83,7 +93,10 @@
 	  "no buffer for an upstream answer; it is asked again")                                   \
 	X(DROP_STOPPING, "drops_stopping", "new questions while shutting down")                    \
 	X(LEFT_TO_KERNEL, "left_to_kernel",                                                        \
-	  "packets on a device that the kernel shares which are the kernel's to deal with")
+	  "packets on a device that the kernel shares which are the kernel's to deal with")        \
+	X(KERNEL_RX, "kernel_rx", "packets given to the kernel, by a TAP")                         \
+	X(DROP_KERNEL_FULL, "drops_kernel_full",                                                   \
+	  "packets for the kernel's TAP that found its queue full")
 
 #define COUNTER_EVENTS(X)                                                                          \
 	X(RX_PACKETS, "rx_packets", "packets received from devices")                               \
@@ -91,6 +104,9 @@
 	X(TX_DROPPED, "tx_dropped",                                                                \
 	  "packets that the device, or the ring towards the worker that holds its queue, did not " \
 	  "take")                                                                                  \
+	X(STREAM_MESSAGES, "stream_messages",                                                      \
+	  "questions of clients, and replies and failures of servers, that came over TCP")         \
+	X(STREAM_ANSWERS, "stream_answers", "answers that clients over TCP had to wait for")       \
 	X(QUERIES, "queries", "well-addressed DNS queries from clients")                           \
 	X(ANSWERS_NOERROR, "answers_noerror", "answers with NOERROR")                              \
 	X(ANSWERS_FORMERR, "answers_formerr", "answers with FORMERR")                              \
@@ -115,6 +131,17 @@
 	X(UPSTREAM_MOVED, "upstream_moved",                                                        \
 	  "queries asked again because their port or address was given up; cancelled ones, too")   \
 	X(UPSTREAM_ERRORS, "upstream_errors", "replies with SERVFAIL, REFUSED, NOTIMP or FORMERR") \
+	X(UPSTREAM_TCP_QUERIES, "upstream_tcp_queries",                                            \
+	  "queries to upstream servers over TCP; not among upstream_queries")                      \
+	X(UPSTREAM_TCP_TIMEOUTS, "upstream_tcp_timeouts",                                          \
+	  "queries over TCP that nothing was heard of in time")                                    \
+	X(UPSTREAM_TCP_CANCELLED, "upstream_tcp_cancelled",                                        \
+	  "queries over TCP given up for another reason than time")                                \
+	X(TRUNCATED_TO_TCP, "truncated_to_tcp", "replies with TC=1 whose question went on to TCP") \
+	X(NEAR_MISSES_TO_TCP, "near_misses_to_tcp",                                                \
+	  "queries that somebody guessed at whose question went on to TCP")                        \
+	X(SERVERS_TO_TCP_ONLY, "servers_to_tcp_only",                                              \
+	  "times a server was taken for one that is asked over TCP only: too many near misses")    \
 	X(PROBES, "probes", "health probes sent to servers that are down")                         \
 	X(SHED_UNDER_WAY, "shed_under_way", "questions refused because max_under_way was reached") \
 	X(SHED_TICKETS, "shed_tickets", "queries not sent: no free ticket after all draws")        \
@@ -122,7 +149,12 @@
 	X(ENTROPY_WAITS, "entropy_waits", "sends that waited for random bytes")                    \
 	X(NEIGHBOUR_WAITS, "neighbour_waits", "sends that waited for a neighbour's MAC")           \
 	X(SOLICITS, "solicits", "ARP and ND questions sent")                                       \
+	X(KERNEL_TX, "kernel_tx", "packets of the kernel's, from a TAP, sent")                     \
+	X(KERNEL_TX_REFUSED, "kernel_tx_refused",                                                  \
+	  "packets of the kernel's, from a TAP, not sent: malformed, or UDP from a port of ours")  \
 	X(HANDOFFS, "handoffs", "packets and questions taken from other workers")                  \
+	X(STREAM_LOST, "tcp_messages_lost",                                                        \
+	  "messages of workers for TCP lost to a full ring or for want of a buffer")               \
 	X(FRAMES_RELAYED, "frames_relayed",                                                        \
 	  "frames sent through the queue of another worker, for want of an own one")               \
 	X(WAKES, "wakes", "naps of other workers ended because something was passed to them")      \

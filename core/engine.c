@@ -12,6 +12,12 @@ static uint32_t error_replies_per_s(const struct engine_params *p)
 	return share > 0 ? share : 1;
 }
 
+/* Is it a worker's, which owns questions? */
+static bool owns(const struct engine_params *p)
+{
+	return p->worker_idx < p->worker_count;
+}
+
 /* The one list of what an engine is made of: measured with memory NULL, laid out otherwise. */
 static struct engine *carve(struct arena *a, const struct engine_params *p)
 {
@@ -24,6 +30,8 @@ static struct engine *carve(struct arena *a, const struct engine_params *p)
 	void *client_counts = arena_take(a, CLIENT_PLACES, sizeof(uint32_t));
 	void *answers = arena_take(a, p->answer_buffer_count, sizeof(struct engine_answer));
 	void *answers_free = arena_take(a, 1, pool_memory_bytes(p->answer_buffer_count));
+	void *large_answers = arena_take(a, LARGE_ANSWERS, sizeof(struct engine_large_answer));
+	void *large_free = arena_take(a, 1, pool_memory_bytes(LARGE_ANSWERS));
 	void *slots = arena_take(a, 1, inflight_memory_bytes(p->under_way_max));
 	void *timers = arena_take(a, 1, timer_wheel_memory_bytes(TIMER_KINDS * p->under_way_max));
 	void *servers = arena_take(a, server_count, sizeof(struct server));
@@ -37,7 +45,8 @@ static struct engine *carve(struct arena *a, const struct engine_params *p)
 	void *link_confirms = arena_take(a, 1, rate_limit_memory_bytes(1));
 	void *echoes = arena_take(a, 1, rate_limit_memory_bytes(1));
 	void *latencies = arena_take(a, server_count, sizeof(struct latency));
-	void *cache_writer = arena_take(a, p->cache != NULL, sizeof(struct cache_writer));
+	void *cache_writer =
+		arena_take(a, p->cache != NULL && owns(p), sizeof(struct cache_writer));
 
 	if (a->memory == NULL)
 		return NULL;
@@ -51,7 +60,10 @@ static struct engine *carve(struct arena *a, const struct engine_params *p)
 	e->waiters.client_key = p->table_key;
 	e->answers = answers;
 	pool_init(&e->answers_free, answers_free, p->answer_buffer_count);
-	inflight_init(&e->inflight, slots, p->under_way_max, p->worker_idx, p->words);
+	e->streams.answers = large_answers;
+	pool_init(&e->streams.answers_free, large_free, LARGE_ANSWERS);
+	/* Who owns no question sends no query: the number is not used. */
+	inflight_init(&e->inflight, slots, p->under_way_max, owns(p) ? p->worker_idx : 0, p->words);
 	timer_wheel_init(&e->timers, timers, TIMER_KINDS * p->under_way_max, p->now);
 	server_table_init(&e->servers, servers, p->servers,
 			  (struct server_worker){p->worker_idx, p->worker_count},
@@ -73,9 +85,9 @@ static struct engine *carve(struct arena *a, const struct engine_params *p)
 	rate_limit_init(&e->echo_limit, echoes, 1, ECHO_REPLIES_PER_S, &p->table_key, p->now);
 	memset(latencies, 0, server_count * sizeof(struct latency));
 	e->server_latencies = latencies;
-	if (p->cache != NULL) {
+	e->cache = p->cache;
+	if (p->cache != NULL && owns(p)) {
 		cache_writer_init(cache_writer, p->cache, p->worker_idx);
-		e->cache = p->cache;
 		e->cache_writer = cache_writer;
 	}
 	return e;
@@ -96,7 +108,7 @@ struct engine *engine_init(void *memory, const struct engine_params *params)
 	struct engine *e;
 
 	CHECK(params->under_way_max >= 1 && params->under_way_max <= UNDER_WAY_MAX);
-	CHECK(params->worker_idx < params->worker_count && params->worker_count <= WORKERS_MAX);
+	CHECK(params->worker_idx <= params->worker_count && params->worker_count <= WORKERS_MAX);
 	CHECK(params->receiver_count >= 1 && params->receiver_count <= params->worker_count);
 	CHECK(params->servers->server_count >=
 	      atomic_load_explicit(params->config, memory_order_acquire)->server_count);
@@ -117,6 +129,10 @@ struct engine *engine_init(void *memory, const struct engine_params *params)
 	e->send_queue = (struct engine_queue){POOL_NONE, POOL_NONE, 0};
 	e->answer_queue = (struct engine_queue){POOL_NONE, POOL_NONE, 0};
 	e->stale_queue = (struct engine_queue){POOL_NONE, POOL_NONE, 0};
+	e->streams.send_queue = (struct engine_queue){POOL_NONE, POOL_NONE, 0};
+	e->streams.waiter_head = POOL_NONE;
+	e->streams.waiter_tail = POOL_NONE;
+	e->streams.probe_slot = POOL_NONE;
 	engine_reload(e);
 	engine_sources_load(e);
 	return e;
@@ -146,6 +162,59 @@ uint32_t engine_queue_pop(struct engine *e, struct engine_queue *q)
 	return idx;
 }
 
+/* ---- answers that several wait for ---- */
+
+bool engine_can_keep(const struct engine *e, size_t length_bytes)
+{
+	const struct pool *pool =
+		length_bytes <= ANSWER_BUFFER_BYTES ? &e->answers_free : &e->streams.answers_free;
+
+	return pool_used_count(pool) < pool->capacity;
+}
+
+/* Keep the answer for the waiters. False: no buffer. */
+static bool keep_answer(struct engine *e, struct resolution *r, const struct msg_response *response)
+{
+	bool is_large = response->message.length_bytes > ANSWER_BUFFER_BYTES;
+	uint32_t idx = pool_take(is_large ? &e->streams.answers_free : &e->answers_free);
+	struct msg_response *kept;
+	uint8_t *bytes;
+
+	if (idx == POOL_NONE)
+		return false;
+	kept = is_large ? &e->streams.answers[idx].response : &e->answers[idx].response;
+	bytes = is_large ? e->streams.answers[idx].bytes : e->answers[idx].bytes;
+	*kept = *response;
+	kept->edns.cookie = (struct span){NULL, 0}; /* it points into the packet */
+	memcpy(bytes, response->message.data, response->message.length_bytes);
+	kept->message.data = bytes;
+	r->answer_idx = is_large ? idx | ENGINE_ANSWER_LARGE : idx;
+	return true;
+}
+
+const struct msg_response *engine_kept_answer(const struct engine *e, const struct resolution *r)
+{
+	if (r->answer_idx == POOL_NONE)
+		return NULL;
+	if (UNLIKELY((r->answer_idx & ENGINE_ANSWER_LARGE) != 0))
+		return &e->streams.answers[r->answer_idx & ~ENGINE_ANSWER_LARGE].response;
+	return &e->answers[r->answer_idx].response;
+}
+
+void engine_resolution_end(struct engine *e, uint32_t resolution_idx)
+{
+	struct resolution *r = &e->resolutions.resolutions[resolution_idx];
+
+	if (r->waiting != 0)
+		return;
+	if (r->answer_idx != POOL_NONE && (r->answer_idx & ENGINE_ANSWER_LARGE) != 0)
+		pool_put(&e->streams.answers_free, r->answer_idx & ~ENGINE_ANSWER_LARGE);
+	else if (r->answer_idx != POOL_NONE)
+		pool_put(&e->answers_free, r->answer_idx);
+	r->answer_idx = POOL_NONE;
+	resolution_put(&e->resolutions, resolution_idx);
+}
+
 /* ---- steps and timers ---- */
 
 struct resolution_env engine_env(struct engine *e)
@@ -164,23 +233,6 @@ static uint32_t resolution_timer(const struct engine *e, uint32_t resolution_idx
 	return e->under_way_max + resolution_idx;
 }
 
-/* Keep the answer for the waiters. False: no buffer. */
-static bool keep_answer(struct engine *e, struct resolution *r, const struct msg_response *response)
-{
-	uint32_t answer_idx = pool_take(&e->answers_free);
-	struct engine_answer *answer;
-
-	if (answer_idx == POOL_NONE)
-		return false;
-	answer = &e->answers[answer_idx];
-	answer->response = *response;
-	answer->response.edns.cookie = (struct span){NULL, 0}; /* it points into the packet */
-	memcpy(answer->bytes, response->message.data, response->message.length_bytes);
-	answer->response.message.data = answer->bytes;
-	r->answer_idx = answer_idx;
-	return true;
-}
-
 void engine_step(struct engine *e, uint32_t resolution_idx, enum resolution_step step,
 		 const struct msg_response *response)
 {
@@ -197,20 +249,23 @@ void engine_step(struct engine *e, uint32_t resolution_idx, enum resolution_step
 		timer_set(&e->timers, resolution_timer(e, resolution_idx), r->resume_at);
 		return;
 	case RESOLUTION_STEP_ANSWER:
-		if (r->waiter_count > 0 && !keep_answer(e, r, response))
+		if (r->waiting != 0 && !keep_answer(e, r, response))
 			CHECK(false); /* engine_reply made sure of a buffer */
 		break;
 	case RESOLUTION_STEP_FAIL:
-		if (r->packets >= UPSTREAM_PACKETS_MAX || e->now >= r->deadline_at)
+		if (r->packets >= UPSTREAM_PACKETS_MAX || r->tcp_tries >= UPSTREAM_TCP_TRIES_MAX ||
+		    e->now >= r->deadline_at)
 			counter_add(&e->counters, COUNTER_SHED_BUDGET, 1);
 		break;
 	}
 	engine_stale_on_end(e, resolution_idx);
 	if (step == RESOLUTION_STEP_FAIL && e->cache != NULL)
 		engine_cache_store_failure(e, r);
+	if (UNLIKELY(r->stream_tail != POOL_NONE))
+		engine_stream_release(e, resolution_idx);
 	if (r->waiter_count > 0)
 		engine_queue_push(e, &e->answer_queue, resolution_idx);
-	else
+	else if (LIKELY(r->waiting == 0))
 		resolution_put(&e->resolutions, resolution_idx);
 }
 
@@ -239,7 +294,7 @@ static void run_timers(struct engine *e)
 	engine_sources_scan(e);
 }
 
-static void begin_turn(struct engine *e, mono_ns now)
+void engine_turn_begin(struct engine *e, mono_ns now)
 {
 	DCHECK(now >= e->now);
 	e->now = now;
@@ -275,7 +330,7 @@ static bool probe_fill(struct engine *e, struct tx_slot *slot)
 {
 	struct buffer frame = {slot->data, slot->capacity_bytes};
 
-	if (e->servers.next_probe_at > e->now)
+	if (e->servers.next_probe_at > e->now || e->streams.probe_slot != POOL_NONE)
 		return false;
 	slot->length_bytes = engine_probe_send(e, frame, &slot->interface_idx);
 	return slot->length_bytes > 0;
@@ -285,7 +340,7 @@ unsigned engine_tx_wanted(struct engine *e, unsigned most, mono_ns now)
 {
 	uint64_t wanted;
 
-	begin_turn(e, now);
+	engine_turn_begin(e, now);
 	run_timers(e);
 	wanted = e->send_queue.count;
 	for (uint32_t i = e->answer_queue.head, n = e->answer_queue.count; n > 0 && wanted < most;
@@ -306,7 +361,7 @@ unsigned engine_tx(struct engine *e, struct tx_slot slots[], unsigned slot_count
 	unsigned filled = 0;
 
 	CHECK(slot_count <= BURST_SLOTS_MAX);
-	begin_turn(e, now);
+	engine_turn_begin(e, now);
 	run_timers(e);
 	/* Neighbours first: nothing else leaves without them. Then answers, they free resolutions; then queries. */
 	while (filled < slot_count &&
@@ -323,7 +378,7 @@ mono_ns engine_next_deadline(const struct engine *e)
 	mono_ns neighbours = neighbour_next_at(&e->neighbours, e->now);
 
 	if (e->send_queue.count > 0 || e->answer_queue.count > 0 || e->stale_queue.count > 0 ||
-	    engine_sources_due(e))
+	    engine_stream_wants_out(e) || engine_sources_due(e))
 		return e->now;
 	if (late < next)
 		next = late;
@@ -339,7 +394,7 @@ mono_ns engine_next_deadline(const struct engine *e)
 void engine_rx(struct engine *e, struct rx_slot slots[], unsigned slot_count, mono_ns now)
 {
 	CHECK(slot_count <= BURST_SLOTS_MAX);
-	begin_turn(e, now);
+	engine_turn_begin(e, now);
 	engine_rx_burst(e, slots, slot_count);
 }
 
@@ -398,15 +453,18 @@ void engine_gauges(const struct engine *e, struct engine_gauges *out)
 {
 	uint32_t live_count = e->inflight.live_count;
 	uint32_t probes_out = e->probes_out;
+	uint32_t elsewhere = probes_out + e->streams.under_way;
 
 	*out = (struct engine_gauges){
 		.resolutions_active = pool_used_count(&e->resolutions.free),
 		.waiters = pool_used_count(&e->waiters.free),
 		/* Whoever reads beside the worker may see a probe that is not among the live ones yet. */
-		.tickets_out = live_count > probes_out ? live_count - probes_out : 0,
+		.tickets_out = live_count > elsewhere ? live_count - elsewhere : 0,
 		.probes_out = probes_out,
 		.tickets_late = e->inflight.late_count,
 		.answer_buffers_used = pool_used_count(&e->answers_free),
+		.large_buffers_used = pool_used_count(&e->streams.answers_free),
+		.tcp_queries_out = e->streams.under_way,
 	};
 }
 
@@ -422,11 +480,12 @@ void engine_check(const struct engine *e)
 	server_check(&e->servers);
 	engine_ask_check(e);
 	engine_stale_check(e);
+	engine_stream_check(e);
 	for (uint32_t i = 0; i < e->resolutions.free.fresh; i++) {
 		const struct resolution *r = &e->resolutions.resolutions[i];
 
-		waiters += r->waiter_count;
-		CHECK(r->state != RESOLUTION_DONE || r->waiter_count > 0);
+		waiters += resolution_waiters(r);
+		CHECK(r->state != RESOLUTION_DONE || resolution_waiters(r) > 0);
 		if (r->state == RESOLUTION_WAIT) {
 			const struct inflight_slot *s = &e->inflight.slots[r->slot_idx];
 
@@ -442,6 +501,7 @@ void engine_check(const struct engine *e)
 	CHECK(waiters == 0);
 	for (unsigned i = 0; i < COUNTER_OUTCOME_COUNT; i++)
 		outcomes += e->counters.value[i];
-	CHECK(outcomes ==
-	      e->counters.value[COUNTER_RX_PACKETS] + e->counters.value[COUNTER_HANDOFFS]);
+	CHECK(outcomes == e->counters.value[COUNTER_RX_PACKETS] +
+				  e->counters.value[COUNTER_HANDOFFS] +
+				  e->counters.value[COUNTER_STREAM_MESSAGES]);
 }

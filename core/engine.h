@@ -9,6 +9,9 @@
  * another worker owns, written over the packet that it came in, with all that its answer needs. The driver (or the
  * simulator) owns the rings that carry them.
  *
+ * Whoever carries TCP takes part in this with an engine of its own (worker_idx == worker_count), and speaks with the workers'
+ * as stream.h says: engine_stream_question on its side; engine_stream_in and engine_stream_out in each worker's turn.
+ *
  * Memory: engine_memory_bytes() at start, none after. Threads: one engine, one thread, but for
  * engine_entropy (its filler), the counters (readers, relaxed), and what all workers share: in-flight words,
  * neighbours' MACs, servers.
@@ -33,6 +36,7 @@
 #include "name_fold.h"
 #include "neighbour.h"
 #include "source_meter.h"
+#include "stream.h"
 
 struct engine;
 
@@ -53,6 +57,8 @@ struct engine_params {
 	uint32_t under_way_max; /* queries and resolutions of this worker; <= UNDER_WAY_MAX */
 	uint32_t waiter_count_max;
 	uint32_t answer_buffer_count;
+	/* Below worker_count, or equal to it: of whoever serves TCP clients. That engine owns no question and keeps nothing in
+	 * the cache: what it does not find there it passes to the owner. */
 	uint8_t worker_idx;
 	uint8_t worker_count;
 	uint8_t receiver_count; /* workers that receive from a device: they share the rate of error replies */
@@ -71,7 +77,7 @@ enum rx_verdict {
 	RX_FREE, /* the driver frees the packet */
 	RX_SEND, /* the frame was changed in place: send data[0..length) on interface_idx */
 	RX_WORKER, /* pass data[0..length) to worker to_worker, whose engine_rx takes it with this slot's kind */
-	RX_KERNEL, /* what the kernel keeps (interfaces with a kernel path; none has one yet) */
+	RX_KERNEL, /* give the frame, as it is, to the kernel behind this interface's TAP */
 };
 
 enum rx_kind {
@@ -124,6 +130,33 @@ void engine_burst_sent(struct engine *e, mono_ns now);
  * were freed: counted as drops_handoff_full instead of handed off. */
 void engine_not_passed(struct engine *e, enum rx_kind kind, unsigned count);
 
+/* So many packets with the verdict RX_KERNEL found no place and were freed: counted as drops_kernel_full instead. */
+void engine_not_kept(struct engine *e, unsigned count);
+/* May this frame of the kernel's, from a TAP, leave? Counted. False: it claims to be from a port that is ours, or is none. */
+MUST_USE bool engine_kernel_sends(struct engine *e, uint8_t interface_idx, struct span frame);
+/* ---- TCP (stream.h); all of it in the engine's own thread ---- */
+
+/* A client's question over TCP. slot->data: the message, untrusted, no frame; tailroom_bytes behind it so that both together are
+ * STREAM_MESSAGE_BYTES_MAX at least; of the rest of the slot nothing is looked at but what is said here. It is taken whatever
+ * the rate of errors is: who has a connection has the address. Answers to what waits come by engine_stream_out of the owner,
+ * with origin->handle, at most one a question: what is dropped there, for want of room, has none.
+ *   RX_SEND    data[0..length) is the answer, a message
+ *   RX_WORKER  data[0..length) is for to_worker, whose engine_rx takes it as RX_PASSED_QUESTION (engine_not_passed, where it
+ *              finds no place)
+ *   RX_FREE    outcome says: COUNTER_QUESTION_NEW and COALESCED, if this engine owns it: it waits; DROP_QUERY_SHORT and
+ *              DROP_QUERY_IS_RESPONSE: that was no query, and nothing good comes of its stream; else dropped for want of
+ *              room or because we stop
+ * The verdict is in the slot, too. */
+enum rx_verdict engine_stream_question(struct engine *e, struct rx_slot *slot,
+				       const struct stream_origin *origin, mono_ns now);
+/* STREAM_RESPONSE or STREAM_FAILED, for a handle of engine_stream_out. The message, untrusted, may be written to. */
+void engine_stream_in(struct engine *e, const struct stream_slot *slot, mono_ns now);
+/* The next STREAM_QUERY or STREAM_ANSWER; false: nothing (more), *slot was not filled. Lent are data and capacity_bytes. Call it
+ * until it says false, after engine_tx, which runs the timers. */
+bool engine_stream_out(struct engine *e, struct stream_slot *slot, mono_ns now);
+/* Would engine_stream_out say true? (It may say false all the same.) */
+bool engine_stream_wants_out(const struct engine *e);
+
 /* ---- beside the packet path ---- */
 
 /* What the answer to a question (of class IN) is kept and found under, and which worker owns it, by the key's hash. The same
@@ -167,6 +200,8 @@ struct engine_gauges {
 	uint64_t probes_out;
 	uint64_t tickets_late;
 	uint64_t answer_buffers_used;
+	uint64_t large_buffers_used; /* for answers that came over TCP */
+	uint64_t tcp_queries_out;    /* under way; not among the tickets */
 };
 void engine_gauges(const struct engine *e, struct engine_gauges *out);
 
@@ -181,6 +216,7 @@ struct engine_upstream_row {
 	const char *state;
 	const char *edns;        /* "on", "off" */
 	const char *letter_case; /* "kept", "lost" */
+	const char *tcp;         /* "if needed"; "only": too many replies of late had a wrong ID */
 	uint32_t srtt_us, rttvar_us;
 	uint32_t under_way;
 	uint64_t queries, responses, timeouts, near_misses;
@@ -212,6 +248,20 @@ struct engine_neighbour_row {
 };
 unsigned engine_report_neighbours(const struct engine *e, struct engine_neighbour_row rows[],
 				  unsigned count, uint32_t *cursor);
+/* A way of a server; a server that no way leads to has one row that says so. */
+struct engine_route_row {
+	struct endpoint server;
+	bool has_way;
+	/* the rest: if it has */
+	struct address source; /* or a prefix */
+	uint8_t source_bits;
+	uint8_t interface_idx;
+	struct address next_hop;
+	struct mac mac;    /* zero: not known */
+	const char *state; /* of the next hop: known, unknown, silent */
+};
+unsigned engine_report_routes(const struct engine *e, struct engine_route_row rows[],
+			      unsigned count, uint32_t *cursor);
 
 /* What this worker has sent from this outgoing address, counted in blocks. Readers: any thread, relaxed. */
 const struct source_meter *engine_source_meter(const struct engine *e, unsigned outgoing_idx);

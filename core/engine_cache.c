@@ -214,7 +214,9 @@ void engine_cache_store(struct engine *e, const struct resolution *r,
 		return;
 	}
 	key_of(&r->key, &key);
-	if (LIKELY(make(e, &key, response, message, &word_count) && put(e, &key, word_count)))
+	if (UNLIKELY(response->message.length_bytes > CACHE_ENTRY_BYTES_MAX))
+		bound_ttls(&e->config->cache, response, message);
+	else if (LIKELY(make(e, &key, response, message, &word_count) && put(e, &key, word_count)))
 		return;
 	if (r->stale_at != MONO_NEVER)
 		forget(e, &key);
@@ -327,6 +329,8 @@ static void stale_begin(struct engine *e, uint32_t idx)
 		put_stale(e, &key, (uint32_t)(left_ns / NS_PER_S) + 1);
 	if (r->waiter_count > 0 && !r->stale_queued)
 		stale_push(e, idx);
+	if (UNLIKELY(r->stream_tail != POOL_NONE))
+		engine_stream_release(e, idx);
 }
 
 void engine_stale_on_wait(struct engine *e, uint32_t idx)
@@ -384,6 +388,23 @@ unsigned engine_stale_answer(struct engine *e, const struct resolution_key *key,
 		return 0;
 	length_bytes = engine_answer_entry(e, key, waiter, e->kept, kept != KEPT_FRESH, frame,
 					   interface_idx);
+	if (length_bytes > 0)
+		engine_count_wait(e, waiter);
+	return length_bytes;
+}
+
+size_t engine_stale_message(struct engine *e, const struct resolution_key *key,
+			    const struct waiter *waiter, struct buffer message)
+{
+	struct cache_key cache_key;
+	size_t length_bytes;
+	enum kept kept;
+
+	key_of(key, &cache_key);
+	kept = find_kept(e, &cache_key);
+	if (!is_of_use(kept))
+		return 0;
+	length_bytes = engine_entry_message(e, key, waiter, e->kept, kept != KEPT_FRESH, message);
 	if (length_bytes > 0)
 		engine_count_wait(e, waiter);
 	return length_bytes;

@@ -60,6 +60,12 @@ static void waiter_from_query(struct engine *e, const struct rx_slot *slot,
 		memset(&udp->letter_case, 0, sizeof(udp->letter_case));
 }
 
+void engine_waiter_make(struct engine *e, uint8_t interface_idx, const struct frame_view *view,
+			const struct msg_query *query, struct waiter *out)
+{
+	waiter_from_query(e, &(struct rx_slot){.interface_idx = interface_idx}, view, query, out);
+}
+
 void engine_cookie_make(const struct engine *e, const uint8_t *client_cookie,
 			const struct address *client, uint8_t cookie[COOKIE_BYTES])
 {
@@ -200,10 +206,10 @@ static void reply_now(struct engine *e, struct rx_slot *slot, const struct engin
 /* ---- a question, stage 3 ---- */
 
 /* Did this client come back with a server cookie of ours (RFC 7873 section 5.4)? */
-static uint16_t cookie_rcode(const struct engine *e, const struct frame_view *view,
+uint16_t engine_cookie_rcode(const struct engine *e, const struct address *client,
 			     const struct msg_query *query)
 {
-	switch (cookie_check(&e->cookie_key, query->edns.cookie, &view->src, engine_wall_s(e))) {
+	switch (cookie_check(&e->cookie_key, query->edns.cookie, client, engine_wall_s(e))) {
 	case COOKIE_VALID:
 	case COOKIE_CLIENT_ONLY:
 		return DNS_RCODE_NOERROR;
@@ -321,7 +327,7 @@ __attribute__((noinline)) static void judge(struct engine *e, struct rx_slot *sl
 		answer(e, slot, i);
 		return;
 	case QUERY_REPLY_COOKIE:
-		verdict.rcode = cookie_rcode(e, &e->work[i].view, query);
+		verdict.rcode = engine_cookie_rcode(e, &e->work[i].view.src, query);
 		reply_now(e, slot, &e->work[i], query, verdict, DNS_EDE_NONE);
 		return;
 	case QUERY_REPLY_ANY:
@@ -370,6 +376,22 @@ static uint16_t client_place(const struct engine *e, const struct waiter *waiter
 			  CLIENT_PLACES);
 }
 
+uint32_t engine_waiter_take(struct engine *e, const struct waiter *waiter)
+{
+	uint16_t place = client_place(e, waiter);
+	uint32_t idx;
+
+	if (e->waiters.client_counts[place] >= client_waiters_max(e))
+		return POOL_NONE;
+	idx = pool_take(&e->waiters.free);
+	if (idx == POOL_NONE)
+		return POOL_NONE;
+	e->waiters.waiters[idx] = *waiter;
+	e->waiters.waiters[idx].client_place = place;
+	e->waiters.client_counts[place]++;
+	return idx;
+}
+
 void engine_waiter_end(struct engine *e, uint32_t waiter_idx)
 {
 	uint32_t *count = &e->waiters.client_counts[e->waiters.waiters[waiter_idx].client_place];
@@ -404,6 +426,16 @@ static inline void prefetch_ahead(const struct engine *e)
 	}
 }
 
+static inline void waiter_push(struct engine *e, struct resolution *r, uint32_t waiter_idx)
+{
+	if (r->waiter_count == 0)
+		r->waiter_head = waiter_idx;
+	else
+		e->waiters.waiters[r->waiter_tail].next = waiter_idx;
+	r->waiter_tail = waiter_idx;
+	r->waiter_count++;
+}
+
 /* False: it has ended at once. A question that was passed may be of a zone that a reload has just taken away. */
 static inline bool begin(struct engine *e, uint32_t idx)
 {
@@ -435,7 +467,8 @@ static inline __attribute__((always_inline)) enum counter wait_for(struct engine
 	uint32_t waiter_idx;
 
 	*resolution_idx = POOL_NONE;
-	if (!is_new && e->resolutions.resolutions[idx].waiter_count >= WAITERS_PER_QUESTION_MAX)
+	if (!is_new &&
+	    resolution_waiters(&e->resolutions.resolutions[idx]) >= WAITERS_PER_QUESTION_MAX)
 		return COUNTER_DROP_QUESTION_WAITERS;
 	/* The least of its values first: it is what most are below. */
 	if (UNLIKELY(e->waiters.client_counts[place] >= CLIENT_WAITERS_CROWDED) &&
@@ -458,14 +491,13 @@ static inline __attribute__((always_inline)) enum counter wait_for(struct engine
 		e->waiters.waiters[waiter_idx] = *waiter;
 	e->waiters.waiters[waiter_idx].client_place = place;
 	e->waiters.client_counts[place]++;
-	if (r->waiter_count == 0)
-		r->waiter_head = waiter_idx;
+	if (UNLIKELY(waiter->kind == WAITER_STREAM))
+		engine_stream_wait(e, idx, waiter_idx);
 	else
-		e->waiters.waiters[r->waiter_tail].next = waiter_idx;
-	r->waiter_tail = waiter_idx;
-	r->waiter_count++;
-	/* The first client, or one that has joined what we ask ourselves. */
-	if ((r->waiter_count == 1 || e->waiters.waiters[r->waiter_head].kind == WAITER_OWN) &&
+		waiter_push(e, r, waiter_idx);
+	/* The first client, or one that has joined what we ask ourselves, or is in a list of its own. */
+	if ((r->waiting == 1 || r->waiter_count == 0 ||
+	     e->waiters.waiters[r->waiter_head].kind == WAITER_OWN) &&
 	    e->cache != NULL && waiter->kind != WAITER_OWN)
 		engine_stale_on_wait(e, idx);
 	if (is_new && begin(e, idx))
@@ -527,14 +559,7 @@ uint32_t engine_waiter_next(struct engine *e, struct resolution *r)
 /* The resolution at the head of the answer queue has no waiter left: give back what it holds. */
 static void answered(struct engine *e)
 {
-	uint32_t idx = engine_queue_pop(e, &e->answer_queue);
-	struct resolution *r = &e->resolutions.resolutions[idx];
-
-	if (r->answer_idx != POOL_NONE) {
-		pool_put(&e->answers_free, r->answer_idx);
-		r->answer_idx = POOL_NONE;
-	}
-	resolution_put(&e->resolutions, idx);
+	engine_resolution_end(e, engine_queue_pop(e, &e->answer_queue));
 }
 
 bool engine_answer_fill(struct engine *e, struct tx_slot *slot)
@@ -547,15 +572,13 @@ bool engine_answer_fill(struct engine *e, struct tx_slot *slot)
 		return true;
 	while (e->answer_queue.count > 0) {
 		struct resolution *r = &e->resolutions.resolutions[e->answer_queue.head];
-		struct engine_answer *answer =
-			r->answer_idx != POOL_NONE ? &e->answers[r->answer_idx] : NULL;
 		uint32_t waiter_idx = engine_waiter_next(e, r);
 
 		CHECK(waiter_idx != POOL_NONE);
 		/* One of our own leaves the frame to the next. */
-		slot->length_bytes = engine_answer_waiter(e, r, &e->waiters.waiters[waiter_idx],
-							  answer != NULL ? &answer->response : NULL,
-							  frame, &slot->interface_idx);
+		slot->length_bytes =
+			engine_answer_waiter(e, r, &e->waiters.waiters[waiter_idx],
+					     engine_kept_answer(e, r), frame, &slot->interface_idx);
 		engine_waiter_end(e, waiter_idx);
 		if (r->waiter_count == 0)
 			answered(e);

@@ -17,3 +17,13 @@ uint16_t engine_zone_for_any(const struct engine_config *c, const struct name *q
 	}
 	return best;
 }
+
+bool engine_server_has_tcp(const struct engine_config *c, uint16_t server_idx)
+{
+	const struct engine_route *route = &c->routes[server_idx];
+
+	for (unsigned i = 0; i < route->way_count; i++)
+		if (engine_way_has_tcp(c, &route->ways[i]))
+			return true;
+	return false;
+}

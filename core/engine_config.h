@@ -12,6 +12,7 @@
 #ifndef PORTICO_ENGINE_CONFIG_H
 #define PORTICO_ENGINE_CONFIG_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -21,6 +22,7 @@
 #include "limits.h"
 #include "name.h"
 #include "neighbour.h"
+#include "route.h"
 #include "server.h"
 #include "source_set.h"
 
@@ -41,7 +43,7 @@ struct engine_outgoing {
 	const struct source_set *_Atomic *source;
 };
 
-/* Where packets for an address that is not on-link go. */
+/* Where packets for an address that is not on-link go, from an interface whose routes the kernel does not keep. */
 struct engine_gateway {
 	struct address address;
 	uint8_t interface_idx;
@@ -54,6 +56,7 @@ struct engine_zone {
 	 * the list holds no more. */
 	uint32_t generation;
 	uint8_t policy;         /* enum server_policy */
+	uint8_t transport;      /* enum zone_transport */
 	uint8_t server_count;   /* 0: the zone is gone */
 	bool recursion_desired; /* false: a stub zone */
 	uint16_t servers[ZONE_SERVERS_MAX];
@@ -115,15 +118,31 @@ struct engine_config {
 	struct engine_route routes[SERVER_SLOTS_MAX];
 	struct name health_name; /* asked for SOA in probes */
 
+	/* Of interfaces that queries leave from: the kernel's routes where it keeps them, else prefixes and gateways. */
+	bool follows_kernel_routes;
+	struct route_table route_table;
+
 	uint16_t neighbour_count;
 	struct neighbour_place neighbours[NEIGHBOUR_SLOTS_MAX];
 
 	uint16_t edns_udp_size_bytes; /* in our queries */
 	bool case_randomization;
+	/* Bit i: whoever carries TCP for us can ask servers by way of interface i. 0: nobody carries it; then what did not
+	 * fit stays truncated. */
+	uint16_t tcp_interfaces;
 	uint32_t late_ms;
 
 	struct engine_cache_config cache;
 };
+
+static_assert(INTERFACES_MAX <= 16, "a bit each of tcp_interfaces");
+
+/* Can the server be asked over TCP? */
+static inline bool engine_way_has_tcp(const struct engine_config *c, const struct engine_way *way)
+{
+	return (c->tcp_interfaces >> c->outgoing[way->outgoing_idx].interface_idx & 1) != 0;
+}
+bool engine_server_has_tcp(const struct engine_config *c, uint16_t server_idx);
 
 #define ENGINE_ZONE_NONE UINT16_MAX
 /* The zone with the longest name at or above qname, or ENGINE_ZONE_NONE. */

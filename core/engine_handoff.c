@@ -108,6 +108,9 @@ void engine_passed(struct engine *e, struct rx_slot *slot, unsigned i)
 
 	memcpy(&question, slot->data, offsetof(struct passed_question, key.qname));
 	take_name(slot, &question.key.qname);
+	/* That packet is of whoever carries TCP: nothing of ours leaves in it. */
+	if (UNLIKELY(question.waiter.kind == WAITER_STREAM))
+		slot->in_place = false;
 	switch (engine_hit_passed(e, slot, i, &question.key, &question.waiter)) {
 	case ENGINE_HIT_ANSWERED:
 		return;

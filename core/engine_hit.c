@@ -363,14 +363,35 @@ enum engine_hit engine_hit(struct engine *e, struct rx_slot *slot, unsigned i)
 	return ENGINE_HIT_ANSWERED;
 }
 
+enum engine_hit engine_hit_entry(struct engine *e, unsigned i, bool *stale)
+{
+	struct cache_candidates candidates;
+	struct cache_looked looked;
+	struct judged judged;
+
+	if (e->cache == NULL)
+		return ENGINE_HIT_NONE;
+	cache_candidates(e->cache, e->keys[i].hash, &candidates);
+	if (candidates.count == 0)
+		return ENGINE_HIT_NONE;
+	looked = find(e, &candidates, &e->keys[i], e->entry);
+	if (looked.found != CACHE_FOUND)
+		return ENGINE_HIT_NONE;
+	judged = judge(e, e->entry);
+	*stale = judged.stale;
+	if (judged.hit == ENGINE_HIT_ANSWERED && wants_refresh(e, looked.word, e->entry) &&
+	    refresh(e, i))
+		return ENGINE_HIT_FOR_OWNER;
+	return judged.hit;
+}
+
 /* ---- a question that is known by its waiter only ---- */
 
-unsigned engine_answer_entry(struct engine *e, const struct resolution_key *key,
-			     const struct waiter *waiter, const uint64_t entry[], bool stale,
-			     struct buffer frame, uint8_t *interface_idx)
+size_t engine_entry_message(struct engine *e, const struct resolution_key *key,
+			    const struct waiter *waiter, const uint64_t entry[], bool stale,
+			    struct buffer payload)
 {
 	uint8_t cookie[COOKIE_BYTES];
-	struct buffer payload = engine_payload_of(e, waiter, frame);
 	uint8_t *qname = payload.data + DNS_HEADER_BYTES;
 	struct cache_entry_answer to = {
 		.client = engine_client_of(e, waiter, cookie),
@@ -383,7 +404,7 @@ unsigned engine_answer_entry(struct engine *e, const struct resolution_key *key,
 	bool truncated;
 	uint16_t rcode;
 
-	if (waiter->kind != WAITER_UDP_CLIENT || payload.capacity_bytes < MSG_BUILD_BYTES_MIN ||
+	if (waiter->kind == WAITER_OWN || payload.capacity_bytes < MSG_BUILD_BYTES_MIN ||
 	    is_tight(entry, to.question_end, payload.capacity_bytes))
 		return 0;
 	if (to.client.udp_size_bytes > payload.capacity_bytes)
@@ -394,7 +415,19 @@ unsigned engine_answer_entry(struct engine *e, const struct resolution_key *key,
 	wire_put_u16(qname + key->qname.length_bytes + 2, key->qclass);
 	length_bytes = cache_entry_answer(payload.data, entry, &to, &truncated, &rcode);
 	count_answer(e, rcode, truncated, stale);
-	return engine_frame_for(e, waiter, frame.data, length_bytes, interface_idx);
+	return length_bytes;
+}
+
+unsigned engine_answer_entry(struct engine *e, const struct resolution_key *key,
+			     const struct waiter *waiter, const uint64_t entry[], bool stale,
+			     struct buffer frame, uint8_t *interface_idx)
+{
+	size_t length_bytes = engine_entry_message(e, key, waiter, entry, stale,
+						   engine_payload_of(e, waiter, frame));
+
+	return length_bytes == 0
+		       ? 0
+		       : engine_frame_for(e, waiter, frame.data, length_bytes, interface_idx);
 }
 
 static bool answer_over(struct engine *e, struct rx_slot *slot, const struct resolution_key *key,
@@ -402,6 +435,8 @@ static bool answer_over(struct engine *e, struct rx_slot *slot, const struct res
 {
 	unsigned length_bytes;
 
+	if (UNLIKELY(waiter->kind == WAITER_STREAM))
+		return engine_stream_hit(e, slot, key, waiter);
 	if (!slot->in_place)
 		return false;
 	length_bytes = engine_answer_entry(e, key, waiter, entry, stale, engine_room(slot),

@@ -29,6 +29,14 @@ static bool is_identifier(const struct engine *e, uint8_t interface_idx, const s
 	return false;
 }
 
+bool engine_link_is_for_identifier(const struct engine *e, uint8_t interface_idx,
+				   const struct frame_view *view)
+{
+	return view->kind == FRAME_ND_SOLICIT &&
+	       !is_fixed(&e->config->interfaces[interface_idx], &view->dst) &&
+	       is_identifier(e, interface_idx, &view->dst);
+}
+
 /* Ends a question of the link that is for somebody else in a source prefix: true. Before any rate is taken, so that
  * questions for others use none up.
  *

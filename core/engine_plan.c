@@ -158,19 +158,6 @@ static void settle_zones(const struct engine_config *last, struct engine_config 
 
 /* ---- neighbours ---- */
 
-/* Is the address on the interface's own link? */
-static bool is_on_link(const struct frame_interface *interface, const struct address *a)
-{
-	for (unsigned i = 0; i < interface->address_count; i++) {
-		struct prefix network = interface->addresses[i];
-
-		if (address_is_v4(&network.address) == address_is_v4(a) &&
-		    prefix_contains(&network, a))
-			return true;
-	}
-	return false;
-}
-
 static uint16_t neighbour_place(const struct engine_plan *p, const struct engine_config *next)
 {
 	for (uint16_t i = 0; i < next->neighbour_count; i++)
@@ -200,75 +187,164 @@ static uint16_t neighbour_of(const struct engine_plan *p, struct engine_config *
 		if (p->neighbours != NULL)
 			neighbour_forget(p->neighbours, idx);
 	}
-	next->neighbours[idx].is_kernels = next->interfaces[interface_idx].kernel_shares;
+	next->neighbours[idx].is_kernels =
+		next->interfaces[interface_idx].kernel != FRAME_KERNEL_NONE;
 	next->neighbours[idx].retired = false;
 	return idx;
 }
 
-/* Where packets for this address go from the interface. */
-enum hop {
-	HOP_FOUND,
-	HOP_NONE, /* it is not on the link, and there is no gateway */
-	HOP_FULL,
-};
-static enum hop next_hop(const struct engine_plan *p, struct engine_config *next,
-			 uint8_t interface_idx, const struct address *destination, uint16_t *idx)
-{
-	const struct address *address = NULL;
+/* ---- the table of routes ---- */
 
-	if (is_on_link(&next->interfaces[interface_idx], destination))
-		address = destination;
-	for (unsigned i = 0; address == NULL && i < next->gateway_count; i++)
-		if (next->gateways[i].interface_idx == interface_idx &&
-		    address_is_v4(&next->gateways[i].address) == address_is_v4(destination))
-			address = &next->gateways[i].address;
-	if (address == NULL)
-		return HOP_NONE;
-	*idx = neighbour_of(p, next, interface_idx, address);
-	return *idx == UINT16_MAX ? HOP_FULL : HOP_FOUND;
+/* Does anything of this family leave from there? */
+static bool is_left_from(const struct engine_config *c, unsigned interface_idx, bool is_v4)
+{
+	for (unsigned i = 0; i < c->outgoing_count; i++) {
+		const struct engine_outgoing *out = &c->outgoing[i];
+
+		if (!out->retired && out->interface_idx == interface_idx &&
+		    address_is_v4(&out->address) == is_v4)
+			return true;
+	}
+	return false;
 }
 
-/* ---- routes ---- */
+unsigned engine_plan_routes(struct engine_config *next, const struct route routes[],
+			    unsigned route_count)
+{
+	/* The configuration's own have their places in any case. */
+	const unsigned most =
+		ROUTES_MAX - INTERFACES_MAX * (INTERFACE_ADDRESSES_MAX + INTERFACE_GATEWAYS_MAX);
+	unsigned left_out = 0;
+
+	next->follows_kernel_routes = true;
+	for (unsigned i = 0; i < route_count; i++) {
+		const struct route *r = &routes[i];
+
+		if (r->interface_idx == ROUTE_NOWHERE ||
+		    is_left_from(next, r->interface_idx, address_is_v4(&r->prefix.address)))
+			left_out += next->route_table.route_count >= most ||
+				    !route_table_add(&next->route_table, r);
+	}
+	return left_out;
+}
+
+/* Is all that is known of its routes the kernel's word? */
+static bool is_routed_by_kernel(const struct engine_config *c, unsigned interface_idx)
+{
+	return c->follows_kernel_routes && c->interfaces[interface_idx].kernel != FRAME_KERNEL_NONE;
+}
+
+static void add_own(struct engine_config *next, const struct route *route)
+{
+	if (is_left_from(next, route->interface_idx, address_is_v4(&route->prefix.address)))
+		CHECK(route_table_add(&next->route_table, route));
+}
+
+static void add_links(struct engine_config *next, uint8_t interface_idx)
+{
+	const struct frame_interface *interface = &next->interfaces[interface_idx];
+
+	for (unsigned i = 0; i < interface->address_count; i++) {
+		const struct route route = {
+			.prefix = interface->addresses[i],
+			.interface_idx = interface_idx,
+			.is_on_link = true,
+		};
+
+		add_own(next, &route);
+	}
+}
+
+static void add_gateway(struct engine_config *next, const struct engine_gateway *gateway)
+{
+	const struct prefix all_v4 = {address_from_v4((const uint8_t[4]){0}),
+				      ADDRESS_V4_OFFSET * 8};
+	const struct prefix all_v6 = {.bits = 0};
+	const struct route route = {
+		.prefix = address_is_v4(&gateway->address) ? all_v4 : all_v6,
+		.metric = ROUTE_METRIC_LAST,
+		.interface_idx = gateway->interface_idx,
+		.gateway = gateway->address,
+	};
+
+	add_own(next, &route);
+}
+
+/* What the configuration says, beside the kernel's. */
+static void make_table(struct engine_config *next)
+{
+	for (uint8_t i = 0; i < next->interface_count; i++)
+		if (!is_routed_by_kernel(next, i))
+			add_links(next, i);
+	for (unsigned g = 0; g < next->gateway_count; g++)
+		if (!is_routed_by_kernel(next, next->gateways[g].interface_idx))
+			add_gateway(next, &next->gateways[g]);
+	route_table_end(&next->route_table);
+}
+
+/* ---- the ways of servers ---- */
 
 static bool make_route(const struct engine_plan *p, struct engine_config *next, uint16_t server_idx)
 {
 	const struct endpoint *peer = &next->server_endpoints[server_idx];
-	struct engine_route *route = &next->routes[server_idx];
+	const struct route_ways ways = route_find(&next->route_table, &peer->address);
+	struct engine_route *to = &next->routes[server_idx];
 
-	route->way_count = 0;
+	to->way_count = 0;
 	if (next->server_retired[server_idx])
 		return true;
 	for (uint8_t o = 0; o < next->outgoing_count; o++) {
 		const struct engine_outgoing *out = &next->outgoing[o];
-		uint16_t neighbour_idx;
+		const uint64_t peer_hash = inflight_peer_hash(p->words, o, peer);
+		const struct route *way = route_pick(ways, out->interface_idx, peer_hash);
+		uint16_t idx;
 
-		if (out->retired || address_is_v4(&out->address) != address_is_v4(&peer->address))
+		if (out->retired || way == NULL ||
+		    address_is_v4(&out->address) != address_is_v4(&peer->address))
 			continue;
-		switch (next_hop(p, next, out->interface_idx, &peer->address, &neighbour_idx)) {
-		case HOP_FOUND:
-			break;
-		case HOP_NONE:
-			continue;
-		case HOP_FULL:
+		idx = neighbour_of(p, next, out->interface_idx,
+				   way->is_on_link ? &peer->address : &way->gateway);
+		if (idx == UINT16_MAX)
 			return false;
-		}
-		CHECK(route->way_count < OUTGOING_MAX); /* no more are not retired */
-		route->ways[route->way_count++] = (struct engine_way){
-			o, neighbour_idx, inflight_peer_hash(p->words, o, peer)};
+		CHECK(to->way_count < OUTGOING_MAX); /* no more are not retired */
+		to->ways[to->way_count++] = (struct engine_way){o, idx, peer_hash};
 	}
 	return true;
 }
 
-/* Gateways first: they are asked for whether or not anything goes there yet. */
+/* Next hops: they are asked for whether or not anything goes there yet. Some more are no matter. */
+static void warm_gateways(const struct engine_plan *p, struct engine_config *next)
+{
+	const struct route_table *t = &next->route_table;
+	const struct route *before = NULL;
+	unsigned left = ROUTE_GATEWAYS_WARM;
+
+	for (unsigned i = 0; i < t->route_count && left > 0; i++) {
+		const struct route *r = &t->routes[i];
+
+		/* Most routes of a long list go the way of the one before. */
+		if (r->is_on_link || (before != NULL && before->interface_idx == r->interface_idx &&
+				      address_equal(&before->gateway, &r->gateway)))
+			continue;
+		left--;
+		before = r;
+		if (neighbour_of(p, next, r->interface_idx, &r->gateway) == UINT16_MAX)
+			return;
+	}
+}
+
 static bool make_routes(const struct engine_plan *p, struct engine_config *next)
 {
+	make_table(next);
 	for (unsigned i = 0; i < next->gateway_count; i++)
-		if (neighbour_of(p, next, next->gateways[i].interface_idx,
+		if (!is_routed_by_kernel(next, next->gateways[i].interface_idx) &&
+		    neighbour_of(p, next, next->gateways[i].interface_idx,
 				 &next->gateways[i].address) == UINT16_MAX)
 			return false;
 	for (uint16_t s = 0; s < next->server_count; s++)
 		if (!make_route(p, next, s))
 			return false;
+	warm_gateways(p, next);
 	return true;
 }
 

@@ -5,12 +5,17 @@
  *   engine_plan_begin(p, next, last, now, grace_ns);   next: all places of last, gone until they are asked for
  *   fill next: interfaces, gateways, listen, outgoing (in places of their own) and the plain values
  *   engine_plan_server(...), engine_plan_zone(...)     every server and zone
+ *   engine_plan_routes(next, list, count);             where the kernel keeps routes
  *   engine_plan_end(p, next, last);                    neighbours, routes; what is gone is remembered
  *   publish next, wait for every worker
  *   engine_plan_on_taken(p, now);                      what is gone in it is gone since now
  *
  * A zone whose servers are others, or below which one has come that has some of its names now, counts its generation up: what is
  * under way goes on with whoever has the name, and a reply of those asked before is not kept.
+ *
+ * A server is asked from every outgoing address of its family from whose interface the longest prefix that has it leads there
+ * (route.h). Interfaces from which nothing of a family leaves have no say in it. Next hops are neighbours before anything
+ * goes there, ROUTE_GATEWAYS_WARM of them.
  *
  * A snapshot that is not published after all is just thrown away. One that is begun must be published, or thrown away, before
  * the next is; and every worker must have taken the last one.
@@ -59,6 +64,10 @@ MUST_USE uint16_t engine_plan_server(const struct engine_plan *p, struct engine_
 /* zone: with servers; its name is in no other. False: no place is free. */
 MUST_USE bool engine_plan_zone(const struct engine_plan *p, struct engine_config *next,
 			       const struct engine_zone *zone);
+/* What the kernel has of routes; it says all of interfaces that it shares, and nothing of others, which go by their own
+ * prefixes and gateways. Without this all do. Returns how many had no place. */
+unsigned engine_plan_routes(struct engine_config *next, const struct route routes[],
+			    unsigned route_count);
 /* False: more neighbours than there are places. */
 MUST_USE bool engine_plan_end(struct engine_plan *p, struct engine_config *next,
 			      const struct engine_config *last);

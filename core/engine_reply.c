@@ -125,15 +125,21 @@ static void burn(struct engine *e, uint32_t slot_idx)
 	struct inflight_slot *slot = &e->inflight.slots[slot_idx];
 	uint32_t resolution_idx = slot->resolution_idx;
 	struct resolution_env env = engine_env(e);
+	enum resolution_step step;
 
 	counter_add(&e->counters, COUNTER_UPSTREAM_CANCELLED, 1);
 	engine_slot_end(e, slot_idx, true);
+	if (engine_server_has_tcp(e->config, slot->server_idx) &&
+	    server_on_guess(&e->servers, slot->server_idx, e->now))
+		counter_add(&e->counters, COUNTER_SERVERS_TO_TCP_ONLY, 1);
 	if (resolution_idx == ENGINE_NO_RESOLUTION) {
 		server_on_cancelled(&e->servers, slot->server_idx, true);
 		return;
 	}
-	engine_step(e, resolution_idx,
-		    resolution_on_near_miss(&e->resolutions, resolution_idx, &env), NULL);
+	step = resolution_on_near_miss(&e->resolutions, resolution_idx, &env);
+	if (step == RESOLUTION_STEP_SEND)
+		counter_add(&e->counters, COUNTER_NEAR_MISSES_TO_TCP, 1);
+	engine_step(e, resolution_idx, step, NULL);
 }
 
 /* May this ticket see one more wrong ID? Counts it if so. */
@@ -275,7 +281,7 @@ static void answer_all(struct engine *e, struct rx_slot *slot, uint32_t resoluti
 		       struct msg_response *response)
 {
 	struct resolution *r = &e->resolutions.resolutions[resolution_idx];
-	bool in_place = takes_answer(slot) && r->waiter_count == 1 &&
+	bool in_place = takes_answer(slot) && r->waiting == 1 &&
 			e->waiters.waiters[r->waiter_head].kind == WAITER_UDP_CLIENT;
 	uint8_t *message =
 		in_place ? slot->data + (response->message.data - slot->data) : e->scratch;
@@ -307,10 +313,12 @@ static void grace(struct engine *e, uint32_t slot_idx, mono_ns try_until)
 	timer_set(&e->timers, slot_idx, until < try_until ? until : try_until);
 }
 
-/* Of the waiters, those whose answer does not leave in this packet. */
-static uint32_t queued_waiters(const struct resolution *r, const struct rx_slot *slot)
+/* Does anybody wait whose answer does not leave in this packet? */
+static inline bool has_queued(const struct resolution *r, const struct rx_slot *slot)
 {
-	return r->waiter_count > 0 && takes_answer(slot) ? r->waiter_count - 1 : r->waiter_count;
+	if (LIKELY(r->waiting == 1))
+		return !takes_answer(slot);
+	return r->waiting != 0;
 }
 
 /* has_name: its name is the query's, byte for byte. */
@@ -324,8 +332,7 @@ static void resolution_reply(struct engine *e, struct rx_slot *slot, uint32_t sl
 	enum counter outcome;
 
 	CHECK(r->generation == sent->resolution_generation && r->slot_idx == slot_idx);
-	if (queued_waiters(r, slot) > 0 &&
-	    pool_used_count(&e->answers_free) == e->answers_free.capacity) {
+	if (has_queued(r, slot) && pool_used_count(&e->answers_free) == e->answers_free.capacity) {
 		/* As if it were lost on the way: the wait goes on. */
 		resolution_on_hindered(&e->resolutions, idx);
 		engine_end(e, slot, COUNTER_DROP_ANSWERS_FULL, RX_FREE);
@@ -348,14 +355,19 @@ static void resolution_reply(struct engine *e, struct rx_slot *slot, uint32_t sl
 	if (step == RESOLUTION_STEP_KEEP || step == RESOLUTION_STEP_GRACE)
 		return;
 	if (step != RESOLUTION_STEP_ANSWER)
-		counter_add(&e->counters, COUNTER_UPSTREAM_ERRORS, 1);
+		counter_add(&e->counters,
+			    step == RESOLUTION_STEP_SEND &&
+					    r->tcp_for == RESOLUTION_TCP_FOR_TRUNCATED
+				    ? COUNTER_TRUNCATED_TO_TCP
+				    : COUNTER_UPSTREAM_ERRORS,
+			    1);
 	if (UNLIKELY(e->asks.waiting_count > 0) && step == RESOLUTION_STEP_ANSWER)
 		engine_ask_on_match(e, idx, sent);
 	engine_slot_end(e, slot_idx, false);
 	if (step == RESOLUTION_STEP_ANSWER)
 		answer_all(e, slot, idx, response);
-	if (LIKELY(r->state == RESOLUTION_DONE && r->waiter_count == 0 &&
-		   r->stale_at == MONO_NEVER && step == RESOLUTION_STEP_ANSWER))
+	if (LIKELY(r->state == RESOLUTION_DONE && r->waiting == 0 && r->stale_at == MONO_NEVER &&
+		   step == RESOLUTION_STEP_ANSWER))
 		resolution_put(&e->resolutions, idx); /* as engine_step does */
 	else
 		engine_step(e, idx, step, response);

@@ -28,6 +28,7 @@ unsigned engine_report_upstreams(const struct engine *e, struct engine_upstream_
 			.state = server_state_text[server_state(&e->servers, idx)],
 			.edns = server_edns_on(&e->servers, idx, e->now) ? "on" : "off",
 			.letter_case = server_case_on(&e->servers, idx, e->now) ? "kept" : "lost",
+			.tcp = server_tcp_only(&e->servers, idx, e->now) ? "only" : "if needed",
 			.srtt_us = s->srtt_us,
 			.rttvar_us = s->rttvar_us,
 			.under_way = s->under_way,
@@ -61,6 +62,14 @@ void engine_upstream_row_add(struct engine_upstream_row *sum, const struct engin
 	sum->near_misses += row->near_misses;
 }
 
+/* What a resolution waits for. */
+static const char *waits_for(const struct engine *e, const struct resolution *r)
+{
+	if (r->state == RESOLUTION_WAIT && e->inflight.slots[r->slot_idx].transport == INFLIGHT_TCP)
+		return "reply over TCP";
+	return resolution_state_text[r->state];
+}
+
 unsigned engine_report_inflight(const struct engine *e, struct engine_inflight_row rows[],
 				unsigned count, uint32_t *cursor, mono_ns now)
 {
@@ -77,10 +86,10 @@ unsigned engine_report_inflight(const struct engine *e, struct engine_inflight_r
 		rows[filled++] = (struct engine_inflight_row){
 			.qname = r->key.qname,
 			.qtype = r->key.qtype,
-			.waiters = r->waiter_count,
+			.waiters = resolution_waiters(r),
 			.age_ms = (uint32_t)((now - r->started_at) / NS_PER_MS),
 			.packets = r->packets,
-			.state = resolution_state_text[r->state],
+			.state = waits_for(e, r),
 			.server = e->config->server_endpoints[resolution_server(r)],
 		};
 	}
@@ -103,7 +112,8 @@ void engine_report_ports(const struct engine *e, unsigned outgoing_idx,
 	     (*cursor)++, scanned++) {
 		const struct inflight_slot *s = &e->inflight.slots[*cursor];
 
-		if (s->state == INFLIGHT_SLOT_LIVE && s->outgoing_idx == outgoing_idx)
+		if (s->state == INFLIGHT_SLOT_LIVE && s->transport == INFLIGHT_UDP &&
+		    s->outgoing_idx == outgoing_idx)
 			counts[s->local_port / PORT_BLOCK_PORTS]++;
 	}
 	*cursor = cursor_after(*cursor, e->inflight.slot_count);
@@ -132,5 +142,54 @@ unsigned engine_report_neighbours(const struct engine *e, struct engine_neighbou
 		filled++;
 	}
 	*cursor = cursor_after(*cursor, e->neighbours.entry_count);
+	return filled;
+}
+
+/* A cursor of routes: the server above, its way below. */
+#define CURSOR_WAY_BITS 8
+#define CURSOR_WAY_MASK ((UINT32_C(1) << CURSOR_WAY_BITS) - 1)
+static_assert(OUTGOING_MAX <= CURSOR_WAY_MASK, "a way fits its bits");
+
+static void fill_way(const struct engine *e, const struct engine_way *way,
+		     struct engine_route_row *row)
+{
+	static const char *const text[] = {[NEIGHBOUR_UNKNOWN] = "unknown",
+					   [NEIGHBOUR_KNOWN] = "known",
+					   [NEIGHBOUR_SILENT] = "silent"};
+	const struct engine_outgoing *out = &e->config->outgoing[way->outgoing_idx];
+
+	row->has_way = true;
+	row->source = out->address;
+	row->source_bits = out->prefix_bits;
+	row->interface_idx = out->interface_idx;
+	row->next_hop = e->config->neighbours[way->neighbour_idx].address;
+	row->state = text[neighbour_mac(&e->neighbours, way->neighbour_idx, &row->mac)];
+}
+
+unsigned engine_report_routes(const struct engine *e, struct engine_route_row rows[],
+			      unsigned count, uint32_t *cursor)
+{
+	const struct engine_config *c = e->config;
+	uint32_t server = *cursor >> CURSOR_WAY_BITS, way = *cursor & CURSOR_WAY_MASK;
+	unsigned filled = 0;
+
+	while (filled < count && server < c->server_count) {
+		const struct engine_route *route = &c->routes[server];
+
+		/* One row at least, however many ways are left. */
+		if (!c->server_retired[server] && (way == 0 || way < route->way_count)) {
+			rows[filled] = (struct engine_route_row){
+				.server = c->server_endpoints[server], .state = ""};
+			if (way < route->way_count)
+				fill_way(e, &route->ways[way], &rows[filled]);
+			filled++;
+		}
+		way++;
+		if (c->server_retired[server] || way >= route->way_count) {
+			server++;
+			way = 0;
+		}
+	}
+	*cursor = server < c->server_count ? server << CURSOR_WAY_BITS | way : ENGINE_REPORT_END;
 	return filled;
 }

@@ -11,7 +11,7 @@
 #define ENGINE_RX_BEHIND 6
 
 /* Every reason of frame_parse has its counter. */
-static const uint16_t frame_outcome[FRAME_RESULT_COUNT] = {
+const uint16_t engine_frame_outcome[FRAME_RESULT_COUNT] = {
 	[FRAME_OK] = COUNTER_OUTCOME_COUNT,
 	[FRAME_SHORT] = COUNTER_DROP_SHORT,
 	[FRAME_L2_DST] = COUNTER_DROP_L2_DST,
@@ -91,7 +91,7 @@ static inline __attribute__((always_inline)) void look_reply(struct engine *e, s
 	if (listens)
 		look_question(e, slot, i);
 	else
-		engine_end(e, slot, refused, RX_FREE);
+		engine_end(e, slot, refused, refused == COUNTER_KERNEL_RX ? RX_KERNEL : RX_FREE);
 }
 
 static inline __attribute__((always_inline)) void look_udp(struct engine *e, struct rx_slot *slot,
@@ -114,11 +114,15 @@ __attribute__((noinline)) static void look_any(struct engine *e, struct rx_slot 
 	struct span frame = {slot->data, slot->length_bytes};
 	enum frame_result result = frame_parse_any(interface, frame, slot->vlan, &work->view);
 
-	if (result != FRAME_OK)
-		engine_end(e, slot, (enum counter)frame_outcome[result], RX_FREE);
-	else if (work->view.kind == FRAME_UDP)
+	if (result == FRAME_OK && work->view.kind == FRAME_UDP)
 		look_udp(e, slot, i);
-	else if (interface->kernel_shares)
+	else if (interface->kernel == FRAME_KERNEL_TAP &&
+		 (result != FRAME_OK ||
+		  !engine_link_is_for_identifier(e, slot->interface_idx, &work->view)))
+		engine_kernel_rx(e, slot, result);
+	else if (result != FRAME_OK)
+		engine_end(e, slot, (enum counter)engine_frame_outcome[result], RX_FREE);
+	else if (interface->kernel == FRAME_KERNEL_SHARES)
 		engine_end(e, slot, COUNTER_LEFT_TO_KERNEL, RX_FREE);
 	else if (e->worker_idx == LINK_WORKER)
 		work->stage = ENGINE_RX_LINK;

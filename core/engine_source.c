@@ -95,6 +95,9 @@ static bool is_ours_still(const struct engine *e, const struct inflight_slot *sl
 	if (source == NULL || (slot->resolution_idx == ENGINE_NO_RESOLUTION &&
 			       e->config->server_retired[slot->server_idx]))
 		return false;
+	/* Over TCP the port is not ours but the kernel's. */
+	if (slot->transport == INFLIGHT_TCP)
+		return true;
 	return source_set_accepts(source, slot->local_port) &&
 	       (e->config->outgoing[slot->outgoing_idx].prefix_bits == ADDRESS_BITS ||
 		source_set_has_identifier(source, slot->identifier));
@@ -108,7 +111,10 @@ static void withdraw(struct engine *e, uint32_t slot_idx)
 	uint16_t server_idx = slot->server_idx;
 	struct resolution_env env = engine_env(e);
 
-	counter_add(&e->counters, COUNTER_UPSTREAM_CANCELLED, 1);
+	counter_add(&e->counters,
+		    slot->transport == INFLIGHT_TCP ? COUNTER_UPSTREAM_TCP_CANCELLED
+						    : COUNTER_UPSTREAM_CANCELLED,
+		    1);
 	counter_add(&e->counters, COUNTER_UPSTREAM_MOVED, 1);
 	engine_slot_end(e, slot_idx, false);
 	if (resolution_idx == ENGINE_NO_RESOLUTION) {
@@ -214,8 +220,16 @@ enum counter engine_source_find(const struct engine *e, uint8_t interface_idx,
 		}
 		is_known = true;
 	}
-	if (c->interfaces[interface_idx].kernel_shares)
+	switch ((enum frame_kernel)c->interfaces[interface_idx].kernel) {
+	case FRAME_KERNEL_SHARES:
 		return COUNTER_LEFT_TO_KERNEL;
+	case FRAME_KERNEL_TAP:
+		if (!engine_kernel_withholds(e, &view->dst, view->dst_port))
+			return COUNTER_KERNEL_RX;
+		break;
+	case FRAME_KERNEL_NONE:
+		break;
+	}
 	return is_stranger && !is_known && !is_interface_address(e, interface_idx, &view->dst)
 		       ? COUNTER_DROP_IP_DST
 		       : COUNTER_DROP_UDP_PORT;

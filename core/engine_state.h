@@ -8,9 +8,11 @@
  *   engine_source.c   what queries leave from, and what becomes of them when that changes
  *   engine_aim.c      which words a reply to one of few ports may be for
  *   engine_link.c     neighbours, ARP, ND and echo
+ *   engine_kernel.c   what goes to and comes from a TAP
  *   engine_reload.c   another snapshot
  *   engine_handoff.c  what goes to other workers and comes from them
  *   engine_ask.c      questions of our own
+ *   engine_stream.c   TCP: clients and servers
  *   engine_hit.c      answers from the cache, in the packet that the question came in
  *   engine_cache.c    what is kept, what is served stale, what is asked for again before it expires
  *   engine_report.c   rows for porticoctl
@@ -56,6 +58,13 @@ struct engine_answer {
 	struct msg_response response;
 	uint8_t bytes[ANSWER_BUFFER_BYTES];
 };
+
+/* The same of one that came over TCP and is longer. */
+struct engine_large_answer {
+	struct msg_response response;
+	uint8_t bytes[STREAM_MESSAGE_BYTES_MAX];
+};
+#define ENGINE_ANSWER_LARGE (UINT32_C(1) << 31) /* resolution.answer_idx: of a large one */
 
 /* A list of resolutions by queue_next. */
 struct engine_queue {
@@ -135,6 +144,20 @@ struct engine_peer {
 	uint64_t hash;
 };
 
+/* What goes to whoever carries TCP. */
+struct engine_streams {
+	/* Resolutions in state SEND that are to be asked over TCP. */
+	struct engine_queue send_queue;
+	/* Waiters by next, first in first out: their resolutions are DONE, or have a stale answer for them. */
+	uint32_t waiter_head, waiter_tail;
+	uint32_t under_way;   /* queries over TCP, health probes apart: slots that are live */
+	uint32_t last_serial; /* of a query's handle */
+	uint32_t probe_slot;  /* the slot of a health probe that is to be sent; POOL_NONE: none */
+	bool only_tcp[SERVER_SLOTS_MAX]; /* a server: no zone asks it by UDP */
+	struct engine_large_answer *answers;
+	struct pool answers_free;
+};
+
 /* The last ways that replies came, one a place: to which outgoing address, and the hash of that and the peer. Only of addresses
  * that do not change without a reload, which forgets them all. */
 #define ENGINE_PEER_WAYS 64
@@ -186,6 +209,7 @@ struct engine {
 	struct engine_queue
 		stale_queue; /* those that go on while their waiters get a stale answer */
 	bool stale_turn;     /* the last answer that was sent was of answer_queue */
+	struct engine_streams streams;
 
 	struct inflight inflight;
 	uint32_t probes_out;       /* of the slots that are live, those of health probes */
@@ -282,6 +306,14 @@ struct resolution_env engine_env(struct engine *e);
 void engine_step(struct engine *e, uint32_t resolution_idx, enum resolution_step step,
 		 const struct msg_response *response);
 uint32_t engine_wall_s(const struct engine *e);
+/* Whatever comes in or goes out begins with it: time, snapshot, what others have changed. */
+void engine_turn_begin(struct engine *e, mono_ns now);
+/* The answer that a DONE resolution keeps for its waiters; NULL: it has none. */
+const struct msg_response *engine_kept_answer(const struct engine *e, const struct resolution *r);
+/* Is there a buffer to keep an answer of that length? */
+bool engine_can_keep(const struct engine *e, size_t length_bytes);
+/* Of a DONE resolution that is in no queue: give it back, with what it holds, once nobody waits any more. */
+void engine_resolution_end(struct engine *e, uint32_t resolution_idx);
 void engine_queue_push(struct engine *e, struct engine_queue *q, uint32_t resolution_idx);
 uint32_t engine_queue_pop(struct engine *e, struct engine_queue *q);
 
@@ -299,6 +331,14 @@ static inline void engine_end(struct engine *e, struct rx_slot *slot, enum count
 	counter_add(&e->counters, outcome, 1);
 }
 struct buffer engine_room(const struct rx_slot *slot);
+extern const uint16_t engine_frame_outcome[FRAME_RESULT_COUNT]; /* enum counter */
+
+/* ---- engine_kernel.c ---- */
+
+/* Is UDP between this address and port of ours and anybody DNS, or might it be: never the kernel's behind a TAP? */
+bool engine_kernel_withholds(const struct engine *e, const struct address *own, uint16_t port);
+/* A frame on an interface with a TAP that is no UDP to us by frame_parse, or what it was refused for. Ends the packet. */
+void engine_kernel_rx(struct engine *e, struct rx_slot *slot, enum frame_result refused);
 
 /* ---- engine_client.c ---- */
 
@@ -315,6 +355,12 @@ void engine_resolve(struct engine *e, struct rx_slot *slot, const struct resolut
  * its first query, else POOL_NONE. */
 enum counter engine_wait(struct engine *e, const struct resolution_key *key,
 			 const struct waiter *waiter, uint32_t *resolution_idx);
+/* The waiter of a question that came from view's source to its destination; interface_idx: of its device. */
+void engine_waiter_make(struct engine *e, uint8_t interface_idx, const struct frame_view *view,
+			const struct msg_query *query, struct waiter *out);
+/* RFC 7873 section 5.4: of a query that has nothing but a cookie. */
+uint16_t engine_cookie_rcode(const struct engine *e, const struct address *client,
+			     const struct msg_query *query);
 /* Where the DNS message goes in this waiter's frame. */
 struct buffer engine_payload_of(const struct engine *e, const struct waiter *w,
 				struct buffer frame);
@@ -397,6 +443,8 @@ unsigned engine_answer_waiter(struct engine *e, const struct resolution *r,
 			      struct buffer frame, uint8_t *interface_idx);
 /* Take the first waiter off; POOL_NONE: no more. The caller puts it back to the pool. */
 uint32_t engine_waiter_next(struct engine *e, struct resolution *r);
+/* A place for one that waits outside of the list of a resolution; POOL_NONE: there is none, or its client has as many as it may. */
+uint32_t engine_waiter_take(struct engine *e, const struct waiter *waiter);
 /* It has its answer: back to the pool. */
 void engine_waiter_end(struct engine *e, uint32_t waiter_idx);
 /* Frames for waiters of DONE resolutions, into one slot; false: nothing (more) to send. */
@@ -510,6 +558,9 @@ bool engine_finished_has(const struct engine *e, const struct inflight_mark *mar
 void engine_link_rx(struct engine *e, struct rx_slot *slot, unsigned i);
 /* On other workers than LINK_WORKER: pass the packet there, if the rate allows. */
 void engine_link_pass(struct engine *e, struct rx_slot *slot, unsigned i);
+/* A solicitation for a random identifier of ours, which no kernel answers for. */
+bool engine_link_is_for_identifier(const struct engine *e, uint8_t interface_idx,
+				   const struct frame_view *view);
 bool engine_solicit_fill(struct engine *e, struct tx_slot *slot);
 
 /* ---- engine_ask.c ---- */
@@ -576,6 +627,9 @@ enum engine_hit engine_hit(struct engine *e, struct rx_slot *slot, unsigned i);
 /* Of a question that was passed to us, and was taken out of its packet. */
 enum engine_hit engine_hit_passed(struct engine *e, struct rx_slot *slot, unsigned i,
 				  const struct resolution_key *key, const struct waiter *waiter);
+/* Stage 3 of a question that has no packet around it: what the cache has for it, in e->entry, unless NONE; STALE as above. It is
+ * refreshed, or to go to its owner, as others are. *stale: of ANSWERED: served on although it has expired. */
+enum engine_hit engine_hit_entry(struct engine *e, unsigned i, bool *stale);
 /* Answer with an expired entry, in the packet. False: it may not be written to, or has no room. */
 MUST_USE bool engine_hit_stale(struct engine *e, struct rx_slot *slot,
 			       const struct resolution_key *key, const struct waiter *waiter,
@@ -585,6 +639,10 @@ MUST_USE bool engine_hit_stale(struct engine *e, struct rx_slot *slot,
 unsigned engine_answer_entry(struct engine *e, const struct resolution_key *key,
 			     const struct waiter *waiter, const uint64_t entry[], bool stale,
 			     struct buffer frame, uint8_t *interface_idx);
+/* The same without a frame: for a waiter over TCP, too. */
+size_t engine_entry_message(struct engine *e, const struct resolution_key *key,
+			    const struct waiter *waiter, const uint64_t entry[], bool stale,
+			    struct buffer message);
 /* An entry of this key, whatever its age, that was not flushed; its words in copy. For what is not the hit path:
  * it prefetches nothing ahead. */
 MUST_USE bool engine_cache_find(struct engine *e, const struct cache_key *key,
@@ -610,9 +668,35 @@ void engine_stale_on_end(struct engine *e, uint32_t resolution_idx);
 unsigned engine_stale_answer(struct engine *e, const struct resolution_key *key,
 			     const struct waiter *waiter, struct buffer frame,
 			     uint8_t *interface_idx);
+/* The same for a waiter over TCP, as a message. */
+size_t engine_stale_message(struct engine *e, const struct resolution_key *key,
+			    const struct waiter *waiter, struct buffer message);
 /* The next answer of stale_queue; false: nothing (more) to send. */
 bool engine_stale_fill(struct engine *e, struct tx_slot *slot);
 void engine_stale_check(const struct engine *e);
+
+/* ---- engine_stream.c ---- */
+
+/* A question's waiter over TCP, as resolution.waiter_head's list has the others. */
+void engine_stream_wait(struct engine *e, uint32_t resolution_idx, uint32_t waiter_idx);
+/* There is something for those of the resolution that wait over TCP: from now on engine_stream_out fetches it. */
+void engine_stream_release(struct engine *e, uint32_t resolution_idx);
+/* A resolution in state SEND whose server may have to be asked over TCP. True: it goes that way, or has moved on by itself, as there is no
+ * such way; false: it is to be asked by UDP after all. */
+bool engine_stream_send(struct engine *e, uint32_t resolution_idx);
+/* engine_slot_end's, of a query over TCP: no word of it stays. */
+void engine_stream_slot_end(struct engine *e, uint32_t slot_idx);
+/* The slot's query, over TCP, is over for the engine: nothing was heard in time. */
+void engine_stream_timeout(struct engine *e, uint32_t slot_idx);
+/* A question that was passed to us has its answer in the cache: the waiter, over TCP, gets that. Ends the packet. False: it
+ * cannot, for want of room. */
+bool engine_stream_hit(struct engine *e, struct rx_slot *slot, const struct resolution_key *key,
+		       const struct waiter *waiter);
+/* A health probe of a server that is asked over TCP only. */
+void engine_stream_probe(struct engine *e, uint16_t server_idx);
+/* The snapshot is another. */
+void engine_stream_reload(struct engine *e);
+void engine_stream_check(const struct engine *e);
 
 /* ---- engine_handoff.c ---- */
 

@@ -341,6 +341,11 @@ unsigned engine_query_send(struct engine *e, uint32_t resolution_idx, struct buf
 {
 	struct resolution *r = &e->resolutions.resolutions[resolution_idx];
 	uint16_t server_idx = resolution_server(r);
+	bool doubted = server_is_doubted(&e->servers, server_idx, e->now);
+
+	if ((UNLIKELY(r->tcp_for != RESOLUTION_TCP_FOR_NONE) || UNLIKELY(doubted)) &&
+	    engine_stream_send(e, resolution_idx))
+		return 0;
 	struct query_spec spec = {
 		.server_idx = server_idx,
 		.resolution_idx = resolution_idx,
@@ -351,9 +356,11 @@ unsigned engine_query_send(struct engine *e, uint32_t resolution_idx, struct buf
 		.qclass = r->key.qclass,
 		.recursion_desired = resolution_wants_recursion(r, e->config),
 		.checking_disabled = r->key.checking_disabled,
-		.edns = !r->edns_retry && server_edns_on(&e->servers, server_idx, e->now),
-		.letter_case = e->config->case_randomization && r->case_losses < CASE_PROOFS &&
-			       server_case_on(&e->servers, server_idx, e->now),
+		.edns = !r->edns_retry &&
+			(LIKELY(!doubted) || server_edns_on(&e->servers, server_idx, e->now)),
+		.letter_case =
+			e->config->case_randomization && r->case_losses < CASE_PROOFS &&
+			(LIKELY(!doubted) || server_case_on(&e->servers, server_idx, e->now)),
 	};
 	unsigned length_bytes = 0;
 	uint32_t slot_idx;
@@ -380,6 +387,10 @@ unsigned engine_probe_send(struct engine *e, struct buffer frame, uint8_t *inter
 
 	if (server_idx < 0)
 		return 0;
+	if (e->streams.only_tcp[server_idx]) {
+		engine_stream_probe(e, (uint16_t)server_idx);
+		return 0;
+	}
 	struct query_spec spec = {
 		.server_idx = (uint16_t)server_idx,
 		.resolution_idx = ENGINE_NO_RESOLUTION,
@@ -412,6 +423,10 @@ void engine_slot_end(struct engine *e, uint32_t slot_idx, bool late)
 	if (slot->resolution_idx == ENGINE_NO_RESOLUTION)
 		e->probes_out--;
 	timer_cancel(&e->timers, slot_idx);
+	if (UNLIKELY(slot->transport == INFLIGHT_TCP)) {
+		engine_stream_slot_end(e, slot_idx);
+		return;
+	}
 	if (late) {
 		inflight_late(&e->inflight, slot_idx, e->now + e->config->late_ms * NS_PER_MS);
 		return;
@@ -437,15 +452,20 @@ void engine_slot_timeout(struct engine *e, uint32_t slot_idx)
 {
 	struct inflight_slot *slot = &e->inflight.slots[slot_idx];
 	uint32_t resolution_idx = slot->resolution_idx;
-	uint16_t neighbour_idx = way_neighbour(e, slot);
+	uint16_t neighbour_idx;
 
 	CHECK(slot->state == INFLIGHT_SLOT_LIVE);
+	if (UNLIKELY(slot->transport == INFLIGHT_TCP)) {
+		engine_stream_timeout(e, slot_idx);
+		return;
+	}
 	if ((slot->flags & INFLIGHT_SLOT_LOWER) != 0) {
 		case_lost(e, slot_idx);
 		return;
 	}
 	counter_add(&e->counters, COUNTER_UPSTREAM_TIMEOUTS, 1);
 	/* Silence may mean that the neighbour has gone or moved: confirm it. */
+	neighbour_idx = way_neighbour(e, slot);
 	if (neighbour_idx != ROUTE_NONE)
 		neighbour_suspect(&e->neighbours, neighbour_idx, e->now);
 	engine_slot_end(e, slot_idx, true);

@@ -19,6 +19,13 @@
 /* Room that headers take at most: Ethernet 14 + 802.1Q 4 + IPv6 40 + UDP 8. */
 #define FRAME_HEADER_BYTES_MAX 66
 
+/* What the kernel has of an interface. */
+enum frame_kernel {
+	FRAME_KERNEL_NONE, /* nothing: ARP, ND and echo are ours to answer */
+	FRAME_KERNEL_SHARES, /* device and addresses: ARP, ND, ICMP and all that is not for us is its */
+	FRAME_KERNEL_TAP, /* the addresses, on a TAP of ours: the same, but we bring it there */
+};
+
 /* What an interface is to the parser. Written at start, read by workers. */
 struct frame_interface {
 	struct mac mac;
@@ -32,8 +39,7 @@ struct frame_interface {
 	 * and echo requests to any address in them pass the parser, and the caller knows which are ours. */
 	uint8_t source_prefix_count;
 	struct prefix source_prefixes[16];
-	/* The kernel has this device and its addresses too: ARP, ND, ICMP and all that is not for us is its. */
-	bool kernel_shares;
+	uint8_t kernel; /* enum frame_kernel */
 };
 
 enum frame_kind {

@@ -186,6 +186,7 @@ struct inflight_slot {
 		mono_ns late_until; /* LATE */
 		uint64_t
 			question_hash; /* LIVE: resolution_key.hash, to prefetch by; a probe's is 0 */
+		uint32_t stream_serial; /* LIVE over TCP: of its handle, another with every query */
 	};
 	uint64_t identifier; /* the last 8 bytes of the address that it was sent from */
 	struct name qname;   /* as sent, letter case included */

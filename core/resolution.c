@@ -175,6 +175,7 @@ static const struct resolution fresh = {
 	.answer_idx = POOL_NONE,
 	.waiter_head = POOL_NONE,
 	.waiter_tail = POOL_NONE,
+	.stream_tail = POOL_NONE,
 	.queue_next = POOL_NONE,
 	.stale_previous = POOL_NONE,
 	.stale_next = POOL_NONE,
@@ -221,7 +222,7 @@ void resolution_put(struct resolution_table *t, uint32_t idx)
 {
 	struct resolution *r = &t->resolutions[idx];
 
-	CHECK(r->waiter_count == 0 && r->answer_idx == POOL_NONE && !r->stale_queued);
+	CHECK(r->waiting == 0 && r->answer_idx == POOL_NONE && !r->stale_queued);
 	resolution_set_state(t, idx, RESOLUTION_FREE);
 	r->generation++; /* handles to it end here */
 	pool_put(&t->free, idx);
@@ -304,6 +305,7 @@ static inline __attribute__((always_inline)) void begin_try(struct resolution *r
 	r->server_pos = (int16_t)pos;
 	r->server_idx = zone->servers[pos];
 	r->edns_retry = false;
+	r->tcp_for = zone->transport;
 	r->try_until = env->now + timeout_ns;
 	if (r->try_until > r->deadline_at)
 		r->try_until = r->deadline_at;
@@ -372,6 +374,7 @@ bool resolution_on_start_alone(struct resolution_table *t, uint32_t idx,
 	/* begin_try, of one that has tried nothing. */
 	r->server_pos = 0;
 	r->server_idx = zone->servers[0];
+	r->tcp_for = zone->transport;
 	r->try_until = until < r->deadline_at ? until : r->deadline_at;
 	resolution_set_state(t, idx, RESOLUTION_SEND);
 	return true;
@@ -387,6 +390,24 @@ void resolution_on_sent(struct resolution_table *t, uint32_t idx, uint32_t slot_
 	r->pauses = 0;
 }
 
+void resolution_on_cached(struct resolution_table *t, uint32_t idx)
+{
+	t->resolutions[idx].from_cache = true;
+	resolution_set_state(t, idx, RESOLUTION_DONE);
+}
+
+void resolution_on_tcp_sent(struct resolution_table *t, uint32_t idx, uint32_t slot_idx)
+{
+	struct resolution *r = &t->resolutions[idx];
+
+	DCHECK(resolution_may_tcp(r));
+	resolution_set_state(t, idx, RESOLUTION_WAIT);
+	r->slot_idx = slot_idx;
+	r->packets = (uint8_t)(r->packets + UPSTREAM_TCP_PACKETS);
+	r->tcp_tries++;
+	r->pauses = 0;
+}
+
 enum resolution_step resolution_on_blocked(struct resolution_table *t, uint32_t idx,
 					   const struct resolution_env *env, mono_ns resume_at)
 {
@@ -397,7 +418,7 @@ enum resolution_step resolution_on_blocked(struct resolution_table *t, uint32_t 
 	if (env->now >= r->try_until)
 		return next_try(t, idx, env, DNS_EDE_NO_REACHABLE_AUTHORITY);
 	r->resume_at = resume_at < r->try_until ? resume_at : r->try_until;
-	if (r->pauses < UINT16_MAX)
+	if (r->pauses < UINT8_MAX)
 		r->pauses++;
 	resolution_set_state(t, idx, RESOLUTION_PAUSE);
 	return RESOLUTION_STEP_PAUSE;
@@ -470,19 +491,16 @@ enum resolution_step resolution_on_moved(struct resolution_table *t, uint32_t id
 	return same_server(t, idx, env);
 }
 
-enum resolution_step resolution_on_near_miss(struct resolution_table *t, uint32_t idx,
-					     const struct resolution_env *env)
+/* Another ticket, after a while: longer with each that was burnt. */
+static enum resolution_step hold_off(struct resolution_table *t, uint32_t idx,
+				     const struct resolution_env *env)
 {
 	struct resolution *r = &t->resolutions[idx];
-	uint16_t server_idx = resolution_server(r);
 	uint64_t hold_off_ms = NEAR_MISS_HOLD_OFF_MS;
 	const struct engine_zone *zone;
 
-	server_on_cancelled(env->servers, server_idx, false);
-	env->servers->servers[server_idx].near_misses++;
-	for (uint32_t i = 0; i < r->near_misses && hold_off_ms < NEAR_MISS_HOLD_OFF_MS_MAX; i++)
+	for (uint32_t i = 1; i < r->near_misses && hold_off_ms < NEAR_MISS_HOLD_OFF_MS_MAX; i++)
 		hold_off_ms *= 2;
-	r->near_misses++;
 	if (!budget_left(r, env->now))
 		return fail(t, idx, DNS_EDE_OTHER);
 	zone = zone_of(r, env->config);
@@ -499,6 +517,64 @@ enum resolution_step resolution_on_near_miss(struct resolution_table *t, uint32_
 		r->try_until = r->deadline_at;
 	resolution_set_state(t, idx, RESOLUTION_PAUSE);
 	return RESOLUTION_STEP_PAUSE;
+}
+
+/* The same server at once, over TCP. */
+static enum resolution_step over_tcp(struct resolution_table *t, uint32_t idx,
+				     const struct resolution_env *env,
+				     enum resolution_tcp_for tcp_for)
+{
+	t->resolutions[idx].tcp_for = (uint8_t)tcp_for;
+	return same_server(t, idx, env);
+}
+
+static bool has_tcp(const struct resolution *r, const struct resolution_env *env)
+{
+	return env->config->tcp_interfaces != 0 && resolution_has_zone(r, env->config) &&
+	       engine_server_has_tcp(env->config, r->server_idx);
+}
+
+enum resolution_step resolution_on_near_miss(struct resolution_table *t, uint32_t idx,
+					     const struct resolution_env *env)
+{
+	struct resolution *r = &t->resolutions[idx];
+	uint16_t server_idx = resolution_server(r);
+
+	server_on_cancelled(env->servers, server_idx, false);
+	env->servers->servers[server_idx].near_misses++;
+	r->near_misses++;
+	if (has_tcp(r, env) && resolution_may_tcp(r))
+		return over_tcp(t, idx, env, RESOLUTION_TCP_FOR_GUESS);
+	return hold_off(t, idx, env);
+}
+
+enum resolution_step resolution_on_tcp_failed(struct resolution_table *t, uint32_t idx,
+					      const struct resolution_env *env, mono_ns sent_at,
+					      enum stream_failure failure)
+{
+	struct resolution *r = &t->resolutions[idx];
+	uint16_t server_idx = resolution_server(r);
+
+	switch (failure) {
+	case STREAM_FAILURE_REFUSED:
+	case STREAM_FAILURE_UNREACHABLE:
+	case STREAM_FAILURE_TIMEOUT:
+		server_on_tcp_useless(env->servers, server_idx, env->now);
+		server_on_timeout(env->servers, server_idx, sent_at, false, env->now);
+		break;
+	case STREAM_FAILURE_CLOSED:
+	case STREAM_FAILURE_GARBAGE:
+		server_on_timeout(env->servers, server_idx, sent_at, false, env->now);
+		break;
+	case STREAM_FAILURE_LIMIT:
+	case STREAM_FAILURE_COUNT:
+		server_on_cancelled(env->servers, server_idx, false);
+		r->hindered = true;
+		break;
+	}
+	if (r->tcp_for == RESOLUTION_TCP_FOR_GUESS)
+		return hold_off(t, idx, env);
+	return next_try(t, idx, env, DNS_EDE_NO_REACHABLE_AUTHORITY);
 }
 
 unsigned resolution_near_miss_tolerance(const struct resolution *r,
@@ -530,6 +606,15 @@ static bool rcode_ends_try(uint16_t rcode)
 	       rcode != DNS_RCODE_YXDOMAIN;
 }
 
+/* Whole it is to be had over TCP. */
+static enum resolution_step on_truncated(struct resolution_table *t, uint32_t idx,
+					 const struct resolution_env *env)
+{
+	if (!resolution_may_tcp(&t->resolutions[idx]))
+		return next_try(t, idx, env, DNS_EDE_NO_REACHABLE_AUTHORITY);
+	return over_tcp(t, idx, env, RESOLUTION_TCP_FOR_TRUNCATED);
+}
+
 enum resolution_step resolution_on_response(struct resolution_table *t, uint32_t idx,
 					    const struct resolution_env *env,
 					    const struct inflight_slot *slot,
@@ -547,7 +632,7 @@ enum resolution_step resolution_on_response(struct resolution_table *t, uint32_t
 		*outcome = COUNTER_MISMATCH_QUESTION;
 		return RESOLUTION_STEP_KEEP;
 	}
-	if (!is_exact) {
+	if (!is_exact && slot->transport == INFLIGHT_UDP) {
 		*outcome = COUNTER_MISMATCH_CASE;
 		/* A server that does not keep letter case gives it back in lower case. Anything else is forged, and so
 		 * is any other case than that which was sent where the server is known to lose it. */
@@ -578,6 +663,8 @@ enum resolution_step resolution_on_response(struct resolution_table *t, uint32_t
 		return next_try(t, idx, env, DNS_EDE_NO_REACHABLE_AUTHORITY);
 	if (t->resolutions[idx].edns_retry) /* it was the EDNS: remember that */
 		server_on_edns_refused(env->servers, server_idx, env->now);
+	if (UNLIKELY((response->flags & DNS_FLAG_TC) != 0) && has_tcp(&t->resolutions[idx], env))
+		return on_truncated(t, idx, env);
 	t->resolutions[idx].rcode = rcode;
 	resolution_set_state(t, idx, RESOLUTION_DONE);
 	return RESOLUTION_STEP_ANSWER;
@@ -588,8 +675,9 @@ bool resolution_on_answer(struct resolution_table *t, uint32_t idx, struct serve
 			  const struct msg_response *response)
 {
 	struct resolution *r = &t->resolutions[idx];
-	unsigned rcode =
-		(response->flags & DNS_RCODE_MASK) | (unsigned)response->edns.extended_rcode << 4;
+	/* With TC it is none of those below. */
+	unsigned rcode = (response->flags & (DNS_RCODE_MASK | DNS_FLAG_TC)) |
+			 (unsigned)response->edns.extended_rcode << 4;
 
 	/* Without EDNS the upper bits are zero. */
 	if (UNLIKELY((rcode != DNS_RCODE_NOERROR && rcode != DNS_RCODE_NXDOMAIN) ||
@@ -606,7 +694,7 @@ bool resolution_on_answer(struct resolution_table *t, uint32_t idx, struct serve
 bool resolution_failure_tells(const struct resolution *r)
 {
 	return r->ede != DNS_EDE_OTHER && r->packets > 0 && r->packets < UPSTREAM_PACKETS_MAX &&
-	       r->near_misses == 0 && !r->hindered;
+	       r->tcp_tries < UPSTREAM_TCP_TRIES_MAX && r->near_misses == 0 && !r->hindered;
 }
 
 /* ---- invariants ---- */
@@ -638,6 +726,8 @@ void resolution_check(const struct resolution_table *t)
 		const struct resolution *r = &t->resolutions[i];
 
 		CHECK((r->waiter_count == 0) == (r->waiter_head == POOL_NONE));
+		CHECK(r->stream_tail == POOL_NONE || r->stream_count > 0);
+		CHECK(r->tcp_tries <= UPSTREAM_TCP_TRIES_MAX);
 		CHECK(!r->stale_queued ||
 		      (r->waiter_count > 0 && r->stale_at != MONO_NEVER &&
 		       r->state != RESOLUTION_FREE && r->state != RESOLUTION_DONE));

@@ -2,7 +2,7 @@
  * No I/O: the engine sends, sets timers and answers.
  *
  *   FREE   not in use
- *   SEND   server_pos is chosen; wants a query sent to it
+ *   SEND   server_pos is chosen; wants a query sent to it, by UDP or, as tcp_for and the server's mark say, over TCP
  *   WAIT   one query is under way (slot_idx); never more than one (RFC 5452 section 5)
  *   PAUSE  waits for resume_at: hold-off after a near miss, or a neighbour's MAC or random bytes not there yet
  *   DONE   outcome known; its waiters are being answered; no longer found by its question
@@ -14,9 +14,16 @@
  * Beside its state, a resolution whose question has an expired answer in the cache (RFC 8767):
  *   stale_at      MONO_NEVER: nothing such is known of; else when its waiters get that answer, or have got it
  *   stale_queued  they are getting it now: SEND, WAIT or PAUSE, stale_at has come, and there are waiters
- *   from_cache    DONE: what the cache has is given to the waiters, in place of rcode and ede
+ *   from_cache    DONE: what the cache has is given to the waiters, in place of rcode and ede; failed, or only begun to hand that out
  *
- * Every loop has a budget: tries of the zone, UPSTREAM_PACKETS_MAX packets, CLIENT_DEADLINE_MS.
+ * TCP. A try is by UDP, but for zones and servers that are asked over TCP only. What came truncated, or was guessed at, is asked of
+ * the same server over TCP at once, if that can be had (engine_server_has_tcp); what becomes of it there is the end of the
+ * try, and after a guess at worst as if there were no TCP: a pause, and another ticket.
+ *
+ * Clients over TCP wait in a list of their own, so that neither they nor those by UDP hold up the others.
+ *
+ * Every loop has a budget: tries of the zone, UPSTREAM_PACKETS_MAX packets (of which one over TCP is UPSTREAM_TCP_PACKETS),
+ * UPSTREAM_TCP_TRIES_MAX, CLIENT_DEADLINE_MS.
  *
  * A reload may change the configuration between any two calls: servers keep their index, and what was noted by position in
  * the zone's list of them is noted anew when the next step finds the list changed. A zone that is gone leaves its questions
@@ -43,6 +50,7 @@
 #include "name.h"
 #include "pool.h"
 #include "server.h"
+#include "stream.h"
 
 enum resolution_state {
 	RESOLUTION_FREE,
@@ -66,30 +74,48 @@ struct resolution_key {
 	struct name qname; /* lower case */
 };
 
+/* Why this try goes over TCP; what all know of the server apart. */
+enum resolution_tcp_for {
+	RESOLUTION_TCP_FOR_NONE,
+	RESOLUTION_TCP_FOR_ZONE, /* the zone wants it so */
+	RESOLUTION_TCP_FOR_TRUNCATED,
+	RESOLUTION_TCP_FOR_GUESS,
+};
+
 struct resolution {
 	uint8_t state;       /* enum resolution_state; written by resolution_set_state() only */
 	bool edns_retry;     /* this try: asked again without EDNS, after FORMERR or NOTIMP */
+	uint8_t tcp_for;     /* this try: enum resolution_tcp_for */
+	bool hindered;       /* by us, once at least: its failure says nothing about the question */
 	bool stale_queued;   /* in the list by stale_previous and stale_next */
-	bool from_cache;     /* DONE: failed, but the cache has something */
+	bool from_cache;     /* DONE: without an answer, but the cache has something */
 	uint16_t rcode;      /* DONE: what the waiters get if there is no answer */
 	uint16_t ede;        /* DONE: with that rcode */
 	uint16_t server_idx; /* chosen last */
 	int16_t server_pos; /* in the zone's list; -1: none chosen, or it is not in there any more */
 	/* Of the next four there are never more than UPSTREAM_PACKETS_MAX and one. */
-	uint16_t packets;     /* sent for this question: nothing resets it */
-	uint16_t tries;       /* tries that ended without an answer */
-	uint16_t near_misses; /* tickets burnt */
-	uint16_t
-		case_losses; /* replies in lower case: from CASE_PROOFS on it is asked without 0x20 */
+	uint8_t packets;     /* sent for this question: nothing resets it */
+	uint8_t tries;       /* tries that ended without an answer */
+	uint8_t near_misses; /* tickets burnt */
+	uint8_t case_losses; /* replies in lower case: from CASE_PROOFS on it is asked without 0x20 */
+	uint8_t pauses; /* in a row, for want of a MAC or random bytes: each longer than the last */
+	uint8_t tcp_tries;
 	uint32_t generation; /* with the index: a handle that outlives the resolution */
 	uint32_t tried_mask;
-	uint16_t
-		pauses; /* in a row, for want of a MAC or random bytes: each longer than the last */
-	bool hindered;  /* by us, once at least: its failure says nothing about the question */
 	uint32_t slot_idx;   /* WAIT: the in-flight slot */
-	uint32_t answer_idx; /* DONE: answer buffer, or POOL_NONE */
-	uint32_t waiter_head, waiter_tail, waiter_count;
-	uint32_t queue_next; /* send queue (SEND) or answer queue (DONE) */
+	uint32_t answer_idx; /* DONE: answer buffer (engine_state.h), or POOL_NONE */
+	uint32_t waiter_head, waiter_tail;
+	union {
+		struct {
+			uint16_t waiter_count; /* in that list */
+			/* Clients over TCP: those in the ring of stream_tail, and those whose answer waits to be fetched. */
+			uint16_t stream_count;
+		};
+		uint32_t
+			waiting; /* both: 0: nobody waits; 1: one of that list does, and nobody else */
+	};
+	uint32_t stream_tail; /* the last of a ring of waiters; POOL_NONE: none */
+	uint32_t queue_next;  /* send queue (SEND) or answer queue (DONE) */
 	uint32_t stale_previous, stale_next;
 	mono_ns started_at;  /* immutable: later waiters do not make it younger */
 	mono_ns deadline_at; /* its first waiter has an answer by then */
@@ -99,6 +125,13 @@ struct resolution {
 	struct resolution_key key;
 };
 static_assert(sizeof(struct resolution) % 64 == 0, "each begins on a cache line");
+static_assert((int)RESOLUTION_TCP_FOR_NONE == (int)ZONE_TRANSPORT_AUTO &&
+		      (int)RESOLUTION_TCP_FOR_ZONE == (int)ZONE_TRANSPORT_TCP,
+	      "a try begins as the zone says");
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+	      "the first of two counts is the lower half");
+static_assert(WAITERS_PER_QUESTION_MAX <= UINT16_MAX, "they are counted by 16 bits");
+static_assert(UPSTREAM_PACKETS_MAX + UPSTREAM_TCP_PACKETS < UINT8_MAX, "and these by 8");
 
 struct resolution_table {
 	struct resolution *resolutions;
@@ -166,6 +199,17 @@ static inline bool resolution_has_zone(const struct resolution *r,
 	       config->zones[r->key.zone_idx].generation == r->key.zone_generation &&
 	       config->zones[r->key.zone_idx].server_count > 0;
 }
+/* Who waits, by whatever transport. */
+static inline uint32_t resolution_waiters(const struct resolution *r)
+{
+	return (uint32_t)r->waiter_count + r->stream_count;
+}
+/* May it be asked over TCP once more? */
+static inline bool resolution_may_tcp(const struct resolution *r)
+{
+	return r->packets + UPSTREAM_TCP_PACKETS <= UPSTREAM_PACKETS_MAX &&
+	       r->tcp_tries < UPSTREAM_TCP_TRIES_MAX;
+}
 /* Does the zone that it asks want recursion? */
 static inline bool resolution_wants_recursion(const struct resolution *r,
 					      const struct engine_config *config)
@@ -183,6 +227,8 @@ MUST_USE bool resolution_on_start_alone(struct resolution_table *t, uint32_t idx
 					const struct engine_zone *zone, mono_ns now);
 /* A query is under way in slot. */
 void resolution_on_sent(struct resolution_table *t, uint32_t idx, uint32_t slot_idx);
+/* The same over TCP. */
+void resolution_on_tcp_sent(struct resolution_table *t, uint32_t idx, uint32_t slot_idx);
 /* It could not be sent now: again at resume_at, or the try is over (a neighbour that does not answer counts as a
  * server that does not). */
 enum resolution_step resolution_on_blocked(struct resolution_table *t, uint32_t idx,
@@ -207,7 +253,13 @@ enum resolution_step resolution_on_timeout(struct resolution_table *t, uint32_t 
  * it is no try of its. */
 enum resolution_step resolution_on_moved(struct resolution_table *t, uint32_t idx,
 					 const struct resolution_env *env);
-/* Somebody guessed at the query under way: its ticket is burnt. */
+/* The query under way over TCP brings no answer. Where nothing was heard in time: STREAM_FAILURE_TIMEOUT. */
+enum resolution_step resolution_on_tcp_failed(struct resolution_table *t, uint32_t idx,
+					      const struct resolution_env *env, mono_ns sent_at,
+					      enum stream_failure failure);
+/* A question that was passed to us has its answer in the cache: DONE, with from_cache. */
+void resolution_on_cached(struct resolution_table *t, uint32_t idx);
+/* Somebody guessed at the query under way: its ticket is burnt, and it is asked over TCP. */
 enum resolution_step resolution_on_near_miss(struct resolution_table *t, uint32_t idx,
 					     const struct resolution_env *env);
 /* How many wrong IDs the query under way in slot may see before its ticket is burnt: none, but for one ticket of a
@@ -217,8 +269,9 @@ unsigned resolution_near_miss_tolerance(const struct resolution *r,
 /* Only replies in lower case came in CASE_GRACE_MS: the server does not keep letter case. Asked again. */
 enum resolution_step resolution_on_case_lost(struct resolution_table *t, uint32_t idx,
 					     const struct resolution_env *env);
-/* A reply whose addresses, ports and ID match slot, and which parses. *outcome says what it was. KEEP and
- * GRACE: it is not the answer; the slot stays live. Any other step: the query is over, the caller ends the slot. */
+/* A reply whose addresses, ports and ID match slot, or to its handle if it went over TCP, and which parses. *outcome says what
+ * it was. KEEP and GRACE: it is not the answer; the slot stays live. Any other step: the query is over, the caller ends the
+ * slot. Over TCP the caller has made sure of the question, and that it is whole. */
 enum resolution_step resolution_on_response(struct resolution_table *t, uint32_t idx,
 					    const struct resolution_env *env,
 					    const struct inflight_slot *slot,

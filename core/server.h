@@ -63,6 +63,13 @@ enum server_policy {
 };
 extern const char *const server_policy_text[SERVER_POLICY_COUNT];
 
+/* How a zone's servers are asked. */
+enum zone_transport {
+	ZONE_TRANSPORT_AUTO, /* by UDP; over TCP what did not fit, and what somebody guesses at */
+	ZONE_TRANSPORT_TCP,  /* never by UDP */
+	ZONE_TRANSPORT_COUNT,
+};
+
 struct server_health {
 	uint32_t interval_ms;
 	uint16_t rise;
@@ -80,6 +87,12 @@ struct server_shared {
 	_Atomic mono_ns edns_off_until; /* answered FORMERR or NOTIMP to EDNS and not without */
 	_Atomic mono_ns case_off_until; /* does not keep letter case */
 	_Atomic uint32_t case_proofs;   /* answers in a row that lost the letter case */
+	/* Guesses at its queries: second since when they are counted 32 | marks in a row 16 | how many 16. any worker:
+	 * writes, by server_on_guess() only; all: read */
+	_Atomic uint64_t guesses;
+	_Atomic mono_ns tcp_only_until; /* asked over TCP only (a mark) */
+	/* The latest of the three: who asks most servers need look at no more. any worker: writes, by doubt_until() only */
+	_Atomic mono_ns doubted_until;
 };
 
 /* Which servers there are: of the configuration that a worker runs on, borrowed until it follows another. */
@@ -123,7 +136,7 @@ struct server {
 	uint64_t queries, responses, timeouts, near_misses;
 };
 
-/* Which of the workers this is: of count, counted from 0. */
+/* Which of the workers this is: of count, counted from 0; idx == count: none of those that probe. */
 struct server_worker {
 	uint8_t idx;
 	uint8_t count;
@@ -268,6 +281,13 @@ static inline bool server_case_doubted(const struct server_table *t, uint16_t id
 void server_on_case_lost(struct server_table *t, uint16_t idx, mono_ns now);
 void server_on_edns_refused(struct server_table *t, uint16_t idx,
 			    mono_ns now); /* off for an hour */
+/* May one of server_edns_on, server_case_on be false, or server_tcp_only true? */
+static inline bool server_is_doubted(const struct server_table *t, uint16_t idx, mono_ns now)
+{
+	CHECK(idx < t->server_count);
+	return now <
+	       atomic_load_explicit(&t->shared->servers[idx].doubted_until, memory_order_relaxed);
+}
 static inline bool server_case_on(const struct server_table *t, uint16_t idx, mono_ns now)
 {
 	CHECK(idx < t->server_count);
@@ -279,6 +299,18 @@ static inline bool server_edns_on(const struct server_table *t, uint16_t idx, mo
 	CHECK(idx < t->server_count);
 	return now >=
 	       atomic_load_explicit(&t->shared->servers[idx].edns_off_until, memory_order_relaxed);
+}
+
+/* Somebody guessed at a query to it: NEAR_MISSES_TO_TCP_ONLY in NEAR_MISSES_WITHIN_S mark it as one that is asked over TCP only, for
+ * all. True: this one did. */
+bool server_on_guess(struct server_table *t, uint16_t idx, mono_ns now);
+/* Over TCP it cannot be asked: the mark goes, as a server that is not asked at all is no better protected. */
+void server_on_tcp_useless(struct server_table *t, uint16_t idx, mono_ns now);
+static inline bool server_tcp_only(const struct server_table *t, uint16_t idx, mono_ns now)
+{
+	CHECK(idx < t->server_count);
+	return now <
+	       atomic_load_explicit(&t->shared->servers[idx].tcp_only_until, memory_order_relaxed);
 }
 
 /* The next DOWN server whose probe is due and this worker's to send (its probe_at moved on by its

@@ -14,6 +14,7 @@ void source_set_init(struct source_set *s, const struct port_map *ports)
 {
 	port_set_build(&s->ports, ports);
 	s->accept = s->ports.map;
+	s->withheld = s->ports.map;
 	s->is_small = s->ports.port_count < SOURCE_SET_SMALL;
 	s->was_other_kind = false;
 	s->identifier_count = 0;
@@ -27,6 +28,14 @@ void source_set_keep(struct source_set *s, const struct port_map *ports)
 	for (size_t i = 0; i < ARRAY_COUNT(s->accept.bits); i++)
 		s->accept.bits[i] |= ports->bits[i];
 	port_map_remove(&s->accept, 0, 0);
+	source_set_withhold(s, ports);
+}
+
+void source_set_withhold(struct source_set *s, const struct port_map *ports)
+{
+	for (size_t i = 0; i < ARRAY_COUNT(s->withheld.bits); i++)
+		s->withheld.bits[i] |= ports->bits[i];
+	port_map_remove(&s->withheld, 0, 0);
 }
 
 /* Where the identifier is, or the empty place where it would be. There always is one. */

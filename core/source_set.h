@@ -33,7 +33,10 @@
 struct source_set {
 	struct port_set ports;  /* drawn from */
 	struct port_map accept; /* replies are taken on: ports, and those of sets lately replaced */
-	bool is_small;          /* ports.port_count < SOURCE_SET_SMALL */
+	/* All that may be drawn one day, and what replies are taken on: a TAP's kernel gets nothing for them, lest its word that
+	 * nobody is there told which are drawn. */
+	struct port_map withheld;
+	bool is_small; /* ports.port_count < SOURCE_SET_SMALL */
 	/* Queries of the other kind may be under way still: a reply that is found in the one way must be
 	 * looked for in the other too. */
 	bool was_other_kind;
@@ -50,6 +53,9 @@ void source_set_init(struct source_set *s, const struct port_map *ports);
 /* Take replies on these ports too. */
 void source_set_keep(struct source_set *s, const struct port_map *ports);
 
+/* And these are among those that are withheld. */
+void source_set_withhold(struct source_set *s, const struct port_map *ports);
+
 /* How long this identifier has still to be answered to. */
 enum source_identifier {
 	SOURCE_LIVE,     /* drawn from and answered to */
@@ -62,6 +68,10 @@ bool source_set_add_identifier(struct source_set *s, uint64_t identifier,
 static inline bool source_set_accepts(const struct source_set *s, uint16_t port)
 {
 	return (s->accept.bits[port / 64] >> (port % 64)) & 1;
+}
+static inline bool source_set_withholds(const struct source_set *s, uint16_t port)
+{
+	return (s->withheld.bits[port / 64] >> (port % 64)) & 1;
 }
 bool source_set_has_identifier(const struct source_set *s, uint64_t identifier);
 

@@ -1,6 +1,6 @@
-/* Who waits for a resolution: {kind, origin, generation}, not a client address. For a UDP client the
- * waiter holds all that its answer needs, whichever worker sends it. The answer to a question of our own stays with the
- * worker that asked it.
+/* Who waits for a resolution: {kind, origin, generation}, not a client address. For a client the waiter holds all that its
+ * answer needs, whichever worker sends it or gives it to its stream's carrier. The answer to a question of our own stays with
+ * the worker that asked it.
  *
  * Memory: a pool lent at init. Threads: one worker's; a waiter crosses workers by value, in a passed question.
  */
@@ -15,10 +15,12 @@
 #include "mono.h"
 #include "name.h"
 #include "pool.h"
+#include "stream.h"
 
 enum waiter_kind {
 	WAITER_UDP_CLIENT,
-	WAITER_OWN, /* a question of our own (engine_ask): no frame is sent */
+	WAITER_OWN,    /* a question of our own (engine_ask): no frame is sent */
+	WAITER_STREAM, /* a client over TCP: whoever carries it has the answer (stream.h) */
 	WAITER_KIND_COUNT,
 };
 
@@ -30,6 +32,7 @@ enum waiter_flag {
 	WAITER_COOKIE = 1u << 4, /* client_cookie is valid */
 };
 
+/* Of a client over TCP mac, interface and VLAN are all zeroes, and udp_size_bytes is what a stream's message can have. */
 struct waiter_udp_client {
 	struct address client;
 	struct address
@@ -46,17 +49,19 @@ struct waiter_udp_client {
 	uint8_t flags; /* enum waiter_flag */
 };
 
-#define WAITER_APART_BYTES 8
 struct waiter {
 	uint8_t kind;          /* enum waiter_kind */
 	uint8_t origin_worker; /* who received the question */
 	uint16_t generation;
 	uint16_t client_place; /* where its client's waiters are counted */
-	uint32_t next;         /* in its resolution's list */
-	uint32_t ask_handle;   /* WAITER_OWN */
+	uint32_t next; /* in its resolution's list, or in the engine's of streams to be answered */
+	union {
+		uint32_t ask_handle;     /* WAITER_OWN */
+		uint32_t resolution_idx; /* WAITER_STREAM, where it waits: for this */
+	};
 	mono_ns arrived_at;
-	struct waiter_udp_client udp; /* WAITER_UDP_CLIENT, else all zeroes: counted as client :: */
-	uint8_t apart[WAITER_APART_BYTES];
+	struct waiter_udp_client udp; /* of a client; else all zeroes: counted as client :: */
+	struct stream_handle stream;  /* WAITER_STREAM: with origin_worker, whose answer it is */
 };
 static_assert(sizeof(struct waiter) == 128, "two cache lines: none is on three");
 

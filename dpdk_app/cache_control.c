@@ -92,7 +92,7 @@ void cache_control_configure(struct cache_control *c, const struct config *confi
 }
 
 struct cache_control *cache_control_make(const struct config *config, struct cache *cache,
-					 struct worker workers[], unsigned worker_count)
+					 struct worker workers[], unsigned participant_count)
 {
 	struct cache_control *c = calloc(1, sizeof(*c));
 	pthread_condattr_t monotonic;
@@ -104,7 +104,7 @@ struct cache_control *cache_control_make(const struct config *config, struct cac
 	}
 	c->cache = cache;
 	c->workers = workers;
-	c->worker_count = worker_count;
+	c->worker_count = config->worker_count;
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_mutex_init(&c->flushed_lock, NULL);
 	pthread_condattr_init(&monotonic);
@@ -115,7 +115,7 @@ struct cache_control *cache_control_make(const struct config *config, struct cac
 	if (cache == NULL)
 		return c;
 	cache_walk_begin(&c->sample, cache);
-	c->flusher = cache_flusher_make(cache, workers, worker_count);
+	c->flusher = cache_flusher_make(cache, workers, participant_count);
 	if (c->flusher != NULL)
 		return c;
 	free(c);

@@ -26,9 +26,11 @@
 
 struct cache_control;
 
-/* cache: NULL: there is none. NULL: no memory (logged). */
+/* cache: NULL: there is none. participant_count: the workers, and the stream thread if there is one, the last of them: it reads
+ * the cache, too. NULL: no memory (logged). */
 MUST_USE struct cache_control *cache_control_make(const struct config *config, struct cache *cache,
-						  struct worker workers[], unsigned worker_count);
+						  struct worker workers[],
+						  unsigned participant_count);
 /* Begins to read the file back, if there is one. False: no thread (logged). */
 MUST_USE bool cache_control_start(struct cache_control *c);
 /* c may be NULL, or not started. */

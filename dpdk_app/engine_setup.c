@@ -21,6 +21,10 @@
 #define WAITERS_MIN 4096
 /* Upstream answers wait in buffers for as long as it takes to send them to their clients: a few bursts. */
 #define ANSWER_BUFFERS 4096
+/* The stream thread's engine owns no question: nothing is under way there. */
+#define STREAM_UNDER_WAY 64
+#define STREAM_WAITERS 64
+#define STREAM_ANSWER_BUFFERS 16
 /* Beyond the last moment at which a reply may come. */
 #define GRACE_MARGIN_MS 1000
 
@@ -110,8 +114,17 @@ static void fill_source_prefixes(struct frame_interface *to, const struct config
 	}
 }
 
+static enum frame_kernel kernel_of(const struct xdp_table *xdp, const struct kernel_path *path,
+				   unsigned interface_idx)
+{
+	if (xdp_is_shared(xdp, interface_idx))
+		return FRAME_KERNEL_SHARES;
+	return kernel_path_has(path, interface_idx) ? FRAME_KERNEL_TAP : FRAME_KERNEL_NONE;
+}
+
 static void fill_interfaces(struct engine_config *out, const struct config *config,
-			    const struct port_table *ports, const struct xdp_table *xdp)
+			    const struct port_table *ports, const struct xdp_table *xdp,
+			    const struct kernel_path *path)
 {
 	out->interface_count = (uint8_t)config->interface_count;
 	for (unsigned i = 0; i < config->interface_count; i++) {
@@ -125,7 +138,7 @@ static void fill_interfaces(struct engine_config *out, const struct config *conf
 		memcpy(to->addresses, from->addresses,
 		       from->address_count * sizeof(from->addresses[0]));
 		to->link_local = frame_link_local(&to->mac);
-		to->kernel_shares = xdp_is_shared(xdp, i);
+		to->kernel = kernel_of(xdp, path, i);
 		fill_source_prefixes(to, config, i);
 		for (unsigned g = 0; g < from->gateway_count; g++)
 			out->gateways[out->gateway_count++] = (struct engine_gateway){
@@ -167,13 +180,16 @@ static void fill_outgoing(struct engine_config *out, const struct config *config
 	out->source_generation = port_keeper_generation(keeper);
 }
 
-static void fill_values(struct engine_config *out, const struct config *config)
+static void fill_values(struct engine_config *out, const struct config *config,
+			const struct kernel_path *path)
 {
 	const struct config_cache *cache = &config->cache;
 
 	out->edns_udp_size_bytes = config->edns_udp_size_bytes;
 	out->case_randomization = config->case_randomization;
 	out->late_ms = config->late_ms;
+	for (unsigned i = 0; i < config->interface_count; i++)
+		out->tcp_interfaces |= (uint16_t)(kernel_path_has(path, i) << i);
 	out->cache = (struct engine_cache_config){
 		.min_ttl_s = cache->min_ttl_s,
 		.max_ttl_s = cache->max_ttl_s,
@@ -203,6 +219,7 @@ static bool fill_zone(const struct engine_plan *plan, struct engine_config *out,
 	struct engine_zone zone = {
 		.name = from->zone,
 		.policy = (uint8_t)from->policy,
+		.transport = (uint8_t)from->transport,
 		.recursion_desired = !from->stub,
 		.timeout_ms = from->timeout_ms,
 		.tries = from->tries,
@@ -237,11 +254,13 @@ static bool fill_all(struct engine_setup *s, struct snapshot *out, const struct 
 	const struct engine_config *last = atomic_load_explicit(&s->current, memory_order_relaxed);
 
 	engine_plan_begin(&s->plan, &out->config, last, now, grace_ns);
-	fill_interfaces(&out->config, config, s->ports, s->xdp);
+	fill_interfaces(&out->config, config, s->ports, s->xdp, s->path);
 	fill_listen(&out->config, config);
 	fill_allow(out, config);
 	fill_outgoing(&out->config, config, s->keeper);
-	fill_values(&out->config, config);
+	fill_values(&out->config, config, s->path);
+	if (s->routes != NULL)
+		kernel_routes_fill(s->routes, &out->config);
 	return fill_zones(&s->plan, &out->config, config) &&
 	       (engine_plan_end(&s->plan, &out->config, last) || refuse_full(config, "neighbours"));
 }
@@ -346,7 +365,8 @@ static void fill_params(struct engine_setup *s, const struct config *config)
 }
 
 struct engine_setup *engine_setup_make(const struct config *config, const struct port_table *ports,
-				       const struct xdp_table *xdp, struct port_keeper *keeper)
+				       const struct xdp_table *xdp, const struct kernel_path *path,
+				       struct port_keeper *keeper, struct kernel_routes *routes)
 {
 	struct engine_setup *s = aligned_alloc(ARENA_ALIGN_BYTES, sizeof(*s));
 	const struct engine_config *first;
@@ -359,7 +379,9 @@ struct engine_setup *engine_setup_make(const struct config *config, const struct
 	memset(s, 0, sizeof(*s));
 	s->ports = ports;
 	s->xdp = xdp;
+	s->path = path;
 	s->keeper = keeper;
+	s->routes = routes;
 	if (!make_tables(s, config)) {
 		free(s);
 		return NULL;
@@ -383,6 +405,11 @@ struct engine *engine_setup_worker(struct engine_setup *s, uint8_t worker_idx, e
 	void *memory;
 
 	params.worker_idx = worker_idx;
+	if (worker_idx == params.worker_count) {
+		params.under_way_max = STREAM_UNDER_WAY;
+		params.waiter_count_max = STREAM_WAITERS;
+		params.answer_buffer_count = STREAM_ANSWER_BUFFERS;
+	}
 	params.now = now;
 	params.wall_s = (uint32_t)time(NULL);
 	if (entropy_feed_key(&params.table_key, sizeof(params.table_key)) != ENTROPY_FEED_OK)

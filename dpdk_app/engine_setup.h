@@ -15,6 +15,8 @@
 #include "core/engine_plan.h"
 #include "core/name_fold.h"
 #include "dpdk_app/eal.h"
+#include "dpdk_app/kernel_path.h"
+#include "dpdk_app/kernel_routes.h"
 #include "dpdk_app/port.h"
 #include "dpdk_app/port_keeper.h"
 #include "dpdk_app/xdp.h"
@@ -30,17 +32,19 @@ struct engine_setup {
 	struct name_fold_key fold_key;
 	const struct port_table *ports;
 	const struct xdp_table *xdp;
+	const struct kernel_path *path;
 	struct port_keeper *keeper;
-	struct engine_params params; /* what all workers share; worker_idx and table_key differ */
+	struct kernel_routes *routes; /* NULL: the kernel keeps none */
+	struct engine_params params;  /* what all workers share; worker_idx and table_key differ */
 };
 
-/* NULL: too many servers, no memory or no randomness (logged). */
-MUST_USE struct engine_setup *engine_setup_make(const struct config *config,
-						const struct port_table *ports,
-						const struct xdp_table *xdp,
-						struct port_keeper *keeper);
+/* routes NULL: the kernel keeps none. NULL: too many servers, no memory or no randomness (logged). */
+MUST_USE struct engine_setup *engine_setup_make(
+	const struct config *config, const struct port_table *ports, const struct xdp_table *xdp,
+	const struct kernel_path *path, struct port_keeper *keeper, struct kernel_routes *routes);
 
-/* An engine for worker worker_idx on socket_id's memory, its entropy blocks full. NULL: failed (logged). */
+/* An engine for worker worker_idx, or for the stream thread (worker_idx is the count of workers), on socket_id's memory, its entropy
+ * blocks full. NULL: failed (logged). */
 MUST_USE struct engine *engine_setup_worker(struct engine_setup *s, uint8_t worker_idx,
 					    enum eal_pages pages, int socket_id, mono_ns now);
 

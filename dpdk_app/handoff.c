@@ -1,5 +1,6 @@
 #include "dpdk_app/handoff.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,8 @@
 #define RING_SIZE_MAX 1024
 #define RING_SIZE_MIN 64
 #define RING_SIZES_SUM 8192
+/* Answers for clients of TCP and to questions over TCP: as many as may be under way, so that none is lost for want of a place. */
+#define RING_SIZE_STREAM 16384
 
 static unsigned ring_size(unsigned worker_count)
 {
@@ -37,10 +40,22 @@ static struct handoff_way *way_to(struct handoff *h, unsigned to, unsigned kind)
 
 /* ---- making and freeing ---- */
 
+/* Of a stream thread: questions to workers, and messages. */
+static bool is_way(const struct handoff *from, const struct handoff *to, unsigned kind)
+{
+	const unsigned streams = from->worker_count;
+
+	if (from == to)
+		return false;
+	if (from->worker_idx == streams)
+		return kind == HANDOFF_QUESTION || kind == HANDOFF_STREAM;
+	return (to->worker_idx == streams) == (kind == HANDOFF_STREAM);
+}
+
 static bool make_ring(struct handoff *from, struct handoff *to, unsigned kind)
 {
-	static const char kind_letters[HANDOFF_KIND_COUNT] = {'f', 'p', 'q'};
-	unsigned size = ring_size(from->worker_count);
+	static const char kind_letters[HANDOFF_KIND_COUNT] = {'f', 'p', 'q', 's'};
+	unsigned size = kind == HANDOFF_STREAM ? RING_SIZE_STREAM : ring_size(from->worker_count);
 	char name[RTE_RING_NAMESIZE];
 	struct rte_ring *ring;
 
@@ -72,10 +87,11 @@ static void *take_lines(size_t bytes)
 
 static bool make_one(struct handoff *h, struct handoff *all, unsigned idx, unsigned worker_count)
 {
-	const size_t way_count = (size_t)worker_count * HANDOFF_KIND_COUNT;
+	const size_t way_count = (size_t)all->participant_count * HANDOFF_KIND_COUNT;
 
 	h->worker_idx = (uint8_t)idx;
 	h->worker_count = (uint8_t)worker_count;
+	h->participant_count = all->participant_count;
 	h->all = all;
 	h->ways = take_lines(way_count * sizeof(*h->ways));
 	h->from = take_lines(way_count * sizeof(struct rte_ring *));
@@ -88,36 +104,42 @@ static bool make_one(struct handoff *h, struct handoff *all, unsigned idx, unsig
 	return false;
 }
 
-struct handoff *handoff_make(unsigned worker_count)
+static bool make_rings(struct handoff *all)
 {
+	const unsigned count = all->participant_count;
+
+	for (unsigned i = 0; i < count * count * HANDOFF_KIND_COUNT; i++) {
+		unsigned kind = i % HANDOFF_KIND_COUNT;
+		struct handoff *from = &all[i / HANDOFF_KIND_COUNT / count];
+		struct handoff *to = &all[i / HANDOFF_KIND_COUNT % count];
+
+		if (is_way(from, to, kind) && !make_ring(from, to, kind))
+			return false;
+	}
+	return true;
+}
+
+struct handoff *handoff_make(unsigned worker_count, enum handoff_streams streams)
+{
+	const unsigned count = worker_count + (streams == HANDOFF_WITH_STREAMS ? 1 : 0);
 	struct handoff *all;
+	bool made = true;
 
 	CHECK(worker_count >= 1 && worker_count <= WORKERS_MAX);
-	all = take_lines(worker_count * sizeof(struct handoff));
+	all = take_lines(count * sizeof(struct handoff));
 	if (all == NULL) {
 		log_write(CONFIG_LOG_ERROR, "memory", "no memory for=\"rings between workers\"");
 		return NULL;
 	}
-	for (unsigned i = 0; i < worker_count; i++)
+	for (unsigned i = 0; i < count; i++)
 		all[i].wake_fd = -1;
-	all[0].worker_count = (uint8_t)worker_count;
-	for (unsigned i = 0; i < worker_count; i++) {
-		if (!make_one(&all[i], all, i, worker_count)) {
-			handoff_free(all);
-			return NULL;
-		}
-	}
-	for (unsigned i = 0; i < worker_count * worker_count * HANDOFF_KIND_COUNT; i++) {
-		unsigned kind = i % HANDOFF_KIND_COUNT;
-		unsigned from = i / HANDOFF_KIND_COUNT / worker_count;
-		unsigned to = i / HANDOFF_KIND_COUNT % worker_count;
-
-		if (from != to && !make_ring(&all[from], &all[to], kind)) {
-			handoff_free(all);
-			return NULL;
-		}
-	}
-	return all;
+	all[0].participant_count = (uint8_t)count;
+	for (unsigned i = 0; made && i < count; i++)
+		made = make_one(&all[i], all, i, worker_count);
+	if (made && make_rings(all))
+		return all;
+	handoff_free(all);
+	return NULL;
 }
 
 static void free_ring(struct rte_ring *ring)
@@ -133,7 +155,7 @@ void handoff_free(struct handoff *all)
 {
 	if (all == NULL)
 		return;
-	for (unsigned i = 0, count = all[0].worker_count; i < count; i++) {
+	for (unsigned i = 0, count = all[0].participant_count; i < count; i++) {
 		struct handoff *h = &all[i];
 
 		for (unsigned w = 0; h->ways != NULL && w < count * HANDOFF_KIND_COUNT; w++) {
@@ -168,18 +190,32 @@ unsigned handoff_put(struct handoff *h, uint8_t to_worker, enum handoff_kind kin
 	struct handoff_way *way = way_to(h, to_worker, kind);
 	unsigned lost = 0;
 
-	CHECK(to_worker < h->worker_count && to_worker != h->worker_idx);
+	CHECK(to_worker < h->participant_count && way->ring != NULL);
 	if (way->count == PORT_BURST)
 		lost = flush_way(h, to_worker, way);
 	way->mbufs[way->count++] = mbuf;
 	return lost;
 }
 
+unsigned handoff_room(const struct handoff *h, enum handoff_kind kind)
+{
+	unsigned room = UINT_MAX;
+
+	for (unsigned to = 0; to < h->worker_count; to++) {
+		const struct handoff_way *way = &h->ways[to * HANDOFF_KIND_COUNT + kind];
+		unsigned places = way->ring != NULL ? rte_ring_free_count(way->ring) : UINT_MAX;
+
+		places = places > way->count ? places - way->count : 0;
+		room = places < room ? places : room;
+	}
+	return room;
+}
+
 unsigned handoff_flush(struct handoff *h, enum handoff_kind kind)
 {
 	unsigned lost = 0;
 
-	for (unsigned to = 0; to < h->worker_count; to++) {
+	for (unsigned to = 0; to < h->participant_count; to++) {
 		struct handoff_way *way = way_to(h, to, kind);
 
 		if (way->count > 0)
@@ -209,7 +245,7 @@ unsigned handoff_wake(struct handoff *h)
 	unsigned woken = 0;
 	bool fenced = false;
 
-	for (unsigned to = 0; to < h->worker_count; to++) {
+	for (unsigned to = 0; to < h->participant_count; to++) {
 		struct handoff *other = &h->all[to];
 
 		if (!h->has_waiting[to])
@@ -234,7 +270,7 @@ unsigned handoff_take(struct handoff *h, uint8_t from_worker, enum handoff_kind 
 
 bool handoff_all_taken(const struct handoff *h)
 {
-	for (unsigned i = 0; i < (unsigned)h->worker_count * HANDOFF_KIND_COUNT; i++)
+	for (unsigned i = 0; i < (unsigned)h->participant_count * HANDOFF_KIND_COUNT; i++)
 		if (h->ways[i].ring != NULL && rte_ring_empty(h->ways[i].ring) == 0)
 			return false;
 	return true;
@@ -244,10 +280,26 @@ bool handoff_all_taken(const struct handoff *h)
 
 static bool has_something(const struct handoff *h)
 {
-	for (unsigned i = 0; i < (unsigned)h->worker_count * HANDOFF_KIND_COUNT; i++)
+	for (unsigned i = 0; i < (unsigned)h->participant_count * HANDOFF_KIND_COUNT; i++)
 		if (h->from[i] != NULL && rte_ring_empty(h->from[i]) == 0)
 			return true;
+	return h->kernel_ring != NULL && rte_ring_empty(h->kernel_ring) == 0;
+}
+
+bool handoff_asleep(struct handoff *h)
+{
+	atomic_store_explicit(&h->asleep, 1, memory_order_relaxed);
+	/* Forbids that the rings are read before asleep is seen by others (store, then load). */
+	atomic_thread_fence(memory_order_seq_cst);
+	if (!has_something(h))
+		return true;
+	atomic_store_explicit(&h->asleep, 0, memory_order_relaxed);
 	return false;
+}
+
+void handoff_awake(struct handoff *h)
+{
+	atomic_store_explicit(&h->asleep, 0, memory_order_relaxed);
 }
 
 bool handoff_nap(struct handoff *h, uint64_t nap_ns, struct pollfd waits[], unsigned wait_count)
@@ -259,15 +311,10 @@ bool handoff_nap(struct handoff *h, uint64_t nap_ns, struct pollfd waits[], unsi
 	uint64_t count;
 
 	waits[0] = (struct pollfd){.fd = h->wake_fd, .events = POLLIN};
-	atomic_store_explicit(&h->asleep, 1, memory_order_relaxed);
-	/* Forbids that the rings are read before asleep is seen by others (store, then load). */
-	atomic_thread_fence(memory_order_seq_cst);
-	if (has_something(h)) {
-		atomic_store_explicit(&h->asleep, 0, memory_order_relaxed);
+	if (!handoff_asleep(h))
 		return false;
-	}
 	if (ppoll(waits, wait_count, &pause, NULL) > 0 && waits[0].revents != 0)
 		(void)!read(h->wake_fd, &count, sizeof(count));
-	atomic_store_explicit(&h->asleep, 0, memory_order_relaxed);
+	handoff_awake(h);
 	return true;
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <time.h>
 
 #include "core/mono.h"
 #include "dpdk_app/log.h"
@@ -19,28 +20,47 @@
 #define ANSWER_BYTES 8192
 /* An answer comes at once, or is lost. The keeper has other things to do. */
 #define TIMEOUT_US 200000
-/* How often the kernel is asked to look for one that does not answer, or to confirm one that is suspected. */
+/* How often the kernel is asked to look for one that does not answer, or told that one is in use. */
 #define ASK_AGAIN_NS NS_PER_S
+/* What answers at all on a link does so in a millisecond or some. */
+#define CONFIRM_NS (100 * NS_PER_MS)
+/* No more often, whatever is suspected. */
+#define CONFIRM_AGAIN_NS (500 * NS_PER_MS)
+/* How often it is looked at: its notifications tell of changes, unless they are lost. */
+#define LOOK_AGAIN_NS NS_PER_S
+#define LOOK_SOON_NS (20 * NS_PER_MS)
+/* One that stays unknown is not asked for that often for long. */
+#define LOOK_SPELL_NS (5 * NS_PER_S)
+/* How long a new way may keep the old one in force: an answer comes in less. */
+#define PREPARE_NS (100 * NS_PER_MS)
+#define PREPARE_LOOK_NS (5 * NS_PER_MS)
 #define STATES_VALID (NUD_PERMANENT | NUD_NOARP | NUD_REACHABLE | NUD_PROBE | NUD_STALE | NUD_DELAY)
-/* In these the kernel does not ask, or asks already. */
-#define STATES_LEFT_ALONE (NUD_PERMANENT | NUD_NOARP | NUD_PROBE | NUD_DELAY)
+/* In these the kernel does not ask. */
+#define STATES_FOR_GOOD (NUD_PERMANENT | NUD_NOARP)
+/* In these it has asked with success, or asks already, or soon. */
+#define STATES_IN_HAND (NUD_REACHABLE | NUD_INCOMPLETE | NUD_PROBE | NUD_DELAY)
 
 struct entry {
 	struct address address;
 	uint16_t idx; /* of the shared words */
+	uint8_t space;
 	unsigned ifindex;
 	enum neighbour_knowledge told;
-	struct mac mac;      /* if told KNOWN */
-	mono_ns next_ask_at; /* not before */
+	struct mac mac;          /* if told KNOWN */
+	mono_ns next_ask_at;     /* not before */
+	mono_ns next_confirm_at; /* likewise */
+	mono_ns next_look_at;    /* unless it is suspected */
+	mono_ns unknown_since;   /* if told UNKNOWN */
+	mono_ns confirmed_till; /* when its owner must have answered; MONO_NEVER: it is not being confirmed */
 };
 
 struct kernel_neighbours {
-	const struct xdp_table *xdp;
+	const struct kernel_spaces *spaces;
 	struct neighbour_shared *shared;
-	struct mnl_socket *socket;
-	uint32_t sequence;    /* of the last message: its answer bears it */
-	bool complained;      /* of the kernel's refusal, once */
 	pthread_mutex_t lock; /* of what follows */
+	struct mnl_socket *sockets[INTERFACES_MAX];
+	uint32_t sequence; /* of the last message: its answer bears it */
+	bool complained;   /* of the kernel's refusal, once */
 	unsigned entry_count;
 	struct entry entries[NEIGHBOUR_SLOTS_MAX];
 };
@@ -104,10 +124,11 @@ static int on_neighbour(const struct nlmsghdr *message, void *context)
 }
 
 /* The answer to the last message; what comes late, to one before it, is passed over. -1: errno. */
-static ssize_t receive(struct kernel_neighbours *n, char buffer[ANSWER_BYTES])
+static ssize_t receive(struct kernel_neighbours *n, struct mnl_socket *socket,
+		       char buffer[ANSWER_BYTES])
 {
 	for (;;) {
-		ssize_t got = mnl_socket_recvfrom(n->socket, buffer, ANSWER_BYTES);
+		ssize_t got = mnl_socket_recvfrom(socket, buffer, ANSWER_BYTES);
 		struct nlmsghdr first;
 
 		if (got < (ssize_t)sizeof(first))
@@ -119,20 +140,21 @@ static ssize_t receive(struct kernel_neighbours *n, char buffer[ANSWER_BYTES])
 }
 
 /* One message, one answer, which may be an acknowledgement. */
-static enum exchange_result exchange(struct kernel_neighbours *n, struct nlmsghdr *message,
-				     struct answer *out)
+static enum exchange_result exchange(struct kernel_neighbours *n, const struct entry *e,
+				     struct nlmsghdr *message, struct answer *out)
 {
+	struct mnl_socket *socket = n->sockets[e->space];
 	char buffer[ANSWER_BYTES];
 	ssize_t got;
 
 	message->nlmsg_seq = ++n->sequence;
 	*out = (struct answer){.state = NUD_NONE};
-	if (mnl_socket_sendto(n->socket, message, message->nlmsg_len) < 0)
+	if (mnl_socket_sendto(socket, message, message->nlmsg_len) < 0)
 		return is_passing(errno) ? EXCHANGE_LOST : EXCHANGE_REFUSED;
-	got = receive(n, buffer);
+	got = receive(n, socket, buffer);
 	if (got < 0)
 		return EXCHANGE_LOST;
-	return mnl_cb_run(buffer, (size_t)got, message->nlmsg_seq, mnl_socket_get_portid(n->socket),
+	return mnl_cb_run(buffer, (size_t)got, message->nlmsg_seq, mnl_socket_get_portid(socket),
 			  on_neighbour, out) >= 0
 		       ? EXCHANGE_OK
 		       : EXCHANGE_REFUSED;
@@ -158,7 +180,7 @@ static bool look_up(struct kernel_neighbours *n, const struct entry *e, struct a
 	struct ndmsg *body;
 	struct nlmsghdr *message = put_message(buffer, e, RTM_GETNEIGH, 0, &body);
 
-	switch (exchange(n, message, out)) {
+	switch (exchange(n, e, message, out)) {
 	case EXCHANGE_OK:
 		return true;
 	case EXCHANGE_LOST:
@@ -171,20 +193,28 @@ static bool look_up(struct kernel_neighbours *n, const struct entry *e, struct a
 	return true;
 }
 
-/* NTF_USE: it is in use, find or confirm it. NUD_PROBE: confirm it now. */
-static void ask_for(struct kernel_neighbours *n, struct entry *e, bool probe, mono_ns now)
+enum wish {
+	WISH_USE,     /* NTF_USE: it is in use, find or confirm it */
+	WISH_CONFIRM, /* NUD_PROBE: ask its owner now */
+	WISH_FORGET,  /* NUD_FAILED: its owner is silent */
+};
+
+static void ask_for(struct kernel_neighbours *n, struct entry *e, enum wish wish, mono_ns now)
 {
+	static const uint16_t states[] = {
+		[WISH_USE] = NUD_NONE, [WISH_CONFIRM] = NUD_PROBE, [WISH_FORGET] = NUD_FAILED};
 	char buffer[MESSAGE_BYTES];
 	struct answer none;
 	struct ndmsg *body;
 	struct nlmsghdr *message =
 		put_message(buffer, e, RTM_NEWNEIGH, NLM_F_ACK | NLM_F_CREATE, &body);
 
-	body->ndm_flags = probe ? 0 : NTF_USE;
-	body->ndm_state = probe ? NUD_PROBE : NUD_NONE;
+	body->ndm_flags = wish == WISH_USE ? NTF_USE : 0;
+	body->ndm_state = states[wish];
 	e->next_ask_at = now + ASK_AGAIN_NS;
 	/* EINVAL, ENOENT: it has gone meanwhile; the next look says so. */
-	if (exchange(n, message, &none) == EXCHANGE_REFUSED && errno != EINVAL && errno != ENOENT)
+	if (exchange(n, e, message, &none) == EXCHANGE_REFUSED && errno != EINVAL &&
+	    errno != ENOENT)
 		complain(n, "using a neighbour", e);
 }
 
@@ -206,45 +236,117 @@ static void tell(struct kernel_neighbours *n, struct entry *e, enum neighbour_kn
 	e->told = told;
 }
 
+/* One that the kernel has no MAC of any more has none for us: what it was may be somebody else's. */
+static void take_answer(struct kernel_neighbours *n, struct entry *e, const struct answer *answer,
+			mono_ns now)
+{
+	if ((answer->state & STATES_VALID) != 0 && answer->has_mac) {
+		tell(n, e, NEIGHBOUR_KNOWN, &answer->mac);
+	} else if ((answer->state & NUD_FAILED) != 0) {
+		tell(n, e, NEIGHBOUR_SILENT, NULL);
+	} else if (e->told == NEIGHBOUR_KNOWN) {
+		tell(n, e, NEIGHBOUR_UNKNOWN, NULL);
+		e->unknown_since = now;
+		e->next_ask_at = now;
+	}
+}
+
+/* It is being confirmed: until its owner answers, or has not in time. */
+static void go_on_confirming(struct kernel_neighbours *n, struct entry *e,
+			     const struct answer *answer, mono_ns now)
+{
+	if ((answer->state & NUD_PROBE) != 0 && now < e->confirmed_till)
+		return;
+	e->confirmed_till = MONO_NEVER;
+	if ((answer->state & NUD_PROBE) == 0)
+		return;
+	ask_for(n, e, WISH_FORGET, now);
+	ask_for(n, e, WISH_USE, now);
+	e->next_look_at = now;
+}
+
+static void ask_where_needed(struct kernel_neighbours *n, struct entry *e,
+			     const struct answer *answer, bool suspected, mono_ns now)
+{
+	const uint16_t state = answer->state;
+
+	if ((state & STATES_FOR_GOOD) != 0)
+		return;
+	if (suspected && (state & STATES_VALID) != 0 && now >= e->next_confirm_at) {
+		e->confirmed_till = now + CONFIRM_NS;
+		e->next_confirm_at = now + CONFIRM_AGAIN_NS;
+		ask_for(n, e, WISH_CONFIRM, now);
+	} else if ((state & STATES_IN_HAND) == 0 && now >= e->next_ask_at) {
+		ask_for(n, e, WISH_USE, now);
+	}
+}
+
+static mono_ns next_look(const struct entry *e, mono_ns now)
+{
+	bool soon = e->confirmed_till != MONO_NEVER ||
+		    (e->told == NEIGHBOUR_UNKNOWN && now - e->unknown_since < LOOK_SPELL_NS);
+
+	return now + (soon ? LOOK_SOON_NS : LOOK_AGAIN_NS);
+}
+
 /* False: the answer was lost; nothing has changed. */
-static bool poll_one(struct kernel_neighbours *n, struct entry *e, mono_ns now)
+static bool look_at(struct kernel_neighbours *n, struct entry *e, bool suspected, mono_ns now)
 {
 	struct answer answer;
-	bool suspected;
 
 	if (!look_up(n, e, &answer))
 		return false;
-	suspected = neighbour_take_suspicion(n->shared, e->idx);
-	if ((answer.state & STATES_VALID) != 0 && answer.has_mac)
-		tell(n, e, NEIGHBOUR_KNOWN, &answer.mac);
-	else if ((answer.state & NUD_FAILED) != 0)
-		tell(n, e, NEIGHBOUR_SILENT, NULL);
-	/* Else it is being asked for, or forgotten: what was known is as good as it was. */
-	if (now < e->next_ask_at || (answer.state & STATES_LEFT_ALONE) != 0)
-		return true;
-	if (suspected && (answer.state & STATES_VALID) != 0)
-		ask_for(n, e, true, now);
-	else if ((answer.state & (NUD_REACHABLE | NUD_INCOMPLETE)) == 0)
-		ask_for(n, e, false, now);
+	e->next_look_at = MONO_NEVER;
+	take_answer(n, e, &answer, now);
+	if (e->confirmed_till != MONO_NEVER)
+		go_on_confirming(n, e, &answer, now);
+	else
+		ask_where_needed(n, e, &answer, suspected, now);
+	if (e->next_look_at == MONO_NEVER)
+		e->next_look_at = next_look(e, now);
 	return true;
 }
 
-unsigned kernel_neighbours_poll(struct kernel_neighbours *n, mono_ns now)
+void kernel_neighbours_poll(struct kernel_neighbours *n, mono_ns now)
 {
-	unsigned unknown = 0;
 	bool answers = true;
 
 	pthread_mutex_lock(&n->lock);
-	for (unsigned i = 0; i < n->entry_count; i++) {
-		/* The rest is looked at the next time: a kernel that is silent is not waited for again and again. */
-		answers = answers && poll_one(n, &n->entries[i], now);
-		unknown += n->entries[i].told == NEIGHBOUR_UNKNOWN;
+	/* The rest is looked at the next time: a kernel that is silent is not waited for again and again. */
+	for (unsigned i = 0; answers && i < n->entry_count; i++) {
+		struct entry *e = &n->entries[i];
+		bool suspected = neighbour_take_suspicion(n->shared, e->idx);
+
+		if (suspected || now >= e->next_look_at)
+			answers = look_at(n, e, suspected, now);
 	}
 	pthread_mutex_unlock(&n->lock);
-	return unknown;
 }
 
-/* ---- start and end ---- */
+void kernel_neighbours_doubt(struct kernel_neighbours *n)
+{
+	pthread_mutex_lock(&n->lock);
+	for (unsigned i = 0; i < n->entry_count; i++)
+		n->entries[i].next_look_at = 0;
+	pthread_mutex_unlock(&n->lock);
+}
+
+void kernel_neighbours_on_news(struct kernel_neighbours *n, unsigned space, unsigned ifindex,
+			       const struct address *address, mono_ns now)
+{
+	pthread_mutex_lock(&n->lock);
+	for (unsigned i = 0; i < n->entry_count; i++) {
+		struct entry *e = &n->entries[i];
+
+		/* What it is now counts, not what it was when this was said. */
+		if (e->space == space && e->ifindex == ifindex &&
+		    address_equal(&e->address, address) && !look_at(n, e, false, now))
+			e->next_look_at = now;
+	}
+	pthread_mutex_unlock(&n->lock);
+}
+
+/* ---- whom to look at ---- */
 
 /* NULL: it is new, or another had its place. */
 static const struct entry *find_before(const struct entry before[], unsigned before_count,
@@ -257,32 +359,92 @@ static const struct entry *find_before(const struct entry before[], unsigned bef
 	return NULL;
 }
 
+static struct entry new_entry(const struct kernel_neighbours *n, uint16_t idx,
+			      const struct neighbour_place *place, mono_ns now)
+{
+	const struct kernel_spaces *spaces = n->spaces;
+
+	/* What stands there from the last time may be old. */
+	neighbour_tell(n->shared, idx, NEIGHBOUR_UNKNOWN, NULL);
+	return (struct entry){
+		.address = place->address,
+		.idx = idx,
+		.space = spaces->of_interface[place->interface_idx],
+		.ifindex = spaces->path->interfaces[place->interface_idx].ifindex,
+		.told = NEIGHBOUR_UNKNOWN,
+		.unknown_since = now,
+		.confirmed_till = MONO_NEVER,
+	};
+}
+
+static bool is_ours(const struct neighbour_place *place)
+{
+	return place->is_kernels && !place->retired;
+}
+
 static void collect(struct kernel_neighbours *n, const struct engine_config *snapshot,
-		    const struct entry before[], unsigned before_count)
+		    const struct entry before[], unsigned before_count, mono_ns now)
 {
 	n->entry_count = 0;
 	for (uint16_t idx = 0; idx < snapshot->neighbour_count; idx++) {
 		const struct neighbour_place *place = &snapshot->neighbours[idx];
 		const struct entry *known = find_before(before, before_count, idx, &place->address);
-		struct entry *e = &n->entries[n->entry_count];
 
-		if (place->retired || !place->is_kernels)
+		if (!is_ours(place))
 			continue;
-		n->entry_count++;
-		if (known != NULL) {
-			*e = *known;
-			continue;
-		}
-		*e = (struct entry){
-			.address = place->address,
-			.idx = idx,
-			.ifindex = n->xdp->interfaces[place->interface_idx].address_ifindex,
-			.told = NEIGHBOUR_UNKNOWN,
-		};
+		n->entries[n->entry_count++] =
+			known != NULL ? *known : new_entry(n, idx, place, now);
 	}
 }
 
-void kernel_neighbours_follow(struct kernel_neighbours *n, const struct engine_config *snapshot)
+/* Places that nobody had are nobody's yet: they may be told of. */
+static void add_new(struct kernel_neighbours *n, const struct engine_config *next, mono_ns now)
+{
+	const unsigned before_count = n->entry_count;
+
+	for (uint16_t idx = 0; idx < next->neighbour_count; idx++) {
+		const struct neighbour_place *place = &next->neighbours[idx];
+
+		if (is_ours(place) && n->entry_count < NEIGHBOUR_SLOTS_MAX &&
+		    find_before(n->entries, before_count, idx, &place->address) == NULL)
+			n->entries[n->entry_count++] = new_entry(n, idx, place, now);
+	}
+}
+
+/* Of those from `first` on. */
+static bool any_unknown(struct kernel_neighbours *n, unsigned first, mono_ns now)
+{
+	bool answers = true, unknown = false;
+
+	pthread_mutex_lock(&n->lock);
+	for (unsigned i = first; answers && i < n->entry_count; i++) {
+		struct entry *e = &n->entries[i];
+
+		if (e->told == NEIGHBOUR_UNKNOWN)
+			answers = look_at(n, e, false, now);
+		unknown = unknown || e->told == NEIGHBOUR_UNKNOWN;
+	}
+	pthread_mutex_unlock(&n->lock);
+	return answers && unknown;
+}
+
+void kernel_neighbours_prepare(struct kernel_neighbours *n, const struct engine_config *next,
+			       mono_ns now)
+{
+	const struct timespec pause = {.tv_nsec = PREPARE_LOOK_NS};
+	const mono_ns until = now + PREPARE_NS;
+	unsigned first;
+
+	pthread_mutex_lock(&n->lock);
+	first = n->entry_count;
+	add_new(n, next, now);
+	pthread_mutex_unlock(&n->lock);
+	for (; now < until && any_unknown(n, first, now); now += PREPARE_LOOK_NS)
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
+}
+
+void kernel_neighbours_follow(struct kernel_neighbours *n, const struct engine_config *snapshot,
+			      mono_ns now)
 {
 	struct entry *before = malloc(sizeof(n->entries));
 	unsigned before_count = 0;
@@ -293,35 +455,47 @@ void kernel_neighbours_follow(struct kernel_neighbours *n, const struct engine_c
 		before_count = n->entry_count;
 		memcpy(before, n->entries, before_count * sizeof(before[0]));
 	}
-	collect(n, snapshot, before, before_count);
+	collect(n, snapshot, before, before_count, now);
 	pthread_mutex_unlock(&n->lock);
 	free(before);
 }
 
-struct kernel_neighbours *kernel_neighbours_open(const struct xdp_table *xdp,
-						 const struct engine_config *snapshot,
-						 struct neighbour_shared *shared)
+/* ---- start and end ---- */
+
+static bool open_sockets(struct kernel_neighbours *n)
 {
 	const struct timeval timeout = {.tv_usec = TIMEOUT_US};
+
+	for (unsigned i = 0; i < n->spaces->count; i++) {
+		n->sockets[i] = kernel_spaces_open(n->spaces, i);
+		if (n->sockets[i] == NULL ||
+		    setsockopt(mnl_socket_get_fd(n->sockets[i]), SOL_SOCKET, SO_RCVTIMEO, &timeout,
+			       sizeof(timeout)) != 0)
+			return false;
+	}
+	return true;
+}
+
+struct kernel_neighbours *kernel_neighbours_open(const struct kernel_spaces *spaces,
+						 const struct engine_config *snapshot,
+						 struct neighbour_shared *shared, mono_ns now)
+{
 	struct kernel_neighbours *n = calloc(1, sizeof(*n));
 
 	if (n == NULL) {
 		log_write(CONFIG_LOG_ERROR, "neighbour", "no memory");
 		return NULL;
 	}
-	n->xdp = xdp;
+	n->spaces = spaces;
 	n->shared = shared;
 	pthread_mutex_init(&n->lock, NULL);
-	n->socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-	if (n->socket == NULL || mnl_socket_bind(n->socket, 0, MNL_SOCKET_AUTOPID) != 0 ||
-	    setsockopt(mnl_socket_get_fd(n->socket), SOL_SOCKET, SO_RCVTIMEO, &timeout,
-		       sizeof(timeout)) != 0) {
+	if (!open_sockets(n)) {
 		log_write(CONFIG_LOG_ERROR, "neighbour", "no netlink socket error=\"%s\"",
 			  strerror(errno));
 		kernel_neighbours_close(n);
 		return NULL;
 	}
-	collect(n, snapshot, NULL, 0);
+	collect(n, snapshot, NULL, 0, now);
 	return n;
 }
 
@@ -329,7 +503,9 @@ void kernel_neighbours_close(struct kernel_neighbours *n)
 {
 	if (n == NULL)
 		return;
-	if (n->socket != NULL)
-		mnl_socket_close(n->socket);
+	for (unsigned i = 0; i < INTERFACES_MAX; i++) {
+		if (n->sockets[i] != NULL)
+			mnl_socket_close(n->sockets[i]);
+	}
 	free(n);
 }

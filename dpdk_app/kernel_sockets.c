@@ -20,10 +20,14 @@
 /* A kernel that does not answer must not hold up whoever asks. */
 #define TIMEOUT_S 2
 #define ALL_STATES UINT32_MAX
+#define LISTENING (1u << 10) /* TCP_LISTEN of the kernel's net/tcp_states.h */
 /* "/proc/", a pid, "/comm"; with room to spare. */
 #define PATH_BYTES 300
 
+/* What is asked for, and who is told. */
 struct visit {
+	uint8_t protocol;
+	uint32_t states;
 	kernel_socket_visit *call;
 	void *context;
 };
@@ -77,7 +81,8 @@ static int on_socket(const struct nlmsghdr *message, void *context)
 	return MNL_CB_OK;
 }
 
-static bool send_request(struct mnl_socket *socket, uint8_t family, unsigned sequence)
+static bool send_request(struct mnl_socket *socket, const struct visit *v, uint8_t family,
+			 unsigned sequence)
 {
 	_Alignas(struct nlmsghdr) uint8_t bytes[REQUEST_BYTES] = {0};
 	struct nlmsghdr *message = mnl_nlmsg_put_header(bytes);
@@ -87,8 +92,8 @@ static bool send_request(struct mnl_socket *socket, uint8_t family, unsigned seq
 	message->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
 	message->nlmsg_seq = sequence;
 	request->sdiag_family = family;
-	request->sdiag_protocol = IPPROTO_UDP;
-	request->idiag_states = ALL_STATES;
+	request->sdiag_protocol = v->protocol;
+	request->idiag_states = v->states;
 	return mnl_socket_sendto(socket, message, message->nlmsg_len) >= 0;
 }
 
@@ -98,7 +103,7 @@ static bool dump(struct mnl_socket *socket, uint8_t family, struct visit *v, uin
 	const unsigned sequence = family; /* one request a family and socket */
 	int going = MNL_CB_OK;
 
-	if (!send_request(socket, family, sequence))
+	if (!send_request(socket, v, family, sequence))
 		return false;
 	while (going > MNL_CB_STOP) {
 		ssize_t length = mnl_socket_recvfrom(socket, bytes, DUMP_BYTES);
@@ -110,11 +115,10 @@ static bool dump(struct mnl_socket *socket, uint8_t family, struct visit *v, uin
 	return going == MNL_CB_STOP;
 }
 
-bool kernel_sockets_each(kernel_socket_visit *visit, void *context)
+static bool each(struct visit *v)
 {
 	struct mnl_socket *socket = mnl_socket_open2(NETLINK_SOCK_DIAG, SOCK_CLOEXEC);
 	const struct timeval timeout = {.tv_sec = TIMEOUT_S};
-	struct visit v = {visit, context};
 	uint8_t *bytes = malloc(DUMP_BYTES);
 	bool done = false;
 	int error;
@@ -123,13 +127,27 @@ bool kernel_sockets_each(kernel_socket_visit *visit, void *context)
 	    setsockopt(mnl_socket_get_fd(socket), SOL_SOCKET, SO_RCVTIMEO, &timeout,
 		       sizeof(timeout)) == 0)
 		done = mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) == 0 &&
-		       dump(socket, AF_INET, &v, bytes) && dump(socket, AF_INET6, &v, bytes);
+		       dump(socket, AF_INET, v, bytes) && dump(socket, AF_INET6, v, bytes);
 	error = errno;
 	free(bytes);
 	if (socket != NULL)
 		mnl_socket_close(socket);
 	errno = error;
 	return done;
+}
+
+bool kernel_sockets_each(kernel_socket_visit *visit, void *context)
+{
+	struct visit v = {IPPROTO_UDP, ALL_STATES, visit, context};
+
+	return each(&v);
+}
+
+bool kernel_sockets_each_listener(kernel_socket_visit *visit, void *context)
+{
+	struct visit v = {IPPROTO_TCP, LISTENING, visit, context};
+
+	return each(&v);
 }
 
 /* ---- whose packets ---- */

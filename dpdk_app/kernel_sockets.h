@@ -1,4 +1,4 @@
-/* UDP ports that processes on this machine hold, asked of the kernel by sock_diag (NETLINK_SOCK_DIAG, libmnl), and which
+/* UDP ports, and TCP ports listened on, that processes on this machine hold, asked of the kernel by sock_diag (NETLINK_SOCK_DIAG, libmnl), and which
  * process that is (/proc). Needs no privilege; but other users' processes are named to root only.
  *
  * Memory: the caller's; a buffer a call. Threads: any. man 7 sock_diag.
@@ -25,6 +25,8 @@ typedef void kernel_socket_visit(const struct kernel_socket *socket, void *conte
 
 /* False: the kernel did not answer, or not to the end (errno). */
 MUST_USE bool kernel_sockets_each(kernel_socket_visit *visit, void *context);
+/* The same for every TCP socket that listens. */
+MUST_USE bool kernel_sockets_each_listener(kernel_socket_visit *visit, void *context);
 
 bool kernel_socket_is_wildcard(const struct kernel_socket *socket);
 /* Is a socket bound so for packets to an address of this network, if they come to its interface? */

@@ -122,6 +122,10 @@ void mailbox_answer(struct mailbox *m, struct engine *engine, mono_ns now)
 		m->row_count = engine_report_neighbours(engine, m->rows.neighbours,
 							MAILBOX_NEIGHBOUR_ROWS, &m->cursor);
 		break;
+	case MAILBOX_ROUTES:
+		m->row_count = engine_report_routes(engine, m->rows.routes, MAILBOX_ROUTE_ROWS,
+						    &m->cursor);
+		break;
 	case MAILBOX_PORTS:
 		answer_ports(m, engine);
 		break;

@@ -21,11 +21,13 @@
 #define MAILBOX_UPSTREAM_ROWS 32
 #define MAILBOX_INFLIGHT_ROWS 8
 #define MAILBOX_NEIGHBOUR_ROWS 32
+#define MAILBOX_ROUTE_ROWS 32
 
 enum mailbox_report {
 	MAILBOX_UPSTREAMS,
 	MAILBOX_INFLIGHT,
 	MAILBOX_NEIGHBOURS,
+	MAILBOX_ROUTES,
 	MAILBOX_PORTS,
 	MAILBOX_ASK,   /* begin questions of our own: rows.asks, in and out (mailbox_post_asks) */
 	MAILBOX_ASKED, /* what has become of them: rows.asked, in and out (mailbox_post_asked) */
@@ -60,6 +62,7 @@ struct mailbox {
 		struct engine_upstream_row upstreams[MAILBOX_UPSTREAM_ROWS];
 		struct engine_inflight_row inflight[MAILBOX_INFLIGHT_ROWS];
 		struct engine_neighbour_row neighbours[MAILBOX_NEIGHBOUR_ROWS];
+		struct engine_route_row routes[MAILBOX_ROUTE_ROWS];
 		uint32_t port_counts[ENGINE_PORT_BLOCKS];
 		struct mailbox_ask asks[ENGINE_ASKS_MAX];
 		struct mailbox_asked asked[ENGINE_ASKS_MAX];

@@ -17,13 +17,20 @@
 #include "dpdk_app/eal.h"
 #include "dpdk_app/engine_setup.h"
 #include "dpdk_app/kernel_neighbours.h"
+#include "dpdk_app/kernel_path.h"
+#include "dpdk_app/kernel_pump.h"
 #include "dpdk_app/kernel_reservation.h"
+#include "dpdk_app/kernel_routes.h"
+#include "dpdk_app/kernel_tap.h"
+#include "dpdk_app/kernel_watch.h"
 #include "dpdk_app/listen_conflict.h"
 #include "dpdk_app/log.h"
 #include "dpdk_app/metrics.h"
 #include "dpdk_app/port.h"
 #include "dpdk_app/port_keeper.h"
 #include "dpdk_app/reload.h"
+#include "dpdk_app/stream_mbuf.h"
+#include "dpdk_app/streams.h"
 #include "dpdk_app/telemetry.h"
 #include "dpdk_app/telemetry_cache.h"
 #include "dpdk_app/version.h"
@@ -55,13 +62,23 @@ struct program {
 	struct xdp_table xdp;
 	struct eal eal;
 	struct port_table ports;
+	struct kernel_tap_table taps;
+	struct kernel_pump *pump; /* NULL: no TAP */
+	struct kernel_path path;
 	struct port_keeper *keeper;
 	struct engine_setup *setup;
 	struct cache_control *cache;
-	struct kernel_neighbours *neighbours; /* NULL: the kernel shares no interface */
+	struct kernel_spaces spaces;
+	/* NULL: the kernel keeps none. */
+	struct kernel_routes *routes;
+	struct kernel_neighbours *neighbours;
+	struct kernel_watch *watch;
 	struct handoff *handoff;
+	struct rte_mempool *stream_pool;
+	struct streams *streams; /* NULL: the kernel has no path anywhere, so there is no TCP */
 	unsigned worker_count;
-	struct worker workers[WORKERS_MAX];
+	unsigned participant_count; /* with the stream thread, the last of workers */
+	struct worker workers[HANDOFF_PARTICIPANTS_MAX];
 };
 
 /* False: usage. */
@@ -114,16 +131,22 @@ static bool parse_command_line(int argc, char **argv, struct command_line *out)
 static bool make_worker(struct program *p, unsigned idx, const struct tsc_clock *clock)
 {
 	struct worker *w = &p->workers[idx];
+	const bool is_streams = idx == p->worker_count;
 
 	*w = (struct worker){
 		.ports = &p->ports,
 		.handoff = &p->handoff[idx],
+		.pump = p->pump,
 		.clock = *clock,
 		.poll = (uint8_t)p->config->poll,
-		.lcore_id = idx + 1,
-		.cpu = p->eal.cpus.worker_cpus[idx],
-		.shares_cpu = cpu_plan_shares(&p->eal.cpus, idx),
+		.lcore_id = is_streams ? rte_get_main_lcore() : idx + 1,
+		.cpu = is_streams ? p->eal.cpus.control_cpu : p->eal.cpus.worker_cpus[idx],
+		.shares_cpu = is_streams || cpu_plan_shares(&p->eal.cpus, idx),
+		.stream_pool = p->stream_pool,
+		.stream_message = p->stream_pool != NULL ? malloc(STREAM_MESSAGE_BYTES_MAX) : NULL,
 	};
+	if (p->stream_pool != NULL && w->stream_message == NULL)
+		return false;
 	mailbox_init(&w->mailbox);
 	w->engine = engine_setup_worker(p->setup, (uint8_t)idx, p->eal.pages,
 					(int)rte_lcore_to_socket_id(w->lcore_id),
@@ -131,21 +154,66 @@ static bool make_worker(struct program *p, unsigned idx, const struct tsc_clock 
 	return w->engine != NULL;
 }
 
+/* Is there TCP at all? Then its thread takes part in what workers do. */
+static bool find_participants(struct program *p)
+{
+	p->participant_count = p->worker_count;
+	if (!kernel_path_any(&p->path)) {
+		if (p->config->tcp.enabled)
+			log_write(
+				CONFIG_LOG_INFO, "streams",
+				"no TCP: the kernel has none of our addresses (interfaces[].kernel)");
+		return true;
+	}
+	p->participant_count++;
+	p->stream_pool = stream_mbuf_pool_make();
+	return p->stream_pool != NULL;
+}
+
+static bool make_pump(struct program *p)
+{
+	bool failed;
+
+	p->pump = kernel_pump_make(p->config, &p->taps, &p->ports, p->handoff, p->worker_count,
+				   &failed);
+	return !failed;
+}
+
 static bool make_workers(struct program *p)
 {
 	struct tsc_clock clock;
 
-	p->setup = engine_setup_make(p->config, &p->ports, &p->xdp, p->keeper);
-	p->handoff = handoff_make(p->worker_count);
-	if (p->setup == NULL || p->handoff == NULL)
+	if (!find_participants(p))
+		return false;
+	p->setup = engine_setup_make(p->config, &p->ports, &p->xdp, &p->path, p->keeper, p->routes);
+	p->handoff = handoff_make(p->worker_count, p->participant_count > p->worker_count
+							   ? HANDOFF_WITH_STREAMS
+							   : HANDOFF_WITHOUT_STREAMS);
+	if (p->setup == NULL || p->handoff == NULL || !make_pump(p))
 		return false;
 	tsc_clock_init(&clock, rte_get_tsc_hz(), rte_rdtsc());
-	for (unsigned i = 0; i < p->worker_count; i++) {
+	for (unsigned i = 0; i < p->participant_count; i++) {
 		if (!make_worker(p, i, &clock))
 			return false;
 	}
-	p->cache = cache_control_make(p->config, p->setup->cache, p->workers, p->worker_count);
+	p->control.worker_count = p->participant_count;
+	p->cache = cache_control_make(p->config, p->setup->cache, p->workers, p->participant_count);
 	return p->cache != NULL;
+}
+
+static bool make_streams(struct program *p)
+{
+	const struct streams_params params = {
+		.config = p->config,
+		.path = &p->path,
+		.worker = &p->workers[p->worker_count],
+		.cpu = p->eal.cpus.control_cpu,
+	};
+
+	if (p->participant_count == p->worker_count)
+		return true;
+	p->streams = streams_make(&params);
+	return p->streams != NULL;
 }
 
 /* What stands on the started ports, before there are engines. */
@@ -158,18 +226,61 @@ static bool keep_ports(struct program *p)
 	return p->keeper != NULL;
 }
 
+/* Where the kernel has our addresses, before there are engines. */
+static bool find_paths(struct program *p)
+{
+	kernel_path_init(&p->path, p->config);
+	for (unsigned i = 0; i < p->config->interface_count; i++) {
+		if (xdp_is_shared(&p->xdp, i) &&
+		    !kernel_path_add(&p->path, i, p->xdp.interfaces[i].address_ifindex, -1))
+			return false;
+		if (kernel_tap_has(&p->taps, i) &&
+		    !kernel_path_add(&p->path, i, p->taps.taps[i].ifindex,
+				     p->taps.taps[i].netns.fd))
+			return false;
+	}
+	return true;
+}
+
+/* Where the kernel keeps them; before there are engines, whose ways they are. */
+static bool read_routes(struct program *p)
+{
+	kernel_spaces_find(&p->path, &p->spaces);
+	if (p->spaces.count == 0)
+		return true;
+	p->routes = kernel_routes_open(&p->spaces);
+	return p->routes != NULL;
+}
+
 static bool open_neighbours(struct program *p)
 {
-	bool any_shared = false;
+	const struct engine_config *snapshot =
+		atomic_load_explicit(&p->setup->current, memory_order_relaxed);
+	struct timespec now;
 
-	for (unsigned i = 0; i < p->config->interface_count; i++)
-		any_shared = any_shared || xdp_is_shared(&p->xdp, i);
-	if (!any_shared)
+	if (p->spaces.count == 0)
 		return true;
-	p->neighbours = kernel_neighbours_open(
-		&p->xdp, atomic_load_explicit(&p->setup->current, memory_order_relaxed),
-		&p->setup->neighbours);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	kernel_routes_tell(NULL, snapshot);
+	p->neighbours = kernel_neighbours_open(&p->spaces, snapshot, &p->setup->neighbours,
+					       (mono_ns)now.tv_sec * NS_PER_S);
 	return p->neighbours != NULL;
+}
+
+/* With reload there. */
+static bool watch_kernel(struct program *p)
+{
+	const struct kernel_watch_parts parts = {
+		.spaces = &p->spaces,
+		.routes = p->routes,
+		.neighbours = p->neighbours,
+		.reload = p->control.reload,
+	};
+
+	if (p->spaces.count == 0)
+		return true;
+	p->watch = kernel_watch_start(&parts);
+	return p->watch != NULL;
 }
 
 static bool launch_workers(struct program *p)
@@ -184,14 +295,21 @@ static bool launch_workers(struct program *p)
 		}
 		log_write(CONFIG_LOG_INFO, "worker", "started worker=%u cpu=%u", i, w->cpu);
 	}
+	if (p->streams == NULL)
+		return true;
+	if (!streams_start(p->streams))
+		return false;
+	telemetry_set_streams(streams_report(p->streams));
 	return true;
 }
 
 static void stop_workers(struct program *p)
 {
-	for (unsigned i = 0; i < p->worker_count; i++)
+	telemetry_set_streams(NULL);
+	for (unsigned i = 0; i < p->participant_count; i++)
 		worker_order(&p->workers[i], WORKER_ORDER_QUIT);
 	rte_eal_mp_wait_lcore();
+	streams_join(p->streams);
 }
 
 static struct stats_sources stats_sources(const struct program *p)
@@ -202,6 +320,7 @@ static struct stats_sources stats_sources(const struct program *p)
 		.keeper = p->keeper,
 		.workers = p->workers,
 		.worker_count = p->worker_count,
+		.streams = p->streams != NULL ? streams_counters(p->streams) : NULL,
 	};
 	struct timespec now;
 
@@ -252,11 +371,13 @@ static bool start_reload(struct program *p)
 		.setup = p->setup,
 		.keeper = p->keeper,
 		.xdp = &p->xdp,
+		.taps = &p->taps,
 		.neighbours = p->neighbours,
 		.cache = p->cache,
 		.control = &p->control,
+		.streams = p->streams,
 		.workers = p->workers,
-		.worker_count = p->worker_count,
+		.worker_count = p->participant_count,
 	};
 
 	p->control.reload = reload_start(&parts);
@@ -269,16 +390,18 @@ static int answer(struct program *p)
 {
 	int exit_code = EXIT_REFUSED;
 
-	if (launch_workers(p) &&
-	    port_keeper_start(p->keeper, p->workers, p->worker_count, p->neighbours) &&
-	    cache_control_start(p->cache) && start_reload(p) &&
+	if (kernel_pump_start(p->pump, p->eal.cpus.control_cpu) && launch_workers(p) &&
+	    port_keeper_start(p->keeper, p->workers, p->participant_count) &&
+	    cache_control_start(p->cache) && start_reload(p) && watch_kernel(p) &&
 	    control_run(&p->control) == CONTROL_STOPPED)
 		exit_code = EXIT_DONE;
 	/* While the workers still run: they wait for their turns. */
+	kernel_watch_stop(p->watch);
 	reload_stop(p->control.reload);
 	cache_control_stop(p->cache);
 	port_keeper_stop(p->keeper);
 	stop_workers(p);
+	kernel_pump_stop(p->pump);
 	return exit_code;
 }
 
@@ -287,18 +410,24 @@ static int serve(struct program *p)
 {
 	int exit_code = EXIT_REFUSED;
 
-	if (port_start_all(p->config, &p->xdp, &p->eal.cpus, &p->ports) && keep_ports(p) &&
-	    make_workers(p) && open_neighbours(p) && start_telemetry(p, p->workers) &&
-	    telemetry_cache_open(p->cache) && start_capture(p, p->workers))
+	if (port_start_all(p->config, &p->xdp, &p->eal.cpus, &p->ports) &&
+	    kernel_tap_open_all(p->config, &p->ports, &p->taps) && keep_ports(p) && find_paths(p) &&
+	    read_routes(p) && make_workers(p) && make_streams(p) && open_neighbours(p) &&
+	    start_telemetry(p, p->workers) && telemetry_cache_open(p->cache) &&
+	    start_capture(p, p->workers))
 		exit_code = answer(p);
 	port_keeper_stop(p->keeper);
 	capture_close();
 	metrics_close();
 	telemetry_cache_close();
 	telemetry_close();
-	if (p->neighbours != NULL)
-		kernel_neighbours_close(p->neighbours);
+	kernel_neighbours_close(p->neighbours);
+	kernel_routes_close(p->routes);
+	streams_free(p->streams);
+	kernel_pump_free(p->pump);
+	kernel_tap_close_all(&p->taps);
 	handoff_free(p->handoff);
+	stream_mbuf_pool_free(p->stream_pool);
 	/* The kernel gets its packets again before anything else of ours goes. */
 	xdp_detach(&p->xdp);
 	port_stop_all(&p->ports);
@@ -313,8 +442,9 @@ static bool prepare(struct program *p)
 
 	/* Before anything is touched that a living instance may be using. */
 	return eal_check_prefix(config) && device_check_all(config) &&
-	       kernel_reservation_recover(config) && xdp_prepare(config, &p->xdp) &&
-	       listen_conflict_check(config, NULL) && control_block_signals(&p->control);
+	       kernel_reservation_recover(config) && kernel_tap_prepare(config) &&
+	       xdp_prepare(config, &p->xdp) && listen_conflict_check(config, NULL, &p->xdp) &&
+	       control_block_signals(&p->control);
 }
 
 static int run(const struct config *config)

@@ -319,6 +319,11 @@ bool metrics_change(const struct engine_config *snapshot, const struct endpoint 
 	return true;
 }
 
+void metrics_follow(const struct engine_config *snapshot)
+{
+	set_snapshot(snapshot);
+}
+
 void metrics_close(void)
 {
 	set_snapshot(NULL);

@@ -26,6 +26,8 @@ MUST_USE bool metrics_open(const struct stats_sources *sources,
  * the old one. That is open until the new one is; but where only one of them can be (a wildcard among them, the same port), it is
  * closed first. */
 MUST_USE bool metrics_change(const struct engine_config *snapshot, const struct endpoint *listen);
+/* The same, of a snapshot of the same configuration. */
+void metrics_follow(const struct engine_config *snapshot);
 void metrics_close(void);
 
 #endif

@@ -13,6 +13,8 @@
 #include "dpdk_app/eal.h"
 #include "dpdk_app/entropy_feed.h"
 #include "dpdk_app/handoff.h"
+#include "dpdk_app/kernel_pump.h"
+#include "dpdk_app/kernel_tap.h"
 #include "dpdk_app/log.h"
 #include "dpdk_app/mbuf_span.h"
 #include "dpdk_app/rx_wake.h"
@@ -320,11 +322,14 @@ static unsigned stopped_workers_max(const struct cpu_plan *cpus)
 
 /* What all rings of devices can hold, the rings towards workers that have stopped, what each lcore's cache may keep,
  * and the bursts in the workers' hands. */
-static uint32_t mbufs_wanted(const struct cpu_plan *cpus, const struct port_table *table)
+static uint32_t mbufs_wanted(const struct config *config, const struct cpu_plan *cpus,
+			     const struct port_table *table)
 {
+	uint32_t kernel =
+		kernel_tap_any_wanted(config) ? kernel_pump_mbufs_max(cpus->worker_count) : 0;
 	uint32_t stuck = stopped_workers_max(cpus) * handoff_mbufs_max(cpus->worker_count);
 	uint32_t count = (cpus->worker_count + 1) * POOL_CACHE * 2 +
-			 (stuck < STUCK_MBUFS_MAX ? stuck : STUCK_MBUFS_MAX);
+			 (stuck < STUCK_MBUFS_MAX ? stuck : STUCK_MBUFS_MAX) + kernel;
 
 	for (unsigned i = 0; i < table->port_count; i++) {
 		const struct port *port = &table->ports[i];
@@ -408,7 +413,7 @@ static struct rte_mempool *make_pool_of(uint32_t count, const struct cpu_plan *c
 static bool make_pool(const struct config *config, const struct cpu_plan *cpus,
 		      struct port_table *table)
 {
-	uint32_t count = mbufs_wanted(cpus, table) + config->extra_mbuf_count;
+	uint32_t count = mbufs_wanted(config, cpus, table) + config->extra_mbuf_count;
 
 	table->pool = make_pool_of(count, cpus, table);
 	table->mbuf_count = count;

@@ -11,10 +11,6 @@
 #define TICK_NS (PORT_KEEPER_TICK_MS * NS_PER_MS)
 #define GATHER_NS NS_PER_S
 #define RESERVE_WAIT_MAX_NS (60 * NS_PER_S)
-/* While the kernel has still to find neighbours, at first; one that is not there at all is not asked for that often for
- * ever. */
-#define NEIGHBOUR_TICK_NS (20 * NS_PER_MS)
-#define NEIGHBOUR_SPELL_NS (5 * NS_PER_S)
 /* A worker is looked at this often, and waited for that long, before other things are done meanwhile. */
 #define TURN_STEP_NS (100 * NS_PER_US)
 #define TURN_STEPS_MAX 2000
@@ -164,6 +160,8 @@ static void keep_reserved(struct port_keeper *k)
 
 void port_keeper_plan_all(struct port_keeper *k)
 {
+	struct port_map eligible;
+
 	port_keeper_kernel_take(k);
 	for (unsigned i = 0; i < k->address_count; i++) {
 		struct kept_address *a = &k->addresses[i];
@@ -171,6 +169,9 @@ void port_keeper_plan_all(struct port_keeper *k)
 		if (a->outgoing->retired)
 			continue;
 		port_keeper_draw_plan(k, a, &k->settings, &a->plan, &a->listen);
+		port_plan_eligible(&a->plan, &eligible);
+		a->changed = a->changed || !port_map_equal(&eligible, &a->eligible);
+		a->eligible = eligible;
 		a->generation++;
 	}
 	k->plans_are_old = false;
@@ -249,18 +250,6 @@ static void tick(struct port_keeper *k, mono_ns now)
 
 /* ---- the thread ---- */
 
-/* Without the lock: what it looks at is the thread's alone, and the kernel may take its time. */
-static mono_ns poll_neighbours(const struct port_keeper *k, mono_ns now)
-{
-	unsigned unknown;
-
-	if (k->neighbours == NULL)
-		return TICK_NS;
-	unknown = kernel_neighbours_poll(k->neighbours, now);
-	return unknown > 0 && now - k->started_at < NEIGHBOUR_SPELL_NS ? NEIGHBOUR_TICK_NS
-								       : TICK_NS;
-}
-
 /* Under the lock, which is free meanwhile. */
 static void wait_until(struct port_keeper *k, mono_ns at)
 {
@@ -274,22 +263,17 @@ static void wait_until(struct port_keeper *k, mono_ns at)
 static void *run(void *argument)
 {
 	struct port_keeper *k = argument;
-	mono_ns tick_at = 0;
 
+	pthread_mutex_lock(&k->lock);
 	while (!atomic_load_explicit(&k->quit, memory_order_relaxed)) {
 		mono_ns now = port_keeper_now();
-		mono_ns neighbours_at = now + poll_neighbours(k, now);
 
-		pthread_mutex_lock(&k->lock);
-		if (now >= tick_at) {
-			tick(k, now);
-			if (!k->reloading)
-				port_keeper_conflict_tell(k);
-			tick_at = now + TICK_NS;
-		}
-		wait_until(k, neighbours_at < tick_at ? neighbours_at : tick_at);
-		pthread_mutex_unlock(&k->lock);
+		tick(k, now);
+		if (!k->reloading)
+			port_keeper_conflict_tell(k);
+		wait_until(k, now + TICK_NS);
 	}
+	pthread_mutex_unlock(&k->lock);
 	return NULL;
 }
 
@@ -398,16 +382,13 @@ const _Atomic uint32_t *port_keeper_generation(struct port_keeper *k)
 	return &k->source_generation;
 }
 
-bool port_keeper_start(struct port_keeper *k, struct worker *workers, unsigned worker_count,
-		       struct kernel_neighbours *neighbours)
+bool port_keeper_start(struct port_keeper *k, struct worker *workers, unsigned worker_count)
 {
 	int error;
 
 	pthread_mutex_lock(&k->lock);
 	k->workers = workers;
 	k->worker_count = worker_count;
-	k->neighbours = neighbours;
-	k->started_at = port_keeper_now();
 	error = pthread_create(&k->thread, NULL, run, k);
 	k->thread_made = error == 0;
 	pthread_mutex_unlock(&k->lock);

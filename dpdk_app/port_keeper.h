@@ -21,7 +21,6 @@
 #include "core/port_plan.h"
 #include "core/source_set.h"
 #include "dpdk_app/entropy_meter.h"
-#include "dpdk_app/kernel_neighbours.h"
 #include "dpdk_app/worker.h"
 #include "dpdk_app/xdp.h"
 
@@ -37,9 +36,9 @@ MUST_USE struct port_keeper *port_keeper_make(const struct config *config, struc
 const struct source_set *_Atomic *port_keeper_source(struct port_keeper *k, unsigned outgoing_idx);
 /* Counts up whenever any of them has changed (core/engine_config.h). */
 const _Atomic uint32_t *port_keeper_generation(struct port_keeper *k);
-/* After the launch of the workers. neighbours may be NULL. False: no thread (logged). */
+/* After the launch of the workers. False: no thread (logged). */
 MUST_USE bool port_keeper_start(struct port_keeper *k, struct worker *workers,
-				unsigned worker_count, struct kernel_neighbours *neighbours);
+				unsigned worker_count);
 
 /* ---- reload ----
  * Addresses are in the places that config_align_outgoing gave them, in both configurations. Threads: who reloads. */

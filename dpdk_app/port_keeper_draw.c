@@ -305,6 +305,7 @@ void port_keeper_draw_build(const struct kept_address *a, struct source_set *out
 {
 	source_set_init(out, &a->drawn);
 	source_set_keep(out, &a->accept);
+	source_set_withhold(out, &a->eligible);
 	out->was_other_kind = now < a->other_kind_until;
 	/* There is a place for each, and none is there twice. */
 	for (unsigned i = 0; i < a->live_count; i++)

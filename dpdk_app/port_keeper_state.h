@@ -52,6 +52,7 @@ struct kept_address {
 	uint64_t generation; /* of plan and current, for those who read them bit by bit */
 
 	struct port_plan plan;
+	struct port_map eligible;    /* by the plan */
 	struct port_map listen;      /* what the plan's rules point to */
 	struct port_map held_now;    /* by processes, at the last look and the one before it: */
 	struct port_map held_before; /* one that the kernel skipped in a list is not gone */
@@ -90,8 +91,7 @@ struct port_keeper {
 	_Atomic bool quit;
 
 	struct worker *workers;
-	unsigned worker_count; /* 0: not started yet */
-	struct kernel_neighbours *neighbours;
+	unsigned worker_count;              /* 0: not started yet */
 	_Atomic uint32_t source_generation; /* workers: load; keeper: adds after it has published */
 	unsigned turns_wanted; /* that every worker has to begin before the spare sets are free */
 	bool turn_ordered;
@@ -120,7 +120,6 @@ struct port_keeper {
 		fewest; /* ports of the smallest set published; keeper: stores; others: load */
 	mono_ns rotate_at;
 	mono_ns gather_at;
-	mono_ns started_at;
 	uint64_t yielded_count, returned_count, rotation_count;
 
 	unsigned address_count;

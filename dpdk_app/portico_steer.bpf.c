@@ -2,7 +2,8 @@
  *
  * portico_steer (XDP) passes Portico's packets to its AF_XDP sockets; where the queue has none, as when Portico is dead, the
  * kernel has them. portico_drop (tc ingress) is for the fallback: Portico reads copies from a packet socket, and what
- * is its own is dropped here, so that the kernel does not answer that nobody listens; only while Portico lives.
+ * is its own is dropped here, so that the kernel does not answer that nobody listens; only while Portico lives. Where the
+ * kernel has what is its by a TAP (drop_all), all copies are dropped.
  *
  * Compiled by clang for the bpf target into an object that is part of the portico program.
  */
@@ -241,6 +242,8 @@ int portico_drop(struct __sk_buff *packet)
 		return TC_ACT_UNSPEC;
 	if (packet->vlan_present && packet->vlan_proto != bpf_htons(ETH_P_8021Q))
 		return TC_ACT_UNSPEC;
+	if (steer->drop_all != 0)
+		return vlan == steer->vlan ? TC_ACT_SHOT : TC_ACT_UNSPEC;
 	/* Headers may lie in pages of their own. */
 	if ((__u64)packet->data + wanted > packet->data_end &&
 	    bpf_skb_pull_data(packet, wanted) != 0)

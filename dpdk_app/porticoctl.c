@@ -11,6 +11,7 @@
 #include "dpdk_app/porticoctl_reload.h"
 #include "dpdk_app/porticoctl_show.h"
 #include "dpdk_app/porticoctl_socket.h"
+#include "dpdk_app/porticoctl_tcp.h"
 #include "dpdk_app/version.h"
 
 enum { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2 };
@@ -38,7 +39,7 @@ static bool show_stats(const struct porticoctl_socket *s, const struct porticoct
 	return porticoctl_show_numbers(s, "stats", output_of(o));
 }
 
-/* upstreams, inflight, neighbours: as they are called there. */
+/* upstreams, inflight, neighbours, routes: as they are called there. */
 static bool show_rows(const struct porticoctl_socket *s, const struct porticoctl_options *o,
 		      const char *const args[])
 {
@@ -124,9 +125,23 @@ static const struct command {
 	 porticoctl_reload},
 	{{"upstreams"}, "", "what is known of each server", 0, JSON, NULL, show_rows},
 	{{"inflight"}, "", "the resolutions under way", 0, JSON, NULL, show_rows},
+	{{"tcp"},
+	 "",
+	 "TCP connections: of clients by state, to servers with what came of them",
+	 0,
+	 JSON,
+	 NULL,
+	 porticoctl_tcp},
 	{{"neighbours"},
 	 "",
 	 "the link-layer addresses of gateways and servers",
+	 0,
+	 JSON,
+	 NULL,
+	 show_rows},
+	{{"routes"},
+	 "",
+	 "which way each server is asked: the next hop, and from where",
 	 0,
 	 JSON,
 	 NULL,

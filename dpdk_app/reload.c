@@ -11,11 +11,14 @@
 
 #include "config/config_change.h"
 #include "config/config_zones.h"
+#include "dpdk_app/kernel_routes.h"
 #include "dpdk_app/listen_conflict.h"
 #include "dpdk_app/log.h"
 #include "dpdk_app/metrics.h"
 #include "dpdk_app/telemetry.h"
 
+/* A snapshot that finds no place: places come free by the second. */
+#define ROUTES_RETRY_S 1
 /* Keys named in the one line that says that it is done. */
 #define KEYS_SHOWN 8
 #define KEYS_BYTES 512
@@ -31,6 +34,7 @@ struct reload {
 	pthread_cond_t
 		wake; /* the thread: something is wanted; and those who wait: something was done */
 	bool quit, ended;
+	bool routes_wanted;
 	uint64_t wanted, finished; /* counts: the reload that is wanted, the last one finished */
 	enum reload_result result; /* of that */
 	struct reload_status status;
@@ -179,9 +183,14 @@ static struct engine_config *make_snapshot(const struct reload *r, const struct 
 
 	if (snapshot == NULL)
 		return NULL;
-	if (widen_xdp(r, next, snapshot) && metrics_change(snapshot, &next->metrics_listen))
-		return snapshot;
+	/* The addresses first: streams listen on them. */
+	if (kernel_tap_widen(r->parts.taps, next) && streams_prepare(r->parts.streams, next)) {
+		if (widen_xdp(r, next, snapshot) && metrics_change(snapshot, &next->metrics_listen))
+			return snapshot;
+		streams_abandon(r->parts.streams);
+	}
 	xdp_narrow(r->parts.xdp, r->running);
+	kernel_tap_narrow(r->parts.taps, r->running);
 	engine_setup_discard(snapshot);
 	return NULL;
 }
@@ -190,7 +199,8 @@ static struct engine_config *prepare(const struct reload *r, struct config *next
 {
 	struct engine_config *snapshot;
 
-	if (!align_outgoing(r, next, now) || !listen_conflict_check(next, r->running) ||
+	if (!align_outgoing(r, next, now) ||
+	    !listen_conflict_check(next, r->running, r->parts.xdp) ||
 	    !xdp_check(r->parts.xdp, next) || !port_keeper_prepare(r->parts.keeper, next))
 		return NULL;
 	snapshot = make_snapshot(r, next, now);
@@ -211,17 +221,16 @@ static void wait_for_workers(const struct reload *r)
 	}
 }
 
-static void follow(const struct reload *r, const struct config *next,
-		   const struct engine_config *snapshot)
+static void follow(const struct reload *r, const struct config *next)
 {
 	const struct reload_parts *p = &r->parts;
 
 	xdp_narrow(p->xdp, next);
-	if (p->neighbours != NULL)
-		kernel_neighbours_follow(p->neighbours, snapshot);
+	kernel_tap_narrow(p->taps, next);
 	port_keeper_commit(p->keeper);
 	telemetry_follow(next);
 	cache_control_configure(p->cache, next);
+	streams_commit(p->streams);
 	control_follow(p->control, next);
 	for (unsigned i = 0; i < p->worker_count; i++)
 		worker_set_poll(&p->workers[i], next->poll);
@@ -237,23 +246,74 @@ static void flush_moved_zones(const struct reload *r, const struct config *next)
 	cache_control_flush_zones(r->parts.cache, moved, count);
 }
 
-static void commit(struct reload *r, struct config *next, const struct engine_config *snapshot)
+/* Every worker goes by it when this returns. Returns the one before, which only the caller knows of. */
+static struct engine_config *put_in_force(struct reload *r, const struct engine_config *snapshot)
 {
-	struct engine_config *last = engine_setup_publish(r->parts.setup, snapshot);
-	mono_ns now;
+	const struct reload_parts *p = &r->parts;
+	struct engine_config *last;
 
+	if (p->neighbours != NULL)
+		kernel_neighbours_prepare(p->neighbours, snapshot, monotonic_ns());
+	last = engine_setup_publish(p->setup, snapshot);
 	wait_for_workers(r);
 	/* Until now workers have begun what refers to what is gone. */
-	now = monotonic_ns();
-	engine_plan_on_taken(&r->parts.setup->plan, now);
-	follow(r, next, snapshot);
+	engine_plan_on_taken(&p->setup->plan, monotonic_ns());
+	if (p->neighbours != NULL) {
+		kernel_neighbours_follow(p->neighbours, snapshot, monotonic_ns());
+		kernel_routes_tell(last, snapshot);
+	}
+	return last;
+}
+
+static void commit(struct reload *r, struct config *next, const struct engine_config *snapshot)
+{
+	struct engine_config *last = put_in_force(r, snapshot);
+
+	follow(r, next);
 	flush_moved_zones(r, next);
-	note_gone(r, next, now);
+	note_gone(r, next, monotonic_ns());
 	engine_setup_discard(last);
 	/* The first one stays: what cannot change is read from it. */
 	if (r->running != r->parts.config)
 		config_free(r->running);
 	r->running = next;
+}
+
+/* ---- routes ---- */
+
+/* False: no place for it now. */
+static bool follow_routes(struct reload *r)
+{
+	struct engine_config *snapshot =
+		engine_setup_snapshot(r->parts.setup, r->running, monotonic_ns(),
+				      engine_setup_grace_ns(r->running, r->running));
+	struct engine_config *last;
+
+	if (snapshot == NULL)
+		return false;
+	last = put_in_force(r, snapshot);
+	metrics_follow(snapshot);
+	engine_setup_discard(last);
+	return true;
+}
+
+/* With the lock, which is given up while it lasts. */
+static void run_routes(struct reload *r)
+{
+	bool done;
+
+	r->routes_wanted = false;
+	pthread_mutex_unlock(&r->lock);
+	done = follow_routes(r);
+	pthread_mutex_lock(&r->lock);
+	if (!done && !r->quit) {
+		struct timespec until;
+
+		clock_gettime(CLOCK_REALTIME, &until);
+		until.tv_sec += ROUTES_RETRY_S;
+		r->routes_wanted = true;
+		pthread_cond_timedwait(&r->wake, &r->lock, &until);
+	}
 }
 
 /* ---- one reload ---- */
@@ -368,6 +428,10 @@ static void *run(void *argument)
 	while (!r->quit) {
 		uint64_t number = r->wanted;
 
+		if (number == r->finished && r->routes_wanted) {
+			run_routes(r);
+			continue;
+		}
 		if (number == r->finished) {
 			pthread_cond_wait(&r->wake, &r->lock);
 			continue;
@@ -431,6 +495,14 @@ void reload_ask(struct reload *r)
 {
 	pthread_mutex_lock(&r->lock);
 	r->wanted++;
+	pthread_cond_broadcast(&r->wake);
+	pthread_mutex_unlock(&r->lock);
+}
+
+void reload_routes(struct reload *r)
+{
+	pthread_mutex_lock(&r->lock);
+	r->routes_wanted = true;
 	pthread_cond_broadcast(&r->wake);
 	pthread_mutex_unlock(&r->lock);
 }

@@ -3,15 +3,16 @@
  * First all that can be refused, in this order; then nothing has changed, and every reason is told:
  *   the file, as at the start; keys that need a restart (config_change.h); endpoints that processes answer on; addresses
  *   that the kernel does not have; new source sets (port_keeper.h); places in the tables (engine_plan.h); the XDP
- *   program's lists, widened by what is new; metrics.listen.
+ *   program's lists and the TAPs' addresses and routes, widened by what is new; metrics.listen.
  * Then what cannot fail:
- *   the snapshot is published; every worker begins two turns; XDP's lists are narrowed; the port keeper, the kernel's
+ *   the snapshot is published; every worker begins two turns; XDP's lists and the TAPs' addresses are narrowed; the port keeper, the kernel's
  *   neighbours, telemetry, the log, the cache's file and control follow; the old snapshot and configuration are freed. So
  *   nobody else may keep a pointer into a struct config beyond what he locks, but into the first: that stays, for what cannot
  *   change.
  * Then the cache is rid of zones that other servers answer now (config_zones.h). What a former one still replies
  * until the flush is in force (two turns, core/cache.h) goes with it; what it replies after that goes to its clients and is not
  * kept, as the zone that was asked is not what it was (engine_plan.h).
+ * Before a snapshot is published, the kernel's neighbours that are new in it are asked for: what follows goes there.
  * What is under way goes on by the next snapshot, whose indices mean the same (engine_plan.h); what reloads have taken out
  * keeps its place for a grace time (engine_setup_grace_ns), by which all that refers to it is over.
  *
@@ -31,7 +32,9 @@
 #include "dpdk_app/control.h"
 #include "dpdk_app/engine_setup.h"
 #include "dpdk_app/kernel_neighbours.h"
+#include "dpdk_app/kernel_tap.h"
 #include "dpdk_app/port_keeper.h"
+#include "dpdk_app/streams.h"
 #include "dpdk_app/worker.h"
 #include "dpdk_app/xdp.h"
 
@@ -43,11 +46,13 @@ struct reload_parts {
 	struct engine_setup *setup;
 	struct port_keeper *keeper;
 	struct xdp_table *xdp;
+	struct kernel_tap_table *taps;
 	struct kernel_neighbours *neighbours; /* NULL: none are the kernel's */
 	struct cache_control *cache;
 	struct control *control;
+	struct streams *streams; /* NULL: there is no TCP */
 	struct worker *workers;
-	unsigned worker_count;
+	unsigned worker_count; /* and the stream thread, the last of them */
 };
 
 /* With the workers running. NULL: no memory or no thread (logged). */
@@ -60,6 +65,9 @@ void reload_stop(struct reload *r);
 
 /* Soon; does not wait. */
 void reload_ask(struct reload *r);
+/* The kernel's routes are others (kernel_routes.h): soon, a snapshot of the same configuration, by the same steps. It is no reload:
+ * nobody is told, and one that finds no place is made again a second later. */
+void reload_routes(struct reload *r);
 
 enum reload_result {
 	RELOAD_DONE,

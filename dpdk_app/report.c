@@ -36,6 +36,7 @@ static void add_upstream(struct rte_tel_data *row, const struct engine_upstream_
 	rte_tel_data_add_dict_u64(row, "near_misses", from->near_misses);
 	rte_tel_data_add_dict_string(row, "edns", from->edns);
 	rte_tel_data_add_dict_string(row, "letter_case", from->letter_case);
+	rte_tel_data_add_dict_string(row, "tcp", from->tcp);
 }
 
 /* qname, and qname_1, qname_2 … where it is longer than one string may be. */
@@ -80,6 +81,32 @@ static void add_neighbour(struct rte_tel_data *row, const struct engine_neighbou
 				     config->interfaces[from->interface_idx].name);
 	rte_tel_data_add_dict_string(row, "state", from->state);
 	rte_tel_data_add_dict_u64(row, "moves", from->moves);
+}
+
+static void add_route(struct rte_tel_data *row, const struct engine_route_row *from,
+		      const struct config *config)
+{
+	static const struct mac not_known;
+	char text[TEXT_ENDPOINT_BYTES];
+	char mac[TEXT_MAC_BYTES] = "";
+
+	rte_tel_data_add_dict_string(row, "server", text_endpoint(&from->server, text));
+	if (!from->has_way) {
+		rte_tel_data_add_dict_string(row, "next_hop", "none");
+		return;
+	}
+	rte_tel_data_add_dict_string(row, "next_hop", text_address(&from->next_hop, text));
+	if (!mac_equal(&from->mac, &not_known))
+		(void)text_mac(&from->mac, mac);
+	rte_tel_data_add_dict_string(row, "mac", mac);
+	rte_tel_data_add_dict_string(row, "state", from->state);
+	rte_tel_data_add_dict_string(row, "interface",
+				     config->interfaces[from->interface_idx].name);
+	(void)text_address(&from->source, text);
+	if (from->source_bits < ADDRESS_BITS)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "/%u",
+			 from->source_bits);
+	rte_tel_data_add_dict_string(row, "source", text);
 }
 
 /* ---- asking ---- */
@@ -183,6 +210,23 @@ void report_neighbours(const struct report_sources *from, uint32_t cursor,
 		if (row == NULL)
 			return;
 		add_neighbour(row, &m->rows.neighbours[i], from->config);
+		telemetry_row_add(data, i, row);
+	}
+}
+
+void report_routes(const struct report_sources *from, uint32_t cursor, struct rte_tel_data *data)
+{
+	const struct mailbox *m = ask(from, 0, MAILBOX_ROUTES, cursor, data);
+
+	if (m == NULL)
+		return;
+	telemetry_cursor_add(data, m->cursor);
+	for (unsigned i = 0; i < m->row_count; i++) {
+		struct rte_tel_data *row = telemetry_row_start();
+
+		if (row == NULL)
+			return;
+		add_route(row, &m->rows.routes[i], from->config);
 		telemetry_row_add(data, i, row);
 	}
 }

@@ -41,6 +41,12 @@ static void put(const struct visit *v, enum stats_kind kind, const char *name, c
 	v->put(v->context, &n);
 }
 
+/* Workers, and the stream thread: each has an engine. */
+static unsigned engine_count(const struct stats_sources *from)
+{
+	return from->worker_count + (from->streams != NULL);
+}
+
 static uint64_t worker_counter(const struct stats_sources *from, unsigned worker_idx,
 			       enum counter which)
 {
@@ -54,7 +60,7 @@ static void visit_counters(const struct visit *v)
 	for (unsigned c = 0; c < COUNTER_COUNT; c++) {
 		uint64_t sum = 0;
 
-		for (unsigned w = 0; w < v->from->worker_count; w++)
+		for (unsigned w = 0; w < engine_count(v->from); w++)
 			sum += worker_counter(v->from, w, (enum counter)c);
 		put(v, STATS_COUNTER, counter_rows[c].name, counter_rows[c].help, sum);
 	}
@@ -64,7 +70,7 @@ static void visit_gauges(const struct visit *v)
 {
 	struct engine_gauges sum = {0};
 
-	for (unsigned w = 0; w < v->from->worker_count; w++) {
+	for (unsigned w = 0; w < engine_count(v->from); w++) {
 		struct engine_gauges g;
 
 		engine_gauges(v->from->workers[w].engine, &g);
@@ -74,6 +80,8 @@ static void visit_gauges(const struct visit *v)
 		sum.probes_out += g.probes_out;
 		sum.tickets_late += g.tickets_late;
 		sum.answer_buffers_used += g.answer_buffers_used;
+		sum.large_buffers_used += g.large_buffers_used;
+		sum.tcp_queries_out += g.tcp_queries_out;
 	}
 	put(v, STATS_GAUGE, "resolutions_active", "questions being resolved",
 	    sum.resolutions_active);
@@ -84,6 +92,22 @@ static void visit_gauges(const struct visit *v)
 	    sum.tickets_late);
 	put(v, STATS_GAUGE, "answer_buffers_used", "answers that wait to be sent",
 	    sum.answer_buffers_used);
+	put(v, STATS_GAUGE, "large_buffers_used", "answers over TCP that wait to be sent",
+	    sum.large_buffers_used);
+	put(v, STATS_GAUGE, "tcp_queries_out", "questions that wait for a server over TCP",
+	    sum.tcp_queries_out);
+}
+
+/* All zero without TCP, so that names do not come and go. */
+static void visit_streams(const struct visit *v)
+{
+	static const struct stream_counters none;
+	const struct stream_counters *from = v->from->streams != NULL ? v->from->streams : &none;
+
+	for (unsigned c = 0; c < STREAM_COUNTER_COUNT; c++)
+		put(v, c < STREAM_COUNTER_END ? STATS_COUNTER : STATS_GAUGE,
+		    stream_counter_rows[c].name, stream_counter_rows[c].help,
+		    stream_counter_get(from, (enum stream_counter)c));
 }
 
 static void visit_source_ports(const struct visit *v)
@@ -232,6 +256,7 @@ void stats_visit(const struct stats_sources *from, stats_put *each, void *contex
 
 	visit_counters(&v);
 	visit_gauges(&v);
+	visit_streams(&v);
 	telemetry_cache_numbers(each, context);
 	visit_source_ports(&v);
 	put(&v, STATS_GAUGE, "workers", "workers", from->worker_count);
@@ -253,7 +278,7 @@ static void latency_sum(struct latency *sum, const struct latency *from)
 void stats_latencies(const struct stats_sources *from, struct engine_latencies *sum)
 {
 	memset(sum, 0, sizeof(*sum));
-	for (unsigned w = 0; w < from->worker_count; w++) {
+	for (unsigned w = 0; w < engine_count(from); w++) {
 		const struct engine_latencies *l = engine_latencies(from->workers[w].engine);
 
 		latency_sum(&sum->hit, &l->hit);
@@ -265,7 +290,7 @@ void stats_server_latency(const struct stats_sources *from, uint16_t server_idx,
 			  struct latency *sum)
 {
 	memset(sum, 0, sizeof(*sum));
-	for (unsigned w = 0; w < from->worker_count; w++) {
+	for (unsigned w = 0; w < engine_count(from); w++) {
 		const struct latency *l =
 			engine_server_latency(from->workers[w].engine, server_idx);
 

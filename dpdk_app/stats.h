@@ -14,6 +14,7 @@
 #include "core/latency.h"
 #include "dpdk_app/port.h"
 #include "dpdk_app/port_keeper.h"
+#include "dpdk_app/stream_counter.h"
 #include "dpdk_app/worker.h"
 #include "dpdk_app/xdp.h"
 
@@ -46,6 +47,8 @@ struct stats_sources {
 	struct port_keeper *keeper;
 	const struct worker *workers;
 	unsigned worker_count;
+	/* NULL: there is no TCP, else workers[worker_count] is the stream thread. */
+	const struct stream_counters *streams;
 	/* copied: they cannot change while we run */
 	char interface_names[INTERFACES_MAX][STATS_LABEL_BYTES];
 	int64_t started_s; /* CLOCK_MONOTONIC */
@@ -55,7 +58,7 @@ struct stats_sources {
 typedef void stats_put(void *context, const struct stats_number *n);
 void stats_visit(const struct stats_sources *from, stats_put *put, void *context);
 
-/* Sums over the workers. */
+/* Sums over the workers and the stream thread. */
 void stats_latencies(const struct stats_sources *from, struct engine_latencies *sum);
 void stats_server_latency(const struct stats_sources *from, uint16_t server_idx,
 			  struct latency *sum);

@@ -18,6 +18,7 @@
 #include "dpdk_app/stats.h"
 #include "dpdk_app/telemetry_ports.h"
 #include "dpdk_app/telemetry_rows.h"
+#include "dpdk_app/telemetry_tcp.h"
 #include "dpdk_app/text.h"
 #include "dpdk_app/version.h"
 
@@ -45,7 +46,8 @@ static struct {
 	bool auditing; /* one is under way, perhaps without the lock */
 	struct telemetry_sources sources;
 	struct reload *reload;
-	_Atomic uint32_t phase; /* enum telemetry_phase; control: writes; telemetry: reads */
+	struct stream_report *streams; /* NULL: there is no TCP */
+	_Atomic uint32_t phase;        /* enum telemetry_phase; control: writes; telemetry: reads */
 } telemetry = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static time_t monotonic_s(void)
@@ -314,6 +316,26 @@ static void reply_neighbours(const char *params, struct rte_tel_data *data)
 	report_neighbours(&from, parse_start(params), data);
 }
 
+static void reply_routes(const char *params, struct rte_tel_data *data)
+{
+	struct report_sources from = report_sources();
+
+	report_routes(&from, parse_start(params), data);
+}
+
+/* ---- TCP ---- */
+
+static void reply_tcp(const char *params, struct rte_tel_data *data)
+{
+	(void)params;
+	telemetry_tcp_clients(telemetry.streams, data);
+}
+
+static void reply_tcp_servers(const char *params, struct rte_tel_data *data)
+{
+	telemetry_tcp_servers(telemetry.streams, parse_start(params), data);
+}
+
 /* ---- source ports ---- */
 
 static struct telemetry_ports_sources ports_sources(void)
@@ -417,6 +439,10 @@ static const struct command {
 	{"/portico/inflight", reply_inflight, "Resolutions under way. Parameter: cursor."},
 	{"/portico/neighbours", reply_neighbours,
 	 "Gateways and servers on the link. Parameter: cursor."},
+	{"/portico/routes", reply_routes, "Which way servers are asked. Parameter: cursor."},
+	{"/portico/tcp", reply_tcp, "TCP connections of clients by state."},
+	{"/portico/tcp_servers", reply_tcp_servers,
+	 "Servers that were asked over TCP. Parameter: cursor."},
 	{"/portico/ports", reply_ports, "Source ports by outgoing address. Parameter: cursor."},
 	{"/portico/ports_ranges", reply_ports_ranges,
 	 "Source ports in runs of equal verdict. Parameter: cursor."},
@@ -485,6 +511,13 @@ void telemetry_set_reload(struct reload *reload)
 {
 	pthread_mutex_lock(&telemetry.lock);
 	telemetry.reload = reload;
+	pthread_mutex_unlock(&telemetry.lock);
+}
+
+void telemetry_set_streams(struct stream_report *report)
+{
+	pthread_mutex_lock(&telemetry.lock);
+	telemetry.streams = report;
 	pthread_mutex_unlock(&telemetry.lock);
 }
 

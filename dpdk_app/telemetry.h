@@ -23,6 +23,7 @@
 #include "dpdk_app/xdp.h"
 
 struct reload;
+struct stream_report;
 
 enum telemetry_phase { TELEMETRY_STARTING, TELEMETRY_READY, TELEMETRY_DRAINING };
 
@@ -44,6 +45,8 @@ void telemetry_set_phase(enum telemetry_phase phase);
 void telemetry_follow(const struct config *config);
 /* Once it can be had; before, and with NULL, `reload` is refused. */
 void telemetry_set_reload(struct reload *reload);
+/* While the stream thread runs; before, and with NULL, there is no TCP. */
+void telemetry_set_streams(struct stream_report *report);
 /* From here on every command is answered with an error; waits for one that is being answered, but for an audit:
  * that touches nothing of ours from here on. */
 void telemetry_close(void);

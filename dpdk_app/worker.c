@@ -9,6 +9,7 @@
 
 #include "dpdk_app/mbuf_span.h"
 #include "dpdk_app/nap_plan.h"
+#include "dpdk_app/stream_mbuf.h"
 
 /* A device that takes nothing this often in a row is full for longer than waiting would be worth. */
 #define TX_TRIES_MAX 8
@@ -42,9 +43,11 @@ struct loop {
 	struct counters *counters;
 	const struct port_table *ports;
 	struct handoff *handoff;
+	struct kernel_pump *pump; /* NULL: no interface has a TAP */
 	unsigned worker_idx;
 	unsigned worker_count;
-	bool receives; /* from any device */
+	unsigned participant_count; /* of the rings */
+	bool receives;              /* from any device */
 	bool lane_known;
 	struct cache_lane *lane; /* NULL: nothing to restore */
 	mono_ns now;
@@ -185,6 +188,8 @@ static void not_passed(struct loop *l, enum handoff_kind kind, unsigned count)
 		return;
 	if (kind == HANDOFF_FRAME)
 		counter_add(l->counters, COUNTER_TX_DROPPED, count);
+	else if (kind == HANDOFF_STREAM)
+		counter_add(l->counters, COUNTER_STREAM_LOST, count);
 	else
 		engine_not_passed(l->engine, rx_kind_of[kind], count);
 }
@@ -203,12 +208,43 @@ static void pass(struct loop *l, struct rte_mbuf *mbuf, const struct rx_slot *sl
 
 static void flush_passed(struct loop *l)
 {
-	if (l->worker_count == 1)
+	if (l->participant_count == 1)
 		return;
 	for (unsigned kind = 0; kind < HANDOFF_KIND_COUNT; kind++)
 		not_passed(l, (enum handoff_kind)kind,
 			   handoff_flush(l->handoff, (enum handoff_kind)kind));
 	counter_add(l->counters, COUNTER_WAKES, handoff_wake(l->handoff));
+}
+
+/* ---- to and from the kernel's TAPs ---- */
+
+/* Takes the mbuf. */
+static void give_to_kernel(struct loop *l, struct rte_mbuf *mbuf)
+{
+	CHECK(l->pump != NULL); /* the engine says RX_KERNEL where there is a TAP */
+	if (!kernel_pump_give(l->pump, l->worker_idx, mbuf))
+		engine_not_kept(l->engine, 1);
+}
+
+/* A burst of the kernel's frames, after ours. Returns how many. */
+static unsigned send_kernels(struct loop *l)
+{
+	struct rte_mbuf *mbufs[PORT_BURST];
+	unsigned count = kernel_pump_take(l->pump, mbufs);
+
+	for (unsigned i = 0; i < count; i++) {
+		const struct span frame = {rte_pktmbuf_mtod(mbufs[i], uint8_t *),
+					   mbufs[i]->data_len};
+		uint8_t interface_idx = l->ports->interface_of_port[mbufs[i]->port];
+
+		if (engine_kernel_sends(l->engine, interface_idx, frame))
+			queue_mbuf(l, mbufs[i], interface_idx);
+		else
+			rte_pktmbuf_free(mbufs[i]);
+	}
+	if (count > 0)
+		flush_all(l);
+	return count;
 }
 
 /* ---- receiving ---- */
@@ -228,7 +264,9 @@ static void obey_verdicts(struct loop *l, struct rte_mbuf *mbufs[], const struct
 		case RX_WORKER:
 			pass(l, mbufs[i], &slots[i]);
 			break;
-		case RX_KERNEL: /* no interface has a kernel path */
+		case RX_KERNEL:
+			give_to_kernel(l, mbufs[i]);
+			break;
 		case RX_FREE:
 			unwanted[unwanted_count++] = mbufs[i];
 			break;
@@ -296,18 +334,34 @@ static unsigned receive(struct loop *l, unsigned interface_idx)
 	return received;
 }
 
+/* What servers have answered over TCP. */
+static void receive_messages(struct loop *l, struct rte_mbuf *mbufs[], unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		struct stream_slot slot;
+
+		stream_mbuf_read(mbufs[i], l->worker->stream_message, &slot);
+		engine_stream_in(l->engine, &slot, l->now);
+	}
+	rte_pktmbuf_free_bulk(mbufs, count);
+}
+
 /* A burst from each ring towards us. Returns the packets taken. */
 static unsigned receive_passed(struct loop *l, enum handoff_kind kind)
 {
 	struct rte_mbuf *mbufs[PORT_BURST];
 	unsigned taken = 0;
 
-	for (unsigned from = 0; from < l->worker_count; from++) {
+	for (unsigned from = 0; from < l->participant_count; from++) {
 		unsigned count = handoff_take(l->handoff, (uint8_t)from, kind, mbufs);
 
 		if (count == 0)
 			continue;
 		taken += count;
+		if (kind == HANDOFF_STREAM) {
+			receive_messages(l, mbufs, count);
+			continue;
+		}
 		if (kind != HANDOFF_FRAME) {
 			process(l, mbufs, count, rx_kind_of[kind]);
 			continue;
@@ -351,6 +405,32 @@ static unsigned transmit(struct loop *l)
 		rte_pktmbuf_free_bulk(mbufs + filled, lent - filled);
 	flush_all(l);
 	return filled;
+}
+
+/* At most a burst of messages to the stream thread. Returns how many. */
+static unsigned pass_messages(struct loop *l)
+{
+	unsigned passed = 0;
+
+	while (passed < PORT_BURST && engine_stream_wants_out(l->engine)) {
+		struct stream_slot slot = {
+			.data = l->worker->stream_message,
+			.capacity_bytes = STREAM_MESSAGE_BYTES_MAX,
+		};
+		struct rte_mbuf *mbuf;
+
+		if (!engine_stream_out(l->engine, &slot, l->now))
+			break;
+		passed++;
+		mbuf = stream_mbuf_make(l->worker->stream_pool, &slot);
+		if (mbuf == NULL)
+			not_passed(l, HANDOFF_STREAM, 1);
+		else
+			not_passed(l, HANDOFF_STREAM,
+				   handoff_put(l->handoff, (uint8_t)l->worker_count, HANDOFF_STREAM,
+					       mbuf));
+	}
+	return passed;
 }
 
 /* ---- control ---- */
@@ -542,7 +622,7 @@ static void turn(struct loop *l)
 	/* Before anything is taken from a ring: its sender may call itself idle when it is empty. */
 	if (UNLIKELY(l->stopping))
 		set_state(l->worker, WORKER_STATE_IDLE, false);
-	for (unsigned kind = 0; l->worker_count > 1 && kind < HANDOFF_KIND_COUNT; kind++)
+	for (unsigned kind = 0; l->participant_count > 1 && kind < HANDOFF_KIND_COUNT; kind++)
 		packets += receive_passed(l, (enum handoff_kind)kind);
 	for (unsigned i = 0; i < l->ports->port_count; i++)
 		packets += receive(l, i);
@@ -554,6 +634,13 @@ static void turn(struct loop *l)
 		packets += sent;
 		if (sent < PORT_BURST)
 			break;
+	}
+	if (l->worker->stream_pool != NULL)
+		packets += pass_messages(l);
+	if (l->pump != NULL) {
+		if (l->worker_idx == KERNEL_PUMP_WORKER)
+			packets += send_kernels(l);
+		kernel_pump_wake(l->pump, l->worker_idx);
 	}
 	flush_passed(l);
 	if (UNLIKELY(l->lane != NULL))
@@ -579,8 +666,10 @@ int worker_main(void *argument)
 		.counters = engine_counters_mut(w->engine),
 		.ports = w->ports,
 		.handoff = w->handoff,
+		.pump = w->pump,
 		.worker_idx = w->handoff->worker_idx,
 		.worker_count = w->handoff->worker_count,
+		.participant_count = w->handoff->participant_count,
 		.now = tsc_clock_ns(&w->clock, rte_rdtsc()),
 		/* Whoever has its CPU to share leaves it to the others at once. */
 		.idle_spell_ns = w->shares_cpu ? 0 : IDLE_SPELL_NS,

@@ -17,6 +17,8 @@
  * Queue q of a port is worker q % worker_count's to receive; worker w sends on queue w, or, where a device has
  * too few, through the worker that holds queue w % tx_queue_count.
  *
+ * The stream thread (streams.h) is a worker to those who give orders; its loop is another.
+ *
  * Threads: control writes `orders`, worker writes `state`; each on a cache line of its own.
  */
 #ifndef PORTICO_WORKER_H
@@ -33,6 +35,7 @@
 #include "core/engine.h"
 #include "dpdk_app/cache_lane.h"
 #include "dpdk_app/handoff.h"
+#include "dpdk_app/kernel_pump.h"
 #include "dpdk_app/mailbox.h"
 #include "dpdk_app/port.h"
 #include "dpdk_app/tsc_clock.h"
@@ -55,11 +58,15 @@ struct worker {
 	struct engine *engine;
 	const struct port_table *ports;
 	struct handoff *handoff;
-	struct tsc_clock clock; /* the same in all: times go from worker to worker */
-	_Atomic uint8_t poll;   /* enum config_poll. control: writes; worker: reads, relaxed */
+	struct kernel_pump *pump; /* NULL: no interface has a TAP */
+	struct tsc_clock clock;   /* the same in all: times go from worker to worker */
+	_Atomic uint8_t poll;     /* enum config_poll. control: writes; worker: reads, relaxed */
 	unsigned lcore_id;
 	unsigned cpu;
 	bool shares_cpu; /* with another worker */
+	/* Of messages for the stream thread, and where one is put together; NULL: there is none. */
+	struct rte_mempool *stream_pool;
+	uint8_t *stream_message; /* STREAM_MESSAGE_BYTES_MAX; the thread's own */
 
 	/* Set before the first WORKER_ORDER_RESTORE; there is one in a process's life. */
 	struct cache_lane *lane;

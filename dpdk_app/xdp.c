@@ -287,7 +287,7 @@ static bool is_to_share(struct choice *c, bool *shared)
 	unsigned held;
 
 	*shared = false;
-	if (c->interface->kernel == CONFIG_KERNEL_NONE)
+	if (c->interface->kernel == CONFIG_KERNEL_NONE || c->interface->kernel == CONFIG_KERNEL_TAP)
 		return true;
 	if (!sharable || c->kernel_name[0] == '\0') {
 		if (wanted)
@@ -337,6 +337,16 @@ static void warn_of_queues(const struct choice *c)
 		"lost to Portico interface=%s queues=%u served=%s from=%s remedy=\"ethtool -L %s "
 		"combined %s (or rx %s), or queue_count=%u in device\"",
 		c->kernel_name, there, count, first, c->kernel_name, count, count, there);
+}
+
+static void warn_of_merging(const struct choice *c)
+{
+	if (kernel_link_merges(c->kernel_name))
+		log_write(CONFIG_LOG_WARNING, "xdp",
+			  "TCP segments for the kernel's TAP are put together here and then too "
+			  "long: TCP will be slow interface=%s remedy=\"ethtool -K %s gro off lro "
+			  "off\"",
+			  c->kernel_name, c->kernel_name);
 }
 
 /* With a VLAN of ours it is on packet sockets (choose_af_xdp). */
@@ -424,7 +434,10 @@ static bool choose(struct choice *c)
 		return false;
 	if (c->x->ifindex == 0)
 		return true;
-	attempt = take_nic(c, af_xdp || shared);
+	c->x->drops_all = c->interface->kernel == CONFIG_KERNEL_TAP && !af_xdp;
+	attempt = take_nic(c, af_xdp || shared || c->x->drops_all);
+	if (c->x->drops_all)
+		warn_of_merging(c);
 	if (attempt == ATTEMPT_OK && af_xdp)
 		attempt = shared ? choose_af_xdp(c) : clear_interface(c);
 	else if (attempt == ATTEMPT_OK && shared)
@@ -578,7 +591,7 @@ bool xdp_attach(const struct config *config, struct xdp_table *table)
 		struct xdp_interface *x = &table->interfaces[i];
 		bool af_xdp = x->mode == XDP_MODE_AF_XDP;
 
-		if (x->mode == XDP_MODE_NONE)
+		if (x->mode == XDP_MODE_NONE && !x->drops_all)
 			continue;
 		if (!(af_xdp ? attach_xdp(x) : attach_tc(x))) {
 			log_refusal(
@@ -592,7 +605,9 @@ bool xdp_attach(const struct config *config, struct xdp_table *table)
 		close_fd(&x->file_fd);
 		x->steer->vlan = interface->vlan;
 		x->steer->only_peers = 1;
+		x->steer->drop_all = x->drops_all;
 	}
+	xdp_tell_alive(table);
 	return xdp_widen_first(table, config);
 }
 

@@ -7,6 +7,9 @@
  * warning; the kernel's copies of our packets are then dropped at tc ingress by a program that stops doing so
  * XDP_STEER_ALIVE_NS after our last sign of life.
  *
+ * A packet socket's interface whose kernel has a TAP (`kernel: tap`) is not shared, but has the same program, which then drops
+ * all copies.
+ *
  * One Portico at most shares a NIC (nic_lock.h); another on it is refused.
  *
  * What it takes: CAP_NET_RAW (the sockets), CAP_NET_ADMIN, CAP_BPF and CAP_PERFMON (the programs: the verifier refuses
@@ -52,6 +55,7 @@ struct xdp_interface {
 	int peers_fd;
 	int counter_fd;
 	bool drop_qdisc_is_ours; /* a killed one of us made it */
+	bool drops_all; /* the kernel's copies: a packet socket on its interface, and it has a TAP (kernel_tap.h) */
 	struct tc_drop drop;
 };
 

@@ -60,6 +60,9 @@ struct xdp_steer {
 	__u32 listen_count;
 	__u32 outgoing_count;
 	__u32 only_peers; /* 1: replies come from endpoints of the map of peers only */
+	/* 1: the fallback's program drops every packet with our tag (or without one): the kernel has what is its by a TAP. */
+	__u32 drop_all;
+	__u32 unused;
 	struct xdp_steer_listen listen[XDP_STEER_LISTEN_MAX];
 	__u8 asked_ports[XDP_STEER_PORT_BYTES]; /* ports that we ask: replies come from them */
 	struct xdp_steer_outgoing outgoing[XDP_STEER_OUTGOING_MAX];

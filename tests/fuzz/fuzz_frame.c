@@ -9,6 +9,7 @@
 
 #include "core/check.h"
 #include "core/frame.h"
+#include "core/frame_kernel.h"
 #include "core/wire_cursor.h"
 
 enum {
@@ -273,6 +274,28 @@ static void check_answer(const struct frame_interface *interface, struct span fr
 	free(in_place);
 }
 
+/* What the kernel behind a TAP would get: UDP that frame_parse takes is seen as that, with its ports. */
+static void check_kernel(const struct frame_interface *interface, struct span frame, uint16_t vlan)
+{
+	struct frame_kernel_view kernel;
+	struct frame_view view;
+	enum frame_result result = frame_kernel_parse(interface, frame, vlan, &kernel);
+
+	if (result == FRAME_OK && kernel.has_ports)
+		CHECK(kernel.is_udp);
+	if (frame_parse(interface, frame, vlan, &view) == FRAME_OK) {
+		CHECK(result == FRAME_OK);
+		CHECK((view.kind == FRAME_UDP) == kernel.is_udp);
+		if (view.kind == FRAME_UDP)
+			CHECK(kernel.has_ports && !kernel.is_fragment &&
+			      kernel.src_port == view.src_port &&
+			      kernel.dst_port == view.dst_port &&
+			      address_equal(&kernel.dst, &view.dst));
+	}
+	if (frame_kernel_parse_sent(interface, frame, &kernel) == FRAME_OK && kernel.has_ports)
+		CHECK(kernel.is_udp);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct frame_interface interface;
@@ -308,6 +331,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			break;
 		}
 	}
+	check_kernel(&interface, frame, vlan);
 	free(copy);
 	return 0;
 }

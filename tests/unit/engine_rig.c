@@ -54,6 +54,8 @@ struct rig *rig_new(unsigned engine_count)
 	}
 	r->answers = rig_list_new(sizeof(struct rig_answer));
 	r->queries = rig_list_new(sizeof(struct rig_query));
+	r->stream_answers = rig_list_new(sizeof(struct rig_stream_answer));
+	r->stream_queries = rig_list_new(sizeof(struct rig_query));
 	rig_world_default(r);
 	r->params = (struct engine_params){
 		.under_way_max = 256,
@@ -161,6 +163,8 @@ void rig_start(struct rig *r)
 		r->memory[i] = memory_new(engine_memory_bytes(&r->params));
 		r->engines[i] = engine_init(r->memory[i], &r->params);
 	}
+	if (r->carries)
+		rig_carrier_new(r);
 	rig_poll(r);
 }
 
@@ -210,6 +214,8 @@ void rig_forget(struct rig *r)
 {
 	r->queries->count = 0;
 	r->answers->count = 0;
+	r->stream_queries->count = 0;
+	r->stream_answers->count = 0;
 }
 
 /* ---- time ---- */
@@ -256,6 +262,7 @@ static void poll_engine(struct rig *r, unsigned engine)
 		rig_take_frame(r, engine, r->tx_frames[i], slots[i].length_bytes,
 			       slots[i].interface_idx);
 	}
+	rig_stream_take(r, engine);
 }
 
 static mono_ns next_deadline(const struct rig *r)
@@ -271,8 +278,8 @@ static mono_ns next_deadline(const struct rig *r)
 /* Grows with all that happens. */
 static uint64_t happened(const struct rig *r)
 {
-	uint64_t sum =
-		r->queries_sent + r->answers_sent + r->solicits_broadcast + r->solicits_unicast;
+	uint64_t sum = r->queries_sent + r->answers_sent + r->solicits_broadcast +
+		       r->solicits_unicast + r->stream_queries_sent;
 
 	for (unsigned i = 0; i < r->engine_count; i++)
 		sum += r->delivered[i];
@@ -331,6 +338,28 @@ void rig_advance(struct rig *r, uint64_t ns)
 
 /* ---- the books ---- */
 
+static uint64_t carrier_count(const struct rig *r, enum counter which)
+{
+	return r->carrier != NULL ? engine_counters(r->carrier)->value[which] : 0;
+}
+
+/* Of each query, by UDP or over TCP, one thing has become, or it is under way. A probe that is may be either. */
+static void queries_check(const uint64_t value[COUNTER_COUNT], const struct engine_gauges *gauges)
+{
+	uint64_t ended = value[COUNTER_UPSTREAM_RESPONSE] + value[COUNTER_UPSTREAM_TIMEOUTS] +
+			 value[COUNTER_UPSTREAM_CANCELLED];
+	uint64_t tcp_ended =
+		value[COUNTER_UPSTREAM_TCP_RESPONSE] + value[COUNTER_UPSTREAM_TCP_UNUSABLE] +
+		value[COUNTER_UPSTREAM_TCP_FAILURE] + value[COUNTER_UPSTREAM_TCP_TIMEOUTS] +
+		value[COUNTER_UPSTREAM_TCP_CANCELLED];
+	uint64_t probes = value[COUNTER_UPSTREAM_QUERIES] - ended - gauges->tickets_out;
+	uint64_t tcp_probes =
+		value[COUNTER_UPSTREAM_TCP_QUERIES] - tcp_ended - gauges->tcp_queries_out;
+
+	CU_ASSERT_FATAL(probes <= gauges->probes_out && tcp_probes <= gauges->probes_out);
+	CU_ASSERT_FATAL(probes + tcp_probes == gauges->probes_out);
+}
+
 void rig_check(const struct rig *r)
 {
 	for (unsigned i = 0; i < r->engine_count; i++) {
@@ -345,23 +374,25 @@ void rig_check(const struct rig *r)
 		for (unsigned c = 0; c < COUNTER_OUTCOME_COUNT; c++)
 			outcomes += value[c];
 		CU_ASSERT_FATAL(value[COUNTER_RX_PACKETS] == r->from_device[i]);
-		CU_ASSERT_FATAL(outcomes == value[COUNTER_RX_PACKETS] + value[COUNTER_HANDOFFS]);
+		CU_ASSERT_FATAL(outcomes == value[COUNTER_RX_PACKETS] + value[COUNTER_HANDOFFS] +
+						    value[COUNTER_STREAM_MESSAGES]);
 		CU_ASSERT_FATAL(outcomes == r->delivered[i]);
-		CU_ASSERT_FATAL(value[COUNTER_UPSTREAM_QUERIES] ==
-				value[COUNTER_UPSTREAM_RESPONSE] +
-					value[COUNTER_UPSTREAM_TIMEOUTS] +
-					value[COUNTER_UPSTREAM_CANCELLED] + gauges.tickets_out +
-					gauges.probes_out);
+		queries_check(value, &gauges);
 		/* Of all, also those that a reload has taken out. */
 		for (unsigned s = 0; s < servers->server_count; s++)
 			under_way += servers->servers[s].under_way;
-		CU_ASSERT_FATAL(under_way == gauges.tickets_out + gauges.probes_out);
+		CU_ASSERT_FATAL(under_way ==
+				gauges.tickets_out + gauges.probes_out + gauges.tcp_queries_out);
 	}
+	if (r->carrier != NULL)
+		engine_check(r->carrier);
 	/* Whatever was passed on is in a ring or has arrived. */
 	CU_ASSERT_FATAL(rig_count(r, COUNTER_PACKET_HANDED_OFF) +
-				rig_count(r, COUNTER_QUESTION_HANDED_OFF) + r->injected ==
+				rig_count(r, COUNTER_QUESTION_HANDED_OFF) + r->injected +
+				carrier_count(r, COUNTER_QUESTION_HANDED_OFF) ==
 			rig_count(r, COUNTER_HANDOFFS) + rig_in_rings(r));
-	CU_ASSERT_FATAL(rig_count(r, COUNTER_DROP_HANDOFF_FULL) ==
+	CU_ASSERT_FATAL(rig_count(r, COUNTER_DROP_HANDOFF_FULL) +
+				carrier_count(r, COUNTER_DROP_HANDOFF_FULL) ==
 			r->ring_drops[RIG_RING_PACKETS] + r->ring_drops[RIG_RING_QUESTIONS]);
 }
 
@@ -393,6 +424,8 @@ struct engine_gauges rig_gauges(const struct rig *r)
 		sum.probes_out += one.probes_out;
 		sum.tickets_late += one.tickets_late;
 		sum.answer_buffers_used += one.answer_buffers_used;
+		sum.large_buffers_used += one.large_buffers_used;
+		sum.tcp_queries_out += one.tcp_queries_out;
 	}
 	return sum;
 }
@@ -421,6 +454,21 @@ static bool answer_at_once(struct rig *r, const struct rig_query *q)
 	return true;
 }
 
+static bool reply_at_once(struct rig *r, const struct rig_query *q)
+{
+	static const struct rig_reply plain;
+
+	rig_stream_reply(r, q, &plain);
+	return true;
+}
+
+static bool ignore_stream_answer(struct rig *r, const struct rig_stream_answer *a)
+{
+	(void)r;
+	(void)a;
+	return true;
+}
+
 static bool ignore_answer(struct rig *r, const struct rig_answer *a)
 {
 	(void)r;
@@ -433,6 +481,8 @@ static void calm_down(struct rig *r)
 {
 	r->on_query = answer_at_once;
 	r->on_answer = ignore_answer;
+	r->on_stream_query = reply_at_once;
+	r->on_stream_answer = ignore_stream_answer;
 	r->in_place = true;
 	r->multi_segment = false;
 	r->kind = RX_PACKET;
@@ -456,6 +506,8 @@ static void nothing_is_left(const struct rig *r)
 	CU_ASSERT_EQUAL(left.probes_out, 0);
 	CU_ASSERT_EQUAL(left.tickets_late, 0);
 	CU_ASSERT_EQUAL(left.answer_buffers_used, 0);
+	CU_ASSERT_EQUAL(left.large_buffers_used, 0);
+	CU_ASSERT_EQUAL(left.tcp_queries_out, 0);
 	CU_ASSERT_EQUAL(rig_in_rings(r) + rig_in_devices(r), 0);
 	for (uint32_t i = 0; i < (r->words.bucket_mask + 1) * INFLIGHT_BUCKET_WORDS; i++)
 		if (inflight_word(&r->words, i) != 0) {
@@ -466,8 +518,11 @@ static void nothing_is_left(const struct rig *r)
 	CU_ASSERT_EQUAL(r->answers_sent, rig_count(r, COUNTER_QUESTION_NEW) +
 						 rig_count(r, COUNTER_COALESCED) +
 						 rig_count(r, COUNTER_CACHE_HIT) +
-						 rig_count(r, COUNTER_QUESTION_REPLIED));
+						 rig_count(r, COUNTER_QUESTION_REPLIED) +
+						 carrier_count(r, COUNTER_CACHE_HIT) +
+						 carrier_count(r, COUNTER_QUESTION_REPLIED));
 	CU_ASSERT_EQUAL(r->queries_sent, rig_count(r, COUNTER_UPSTREAM_QUERIES));
+	CU_ASSERT_EQUAL(r->stream_queries_sent, rig_count(r, COUNTER_UPSTREAM_TCP_QUERIES));
 }
 
 void rig_finish(struct rig *r)
@@ -494,5 +549,8 @@ void rig_finish(struct rig *r)
 	sources_free(r);
 	rig_list_free(r->answers);
 	rig_list_free(r->queries);
+	rig_list_free(r->stream_answers);
+	rig_list_free(r->stream_queries);
+	free(r->carrier_memory);
 	free(r);
 }

@@ -20,6 +20,11 @@
  * Cache: none, unless cache_bytes says so before rig_start (config.cache: TTLs as they come, up to a day; no stale, no
  * prefetch, records in their order). Entries are looked at with engine_cache_find, by a key of rig_cache_key.
  *
+ * TCP: none, unless config.tcp_interfaces says so before rig_start (and carries, for clients). Then the rig is who carries it: what
+ * the engines want to be asked is taken with rig_stream_query_next and answered with rig_stream_reply, rig_stream_reply_bytes
+ * or rig_stream_fail; a client asks with rig_stream_ask and has rig_stream_answer_next. Messages are lent in exactly as many
+ * bytes as are promised.
+ *
  * Time: r->now moves only by rig_advance. Randomness: splitmix64 from the run's seed.
  */
 #ifndef PORTICO_ENGINE_RIG_H
@@ -108,7 +113,20 @@ struct rig_query {
 	uint8_t message[RIG_MESSAGE_BYTES_MAX];
 	struct msg_query parsed;
 	bool is_probe; /* SOA of the health name */
+	/* over TCP */
+	struct stream_handle handle;
+	uint32_t timeout_ms;
 };
+
+/* What a client over TCP got. */
+struct rig_stream_answer {
+	struct stream_handle handle;
+	unsigned engine; /* who gave it, and */
+	uint8_t worker;  /* for whom */
+	uint32_t length_bytes;
+	uint8_t message[STREAM_MESSAGE_BYTES_MAX];
+};
+#define RIG_CARRIER RIG_ENGINES_MAX /* rig_stream_ask: the engine that is no worker's */
 
 /* A server's answer and what is wrong with it; zeroes: NOERROR with one A record 192.0.2.1. */
 struct rig_reply {
@@ -178,10 +196,14 @@ struct rig {
 	bool link_anywhere; /* what neighbours answer reaches any engine; else the one that asked */
 	bool checks;        /* engine_check after every step */
 	bool ldns_agrees;   /* what clients get must parse with ldns: not where types are garbled */
+	bool carries;       /* there is an engine for clients over TCP, RIG_CARRIER */
 	bool collects;      /* keep answers and queries for *_next; else only count and call back */
 	/* Called for every upstream query. True: dealt with, it is not kept. */
 	bool (*on_query)(struct rig *r, const struct rig_query *query);
 	bool (*on_answer)(struct rig *r, const struct rig_answer *answer);
+	/* The same over TCP. */
+	bool (*on_stream_query)(struct rig *r, const struct rig_query *query);
+	bool (*on_stream_answer)(struct rig *r, const struct rig_stream_answer *answer);
 	void *context;
 
 	/* how packets are received */
@@ -198,8 +220,10 @@ struct rig {
 
 	/* what happened */
 	struct engine *engines[RIG_ENGINES_MAX];
+	struct engine *carrier;
 	uint64_t queries_sent;
-	uint64_t answers_sent;
+	uint64_t answers_sent; /* over TCP, too */
+	uint64_t stream_queries_sent;
 	uint64_t link_answers; /* ARP, ND and echo answers of the engines */
 	uint64_t solicits_broadcast;
 	uint64_t solicits_unicast;
@@ -239,6 +263,10 @@ struct rig {
 	uint64_t serial; /* of the last packet */
 	struct rig_list *answers;
 	struct rig_list *queries;
+	struct rig_list *stream_answers;
+	struct rig_list *stream_queries;
+	void *carrier_memory;
+	uint64_t carried;                    /* questions that the carrier was given */
 	uint64_t delivered[RIG_ENGINES_MAX]; /* all that the engine was given */
 	uint64_t from_device[RIG_ENGINES_MAX];
 	uint64_t injected; /* with r->kind: no engine has passed it */
@@ -323,6 +351,24 @@ enum counter rig_answer_query(struct rig *r, const struct rig_query *q,
 /* These bytes as the answer to q. */
 enum counter rig_answer_bytes(struct rig *r, const struct rig_query *q, const uint8_t *message,
 			      size_t length_bytes);
+
+/* ---- TCP ---- */
+
+/* The client's question, its connection being handle idx; engine: of a worker, or RIG_CARRIER. Returns the outcome; an answer
+ * that is there at once is one that rig_stream_answer_next has. q->engine and client_port as in rig_ask. */
+enum counter rig_stream_ask(struct rig *r, const struct rig_question *q, unsigned engine,
+			    uint32_t idx);
+/* The same of these bytes. */
+enum counter rig_stream_send(struct rig *r, const struct rig_question *from, const uint8_t *message,
+			     size_t length_bytes, unsigned engine, uint32_t idx);
+bool rig_stream_query_next(struct rig *r, struct rig_query *out);
+bool rig_stream_answer_next(struct rig *r, struct rig_stream_answer *out);
+/* What becomes of a query: returns how it was counted. */
+enum counter rig_stream_reply(struct rig *r, const struct rig_query *q,
+			      const struct rig_reply *reply);
+enum counter rig_stream_reply_bytes(struct rig *r, const struct rig_query *q,
+				    const uint8_t *message, size_t length_bytes);
+enum counter rig_stream_fail(struct rig *r, const struct rig_query *q, enum stream_failure failure);
 
 /* Every engine that is not stopped has its turn, until nobody has anything to do now. */
 void rig_poll(struct rig *r);

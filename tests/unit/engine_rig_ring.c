@@ -12,6 +12,7 @@ struct rig_packet {
 	uint8_t kind; /* enum rx_kind */
 	bool in_place;
 	bool multi_segment;
+	bool carried;    /* in memory of who carries TCP: nothing may be sent in it */
 	uint8_t *memory; /* RIG_HEADROOM_BYTES before the frame, then room_bytes */
 	uint32_t room_bytes;
 	uint32_t length_bytes;
@@ -205,6 +206,22 @@ static enum counter pass(struct rig *r, unsigned from, struct rig_packet *p,
 	return (enum counter)slot->outcome;
 }
 
+bool rig_carrier_passes(struct rig *r, unsigned to, const uint8_t *data, uint32_t length_bytes)
+{
+	struct rig_packet *p = packet_new(r, data, length_bytes);
+
+	/* No engine passes anything to itself: that ring is the carrier's. */
+	p->kind = RX_PASSED_QUESTION;
+	p->in_place = true;
+	p->multi_segment = false;
+	p->carried = true;
+	if (ring_push(&r->rings[RIG_RING_QUESTIONS][to][to], p, r->now))
+		return true;
+	r->ring_drops[RIG_RING_QUESTIONS]++;
+	packet_free(p);
+	return false;
+}
+
 static struct rx_slot slot_of(const struct rig_packet *p)
 {
 	return (struct rx_slot){.data = p->memory + RIG_HEADROOM_BYTES,
@@ -239,9 +256,10 @@ static void burst_in(struct rig *r, unsigned engine, struct rig_packet *packets[
 		enum counter outcome = (enum counter)slots[i].outcome;
 
 		CU_ASSERT_FATAL(slots[i].outcome < COUNTER_OUTCOME_COUNT);
-		CU_ASSERT_FATAL(slots[i].verdict <= RX_WORKER);
+		CU_ASSERT_FATAL(slots[i].verdict <= RX_KERNEL);
 		if (!p->in_place)
 			CU_ASSERT(packet_unchanged(p));
+		CU_ASSERT(!p->carried || slots[i].verdict == RX_FREE);
 		CU_ASSERT((slots[i].verdict == RX_WORKER) ==
 			  (outcome == COUNTER_PACKET_HANDED_OFF ||
 			   outcome == COUNTER_QUESTION_HANDED_OFF));

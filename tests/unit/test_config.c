@@ -59,7 +59,7 @@ static const char full[] =
 	"    addresses: 10.1.2.3/16\n"
 	"listen: [192.0.2.53, 10.1.2.3@5300, \"2001:db8::53@53\"]\n"
 	"allow: [10.0.0.0/8, 192.0.2.7, \"2001:db8::/32\"]\n"
-	"tcp: {enabled: false}\n"
+	"tcp: {enabled: false, max_clients: 100, idle_s: 30}\n"
 	"outgoing:\n"
 	"  addresses: [\"2001:db8::53\", 10.1.2.3]\n"
 	"  send_port: random\n"
@@ -80,12 +80,13 @@ static const char full[] =
 	"  - zone: .\n"
 	"    to: [10.1.0.9@5353, \"2001:db8:7::1\"]\n"
 	"    policy: hash\n"
+	"    transport: auto\n"
 	"    timeout_ms: 250\n"
 	"    tries: 5\n"
 	"    health: {interval_s: 7, rise: 2, fall: 4, name: Up.Example}\n"
 	"  - {zone: B.Example., to: 10.1.0.8, health: {name: up.example}}\n"
 	"stub:\n"
-	"  - {zone: a.b.example, to: 10.1.0.7, policy: in_order, health: {name: UP.example.}}\n"
+	"  - {zone: a.b.example, to: 10.1.0.7, policy: in_order, transport: tcp, health: {name: UP.example.}}\n"
 	"  - {zone: a.example, to: 10.1.0.6, policy: round_robin, health: {name: up.example}}\n"
 	"cache: {size_mb: 7, min_ttl_s: 2, max_ttl_s: 3, negative_max_ttl_s: 4, failure_ttl_s: 6, prefetch: false,\n"
 	"  serve_stale: {enabled: false, max_stale_s: 8, client_timeout_ms: 9}, rrset_order: fixed, file: /var/x}\n"
@@ -192,6 +193,9 @@ static void config_load__fills_listen_and_allow(void)
 	CU_ASSERT(prefix_is(&c->allow[0], "10.0.0.0", 96 + 8));
 	CU_ASSERT(prefix_is(&c->allow[1], "192.0.2.7", 128));
 	CU_ASSERT(prefix_is(&c->allow[2], "2001:db8::", 32));
+	CU_ASSERT_FALSE(c->tcp.enabled);
+	CU_ASSERT_EQUAL(c->tcp.max_clients, 100);
+	CU_ASSERT_EQUAL(c->tcp.idle_s, 30);
 	test_config_unload(&l);
 }
 
@@ -250,6 +254,7 @@ static void config_load__fills_zones_most_labels_first(void)
 	CU_ASSERT(name_is(&f[0].zone, "a.b.example"));
 	CU_ASSERT(f[0].stub);
 	CU_ASSERT_EQUAL(f[0].policy, SERVER_POLICY_IN_ORDER);
+	CU_ASSERT_EQUAL(f[0].transport, ZONE_TRANSPORT_TCP);
 	CU_ASSERT_EQUAL(f[0].server_count, 1);
 	CU_ASSERT(endpoint_is(&f[0].servers[0], "10.1.0.7", 53));
 	CU_ASSERT(name_is(&f[1].zone, "a.example"));
@@ -258,6 +263,7 @@ static void config_load__fills_zones_most_labels_first(void)
 	CU_ASSERT(name_is(&f[2].zone, "b.example"));
 	CU_ASSERT(!f[2].stub);
 	CU_ASSERT_EQUAL(f[2].policy, SERVER_POLICY_FASTEST);
+	CU_ASSERT_EQUAL(f[2].transport, ZONE_TRANSPORT_AUTO);
 	CU_ASSERT_EQUAL(f[2].timeout_ms, 800);
 	CU_ASSERT_EQUAL(f[2].tries, 3);
 	CU_ASSERT_EQUAL(f[2].health.interval_ms, 1000);
@@ -294,6 +300,9 @@ static void config_load__defaults_are_what_an_operator_wants(void)
 	CU_ASSERT_EQUAL(c->eal_arg_count, 0);
 	CU_ASSERT_STRING_EQUAL(c->interfaces[0].name, "net0");
 	CU_ASSERT_EQUAL(c->late_ms, 3000);
+	CU_ASSERT(c->tcp.enabled);
+	CU_ASSERT_EQUAL(c->tcp.max_clients, 8192);
+	CU_ASSERT_EQUAL(c->tcp.idle_s, 10);
 	CU_ASSERT_EQUAL(c->max_under_way, 65536);
 	CU_ASSERT(c->case_randomization);
 	CU_ASSERT_EQUAL(c->edns_udp_size_bytes, 1232);

@@ -175,6 +175,8 @@ static void options__restart_is_of_what_is_made_once(void)
 		"interfaces[].vlan",
 		"interfaces[].mtu",
 		"interfaces[].kernel",
+		"interfaces[].tap.name",
+		"interfaces[].tap.netns",
 	};
 	unsigned found = 0;
 

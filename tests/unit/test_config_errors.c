@@ -142,6 +142,8 @@ static const struct bad bad_cache[] = {
 	 "allowed: round_robin, fixed"},
 	{"stale time", GOOD "cache: {serve_stale: {max_stale_s: 0}}\n", "8:36",
 	 "allowed: 1 to 604800"},
+	{"no TCP clients", GOOD "tcp: {max_clients: 0}\n", "8:20", "allowed: 1 to 1048576"},
+	{"idle for no time", GOOD "tcp: {idle_s: 0}\n", "8:15", "allowed: 1 to 3600"},
 };
 
 #define LATER "not available yet"
@@ -149,14 +151,11 @@ static const struct bad bad_later[] = {
 	{"iterate", INTERFACE "mode: iterate\n" ZONE, "5:7",
 	 LATER ", allowed: forward until the rest is available\n"},
 	{"root hints", GOOD "root_hints: builtin\n", "8:13", LATER},
-	{"TCP", GOOD "tcp: {enabled: true}\n", "8:16", "tcp.enabled: \"true\" is " LATER},
-	{"TCP clients", GOOD "tcp: {max_clients: 1}\n", "8:20", LATER},
-	{"a wrong value of what is not there", GOOD "tcp: {idle_s: x}\n", "8:15", LATER},
+	{"a wrong value of what is not there", GOOD "dnssec: {negative_trust_anchors: [a..b]}\n",
+	 "8:34", LATER},
 	{"metrics", GOOD "metrics: {listen: 127.0.0.1}\n", "8:19", "write the one for metrics"},
 	{"validation", GOOD "dnssec: {validate: true}\n", "8:20", LATER},
 	{"trust anchors", GOOD "dnssec: {trust_anchors: [x]}\n", "8:25", LATER},
-	{"kernel path", IFACE_WITH("    kernel: tap\n"), "4:13",
-	 LATER ", allowed: auto, bifurcated, none"},
 	{"another probe name a zone",
 	 INTERFACE MODE "forward:\n  - {zone: ., to: 10.0.0.1}\n"
 			"  - {zone: a, to: 10.0.0.2, health: {name: a}}\n",
@@ -544,6 +543,10 @@ static const struct bad warnings[] = {
 	{"tries beyond the deadline",
 	 INTERFACE MODE "forward: [{zone: ., to: 10.0.0.1, timeout_ms: 1001, tries: 4}]\n", "6:60",
 	 "warning: forward[0].tries: 4 tries of 1001 ms take longer than 4000 ms"},
+	{"TCP alone, and no way of the kernel's",
+	 INTERFACE "    kernel: none\n" MODE "forward: [{zone: ., to: 10.0.0.1, transport: tcp}]\n",
+	 "7:46",
+	 "warning: forward[0].transport: there is no TCP, as every interface has kernel: none"},
 	{"control CPU on a worker's", GOOD "workers: [3]\ncontrol_cpu: 3\n", "9:14",
 	 "warning: control_cpu: CPU 3 is a worker's"},
 };

@@ -233,6 +233,8 @@ static void config_load__takes_what_the_kernel_keeps(void)
 		{"net_af_packet7,iface=eth0", "bifurcated", CONFIG_KERNEL_BIFURCATED},
 		{"net_af_xdp0,iface=eth0", "none", CONFIG_KERNEL_NONE},
 		{"0000:3b:00.0", "auto", CONFIG_KERNEL_AUTO},
+		{"0000:3b:00.0", "tap", CONFIG_KERNEL_TAP},
+		{"net_af_packet0,iface=eth0", "tap", CONFIG_KERNEL_TAP},
 	};
 
 	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {

@@ -30,7 +30,9 @@ static const struct {
 	{"all servers of the root are others", ROOT ", " CORP, "{zone: ., to: [192.0.2.9]}, " CORP,
 	 "."},
 	{"how they are asked", ROOT,
-	 "{zone: ., to: [192.0.2.1, 192.0.2.2], timeout_ms: 300, tries: 2, policy: in_order}", ""},
+	 "{zone: ., to: [192.0.2.1, 192.0.2.2], timeout_ms: 300, tries: 2, policy: in_order, "
+	 "transport: tcp}",
+	 ""},
 	{"one has gone, one has come", ROOT ", " CORP, ROOT ", " DEEP,
 	 "corp.example. a.corp.example."},
 	{"nested ones", ROOT ", " DEEP, ROOT ", " DEEP ", " CORP, "corp.example."},

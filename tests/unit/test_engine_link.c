@@ -437,7 +437,7 @@ static void engine_link__leaves_neighbours_to_the_kernel(void)
 		const char *state;
 		struct mac mac;
 
-		r->config.interfaces[0].kernel_shares = true;
+		r->config.interfaces[0].kernel = FRAME_KERNEL_SHARES;
 		rig_start(r);
 		CU_ASSERT(!engine_ready(r->engines[0], r->now));
 		count = r->config.neighbour_count;

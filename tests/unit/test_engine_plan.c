@@ -334,6 +334,114 @@ static void engine_plan__routes_by_link_and_gateway(void)
 	teardown(&f);
 }
 
+/* ---- where the kernel keeps routes ---- */
+
+static struct address v4(unsigned a, unsigned b, unsigned c, unsigned d)
+{
+	return address_from_v4((const uint8_t[]){(uint8_t)a, (uint8_t)b, (uint8_t)c, (uint8_t)d});
+}
+
+static struct route default_via(unsigned number, uint32_t metric)
+{
+	return (struct route){.prefix = {v4(0, 0, 0, 0), 96},
+			      .metric = metric,
+			      .gateway = v4(198, 18, 0, number)};
+}
+
+/* A snapshot with this list and one server; where it is asked: the last byte of the next hop; 0: no way leads there. */
+static unsigned next_hop_by(struct fixture *f, const struct route routes[], unsigned count)
+{
+	const struct engine_route *route;
+	uint16_t far;
+
+	begin(f);
+	f->next->interfaces[0].kernel = FRAME_KERNEL_SHARES;
+	far = add_server(f, 1);
+	CU_ASSERT(add_zone(f, ".", far));
+	CU_ASSERT_EQUAL(engine_plan_routes(f->next, routes, count), 0);
+	end(f);
+	route = &f->last->routes[far];
+	if (route->way_count == 0)
+		return 0;
+	CU_ASSERT_EQUAL(route->way_count, 1);
+	return f->last->neighbours[route->ways[0].neighbour_idx].address.bytes[15];
+}
+
+static bool is_neighbour(const struct engine_config *c, struct address address)
+{
+	for (uint16_t i = 0; i < c->neighbour_count; i++)
+		if (!c->neighbours[i].retired && address_equal(&c->neighbours[i].address, &address))
+			return c->neighbours[i].is_kernels;
+	return false;
+}
+
+static void engine_plan__goes_by_the_kernels_routes(void)
+{
+	struct route routes[3] = {default_via(2, 100), default_via(3, 200)};
+	static struct fixture f;
+
+	setup(&f);
+	/* Not by the gateway of the configuration, nor by its prefixes. */
+	CU_ASSERT_EQUAL(next_hop_by(&f, NULL, 0), 0);
+	CU_ASSERT(!is_neighbour(f.last, f.last->gateways[0].address));
+	CU_ASSERT_EQUAL(next_hop_by(&f, routes, 2), 2);
+	CU_ASSERT(is_neighbour(f.last, routes[0].gateway));
+	/* It is withdrawn; then a more specific one comes, known before it is used. */
+	CU_ASSERT_EQUAL(next_hop_by(&f, routes + 1, 1), 3);
+	CU_ASSERT(!is_neighbour(f.last, routes[0].gateway));
+	routes[2] =
+		(struct route){.prefix = {v4(198, 51, 100, 0), 120}, .gateway = v4(198, 18, 0, 4)};
+	CU_ASSERT_EQUAL(next_hop_by(&f, routes, 3), 2);
+	CU_ASSERT(is_neighbour(f.last, routes[2].gateway));
+	routes[2].prefix = (struct prefix){server_of(1).address, 112};
+	CU_ASSERT_EQUAL(next_hop_by(&f, routes, 3), 4);
+	routes[2].interface_idx = ROUTE_NOWHERE;
+	CU_ASSERT_EQUAL(next_hop_by(&f, routes, 3), 0);
+	/* On the link, whatever prefix the configuration has. */
+	routes[2].interface_idx = 0;
+	routes[2].is_on_link = true;
+	CU_ASSERT_EQUAL(next_hop_by(&f, routes, 3), server_of(1).address.bytes[15]);
+	teardown(&f);
+}
+
+static void engine_plan__passes_over_interfaces_that_nothing_leaves_from(void)
+{
+	struct route routes[2] = {default_via(2, 100)};
+	static struct fixture f;
+
+	setup(&f);
+	routes[1] = (struct route){.prefix = {server_of(1).address, 128},
+				   .interface_idx = 1,
+				   .gateway = v4(10, 0, 0, 1)};
+	CU_ASSERT_EQUAL(next_hop_by(&f, routes, 2), 2);
+	CU_ASSERT(!is_neighbour(f.last, routes[1].gateway));
+	teardown(&f);
+}
+
+static void engine_plan__takes_as_many_routes_as_there_is_place_for(void)
+{
+	static struct route routes[ROUTES_MAX];
+	static struct fixture f;
+	unsigned left_out;
+
+	for (unsigned i = 0; i < ROUTES_MAX; i++)
+		routes[i] = (struct route){.prefix = {v4(10, i >> 8, i & 255, 0), 120},
+					   .gateway = v4(198, 18, i >> 8, i & 255)};
+	routes[0] = default_via(2, 0);
+	setup(&f);
+	begin(&f);
+	f.next->interfaces[0].kernel = FRAME_KERNEL_TAP;
+	CU_ASSERT_EQUAL(add_server(&f, 1), 0);
+	CU_ASSERT(add_zone(&f, ".", 0));
+	left_out = engine_plan_routes(f.next, routes, ROUTES_MAX);
+	CU_ASSERT(left_out > 0 && left_out < ROUTES_MAX / 4);
+	end(&f);
+	CU_ASSERT_EQUAL(f.last->routes[0].way_count, 1);
+	/* Not all of the next hops are asked for. */
+	CU_ASSERT(f.last->neighbour_count <= ROUTE_GATEWAYS_WARM + 1);
+	teardown(&f);
+}
+
 static const struct unit_test tests[] = {
 	UNIT_TEST(engine_plan__keeps_and_gives_back_places),
 	UNIT_TEST(engine_plan__gives_a_place_away_when_its_grace_is_over),
@@ -342,5 +450,8 @@ static const struct unit_test tests[] = {
 	UNIT_TEST(engine_plan__says_when_no_place_is_free),
 	UNIT_TEST(engine_plan__keeps_places_that_a_refused_snapshot_had_taken_out),
 	UNIT_TEST(engine_plan__routes_by_link_and_gateway),
+	UNIT_TEST(engine_plan__goes_by_the_kernels_routes),
+	UNIT_TEST(engine_plan__passes_over_interfaces_that_nothing_leaves_from),
+	UNIT_TEST(engine_plan__takes_as_many_routes_as_there_is_place_for),
 };
 UNIT_SUITE(engine_plan, tests)

@@ -1,6 +1,8 @@
 #include <stdint.h>
 
 #include "core/engine.h"
+#include "engine_rig.h"
+#include "reloads.h"
 #include "unit.h"
 
 static struct engine_upstream_row row_of(uint64_t responses, uint32_t srtt_us, uint32_t rttvar_us)
@@ -71,8 +73,46 @@ static void engine_upstream_row_add__sums_what_is_counted(void)
 	CU_ASSERT_STRING_EQUAL(sum.letter_case, "lost");
 }
 
+/* A row at a time: two servers, one of them gone, and one that no way leads to. */
+static void engine_report_routes__pages_through_the_ways(void)
+{
+	static const char *const servers[] = {"203.0.113.12", "2001:2:99::1", NULL};
+	static struct reloads s;
+	struct engine_route_row row, found[3];
+	unsigned count = 0;
+	uint32_t cursor = 0;
+
+	reloads_start(&s, 1, 0);
+	reloads_begin(&s);
+	reloads_zone(&s, ".", servers);
+	/* Nothing of IPv6 leaves any more. */
+	for (unsigned i = 0; i < s.next->outgoing_count; i++)
+		if (!address_is_v4(&s.next->outgoing[i].address))
+			s.next->outgoing[i].retired = true;
+	reloads_do(&s);
+	while (cursor != ENGINE_REPORT_END) {
+		if (engine_report_routes(s.r->engines[0], &row, 1, &cursor) == 0)
+			break;
+		CU_ASSERT_FATAL(count < ARRAY_COUNT(found));
+		found[count++] = row;
+	}
+	CU_ASSERT_EQUAL_FATAL(count, 2);
+	for (unsigned i = 0; i < 2; i++) {
+		const struct address want = rig_address(servers[i]);
+
+		CU_ASSERT(address_equal(&found[i].server.address, &want));
+	}
+	CU_ASSERT(found[0].has_way && !found[1].has_way);
+	CU_ASSERT(address_equal(&found[0].next_hop,
+				&s.r->hosts[RIG_HOST_GATEWAY_V4].address.address));
+	CU_ASSERT_STRING_EQUAL(found[0].state, "known");
+	CU_ASSERT(mac_equal(&found[0].mac, &s.r->hosts[RIG_HOST_GATEWAY_V4].mac));
+	reloads_finish(&s);
+}
+
 static const struct unit_test tests[] = {
 	UNIT_TEST(engine_upstream_row_add__means_round_trips_by_responses),
 	UNIT_TEST(engine_upstream_row_add__sums_what_is_counted),
+	UNIT_TEST(engine_report_routes__pages_through_the_ways),
 };
 UNIT_SUITE(engine_report, tests)

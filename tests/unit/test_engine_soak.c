@@ -1,6 +1,6 @@
 /* Everything at once, at random: clients, losses, duplicates, wrong IDs, mutated messages and frames, silent and
  * moving neighbours, missing random bytes, jumps of time; and on several workers small rings between them, delays in
- * these, stopped workers. Invariants hold after every step, a question has at most one query under way over all
+ * these, stopped workers; and clients and servers over TCP, with a cache. Invariants hold after every step, a question has at most one query under way over all
  * workers, every client that was taken has exactly one answer, and at the end nothing is left. */
 #include <stdio.h>
 #include <string.h>
@@ -20,9 +20,13 @@
 struct soak {
 	struct rig *r;
 	bool rings; /* they delay, fill, and workers stop */
+	bool tcp;
 	unsigned long long stops;
 	struct rig_query pending[PENDING];
 	unsigned pending_count;
+	struct rig_query streams[PENDING]; /* over TCP */
+	unsigned stream_count;
+	uint32_t connections;
 };
 
 static unsigned draw(struct soak *s, unsigned bound)
@@ -51,7 +55,25 @@ static bool forget(struct rig *r, const struct rig_answer *a)
 	return true;
 }
 
-static void step_ask(struct soak *s)
+static bool remember_stream(struct rig *r, const struct rig_query *q)
+{
+	struct soak *s = r->context;
+	unsigned at = s->stream_count < PENDING ? s->stream_count++ : draw(s, PENDING);
+
+	s->streams[at] = *q;
+	return true;
+}
+
+static bool forget_stream(struct rig *r, const struct rig_stream_answer *a)
+{
+	(void)r;
+	CU_ASSERT(a->handle.generation == ~a->handle.idx);
+	CU_ASSERT((rig_u16(a->message, 2) & DNS_FLAG_TC) == 0);
+	return true;
+}
+
+/* over_tcp: to who carries it. */
+static void ask(struct soak *s, bool over_tcp)
 {
 	static const uint16_t types[] = {DNS_TYPE_A,  DNS_TYPE_A,   DNS_TYPE_AAAA,
 					 DNS_TYPE_MX, DNS_TYPE_ANY, DNS_TYPE_AXFR};
@@ -80,7 +102,17 @@ static void step_ask(struct soak *s)
 		message[draw(s, (unsigned)length)] ^= (uint8_t)(1u << draw(s, 8));
 	if (chance(s, 30))
 		length = draw(s, (unsigned)length + 1);
-	rig_send(s->r, &q, message, length);
+	if (over_tcp)
+		rig_stream_send(s->r, &q, message, length,
+				s->r->engine_count == 1 && chance(s, 2) ? 0 : RIG_CARRIER,
+				s->connections++);
+	else
+		rig_send(s->r, &q, message, length);
+}
+
+static void step_ask(struct soak *s)
+{
+	ask(s, false);
 }
 
 static struct rig_reply mutation(struct soak *s)
@@ -157,6 +189,49 @@ static void step_reply(struct soak *s)
 		return;
 	}
 	rig_answer_query(s->r, &q, &reply);
+}
+
+/* As long as it may be; some of them garbled. */
+static void reply_long(struct soak *s, const struct rig_query *q)
+{
+	static uint8_t message[STREAM_MESSAGE_BYTES_MAX];
+	static const struct rig_reply none = {.no_records = true};
+	size_t length = rig_reply_build(q, &none, message);
+	unsigned count = 0;
+
+	for (unsigned want = draw(s, 4200); count < want && length + 16 <= sizeof(message);
+	     count++, length += 16)
+		memcpy(message + length, "\300\14\0\1\0\1\0\0\0\5\0\4abc", 16);
+	message[6] = (uint8_t)(count >> 8);
+	message[7] = (uint8_t)count;
+	if (chance(s, 4))
+		message[draw(s, (unsigned)length)] ^= (uint8_t)(1u << draw(s, 8));
+	rig_stream_reply_bytes(s->r, q, message, length);
+}
+
+static void step_stream_reply(struct soak *s)
+{
+	struct rig_reply reply;
+	struct rig_query q;
+	unsigned at;
+
+	if (s->stream_count == 0)
+		return;
+	at = draw(s, s->stream_count);
+	q = s->streams[at];
+	if (!chance(s, 8)) /* else it comes once more */
+		s->streams[at] = s->streams[--s->stream_count];
+	if (chance(s, 20))
+		q.handle.generation += draw(s, 3) - 1;
+	reply = mutation(s);
+	if (q.is_probe)
+		reply = (struct rig_reply){.cut_bytes = reply.cut_bytes};
+	if (chance(s, 4))
+		rig_stream_fail(s->r, &q, (enum stream_failure)draw(s, STREAM_FAILURE_COUNT));
+	else if (chance(s, 3))
+		reply_long(s, &q);
+	else
+		rig_stream_reply(s->r, &q, &reply);
 }
 
 static void step_frame(struct soak *s)
@@ -303,6 +378,15 @@ static void step_burst(struct soak *s)
 
 static void step(struct soak *s, unsigned which)
 {
+	if (s->tcp && chance(s, 3)) {
+		if (which < 40)
+			ask(s, true);
+		else if (which < 98)
+			step_stream_reply(s);
+		else
+			s->stream_count = 0; /* nothing is heard of them */
+		return;
+	}
 	if (which < 38)
 		step_ask(s);
 	else if (which < 74)
@@ -321,7 +405,59 @@ static void step(struct soak *s, unsigned which)
 		step_time(s);
 }
 
-static void soak_run(unsigned engine_count, enum server_policy policy, bool rings)
+/* It was a soak: all that could happen did. */
+static void all_happened(const struct soak *s)
+{
+	bool rings = s->rings;
+
+	CU_ASSERT(rig_count(s->r, COUNTER_COALESCED) > 100);
+	CU_ASSERT(rig_count(s->r, COUNTER_UPSTREAM_RESPONSE) > 1000);
+	CU_ASSERT(rig_count(s->r, COUNTER_UPSTREAM_TIMEOUTS) > 100);
+	CU_ASSERT(rig_count(s->r, COUNTER_LATE_RESPONSE) > 20);
+	CU_ASSERT(rig_count(s->r, COUNTER_NEAR_MISS) > 20);
+	CU_ASSERT(rig_count(s->r, COUNTER_MISMATCH_CASE) > 20);
+	CU_ASSERT(rig_count(s->r, COUNTER_ENTROPY_WAITS) > 0);
+	CU_ASSERT(rig_count(s->r, COUNTER_NEIGHBOUR_WAITS) > 0);
+	CU_ASSERT(rig_count(s->r, COUNTER_PROBES) > 10);
+	CU_ASSERT((rig_count(s->r, COUNTER_HANDOFFS) > 0) == (s->r->engine_count > 1));
+	CU_ASSERT((s->r->ring_drops[RIG_RING_QUESTIONS] > 20) == rings);
+	CU_ASSERT((s->r->ring_drops[RIG_RING_PACKETS] > 5) == rings);
+	CU_ASSERT((s->r->device_drops > 10) == rings);
+	CU_ASSERT((s->stops > 30) == rings);
+}
+
+static void with_tcp(struct soak *s)
+{
+	struct rig *r = s->r;
+
+	s->tcp = true;
+	r->carries = true;
+	r->config.tcp_interfaces = 1;
+	r->config.zones[0].transport = ZONE_TRANSPORT_TCP;
+	r->on_stream_query = remember_stream;
+	r->on_stream_answer = forget_stream;
+	r->cache_bytes = 4 * CACHE_BYTES_MIN;
+	r->config.cache.serve_stale = true;
+	r->config.cache.prefetch = true;
+	r->config.cache.max_ttl_s = 2;
+	r->config.cache.client_timeout_ms = 300;
+}
+
+static void tcp_happened(const struct soak *s)
+{
+	static const enum counter all[] = {
+		COUNTER_STREAM_ANSWERS,        COUNTER_UPSTREAM_TCP_RESPONSE,
+		COUNTER_UPSTREAM_TCP_UNUSABLE, COUNTER_UPSTREAM_TCP_FAILURE,
+		COUNTER_UPSTREAM_TCP_LATE,     COUNTER_UPSTREAM_TCP_TIMEOUTS,
+		COUNTER_TRUNCATED_TO_TCP,      COUNTER_NEAR_MISSES_TO_TCP,
+		COUNTER_CACHE_STALE,           COUNTER_DROP_ANSWERS_FULL,
+	};
+
+	for (unsigned i = 0; i < ARRAY_COUNT(all); i++)
+		RIG_ROW(counter_rows[all[i]].name, rig_count(s->r, all[i]) > 20);
+}
+
+static void soak_run(unsigned engine_count, enum server_policy policy, bool rings, bool tcp)
 {
 	static const int all[] = {RIG_SERVER_V4_LINK, RIG_SERVER_V4_FAR, RIG_SERVER_V6_LINK,
 				  RIG_SERVER_V6_FAR, -1};
@@ -345,6 +481,8 @@ static void soak_run(unsigned engine_count, enum server_policy policy, bool ring
 	rig_zone(s.r, 0, "example.org", policy, two);
 	rig_zone(s.r, 1, ".", policy, all);
 	s.r->hosts[RIG_HOST_GATEWAY_V4].alive = false; /* it will come */
+	if (tcp)
+		with_tcp(&s);
 	rig_start(s.r);
 	for (unsigned i = 0; i < STEPS; i++) {
 		unsigned which = draw(&s, 100);
@@ -354,44 +492,40 @@ static void soak_run(unsigned engine_count, enum server_policy policy, bool ring
 		if (s.r->checks)
 			one_query_a_question(&s);
 	}
-	/* It was a soak: all that could happen did. */
-	CU_ASSERT(rig_count(s.r, COUNTER_COALESCED) > 100);
-	CU_ASSERT(rig_count(s.r, COUNTER_UPSTREAM_RESPONSE) > 1000);
-	CU_ASSERT(rig_count(s.r, COUNTER_UPSTREAM_TIMEOUTS) > 100);
-	CU_ASSERT(rig_count(s.r, COUNTER_LATE_RESPONSE) > 20);
-	CU_ASSERT(rig_count(s.r, COUNTER_NEAR_MISS) > 20);
-	CU_ASSERT(rig_count(s.r, COUNTER_MISMATCH_CASE) > 20);
-	CU_ASSERT(rig_count(s.r, COUNTER_ENTROPY_WAITS) > 0);
-	CU_ASSERT(rig_count(s.r, COUNTER_NEIGHBOUR_WAITS) > 0);
-	CU_ASSERT(rig_count(s.r, COUNTER_PROBES) > 10);
-	CU_ASSERT((rig_count(s.r, COUNTER_HANDOFFS) > 0) == (engine_count > 1));
-	CU_ASSERT((s.r->ring_drops[RIG_RING_QUESTIONS] > 20) == rings);
-	CU_ASSERT((s.r->ring_drops[RIG_RING_PACKETS] > 5) == rings);
-	CU_ASSERT((s.r->device_drops > 10) == rings);
-	CU_ASSERT((s.stops > 30) == rings);
+	if (tcp)
+		tcp_happened(&s);
+	else
+		all_happened(&s);
 	s.r->checks = true;
 	rig_finish(s.r);
 }
 
 static void engine_soak__survives_on_one_worker(void)
 {
-	soak_run(1, SERVER_POLICY_FASTEST, false);
+	soak_run(1, SERVER_POLICY_FASTEST, false, false);
 }
 
 static void engine_soak__survives_on_two_workers(void)
 {
-	soak_run(2, SERVER_POLICY_ROUND_ROBIN, false);
+	soak_run(2, SERVER_POLICY_ROUND_ROBIN, false, false);
 }
 
 static void engine_soak__survives_on_four_workers(void)
 {
-	soak_run(4, SERVER_POLICY_FASTEST, false);
+	soak_run(4, SERVER_POLICY_FASTEST, false, false);
 }
 
 static void engine_soak__survives_small_rings_and_stopped_workers(void)
 {
-	soak_run(2, SERVER_POLICY_FASTEST, true);
-	soak_run(4, SERVER_POLICY_ROUND_ROBIN, true);
+	soak_run(2, SERVER_POLICY_FASTEST, true, false);
+	soak_run(4, SERVER_POLICY_ROUND_ROBIN, true, false);
+}
+
+static void engine_soak__survives_tcp_beside_udp(void)
+{
+	soak_run(1, SERVER_POLICY_FASTEST, false, true);
+	soak_run(3, SERVER_POLICY_ROUND_ROBIN, false, true);
+	soak_run(2, SERVER_POLICY_FASTEST, true, true);
 }
 
 static const struct unit_test tests[] = {
@@ -399,5 +533,6 @@ static const struct unit_test tests[] = {
 	UNIT_TEST(engine_soak__survives_on_two_workers),
 	UNIT_TEST(engine_soak__survives_on_four_workers),
 	UNIT_TEST(engine_soak__survives_small_rings_and_stopped_workers),
+	UNIT_TEST(engine_soak__survives_tcp_beside_udp),
 };
 UNIT_SUITE(engine_soak, tests)

@@ -383,7 +383,7 @@ static void engine_sources__leave_to_the_kernel_what_is_its(void)
 	uint32_t length;
 	struct rig_host *gateway = &r->hosts[RIG_HOST_GATEWAY_V4];
 
-	r->config.interfaces[0].kernel_shares = true;
+	r->config.interfaces[0].kernel = FRAME_KERNEL_SHARES;
 	rig_source_publish_all(r, rig_source_new(r, LOW_FIRST, LOW_LAST));
 	rig_start(r);
 	learn_all(r);

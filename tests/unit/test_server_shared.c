@@ -252,7 +252,74 @@ static void server_shared__habits_are_everybodys(void)
 		CU_ASSERT_FALSE(server_edns_on(&f.tables[w], 1, START + hour - 1));
 		CU_ASSERT_TRUE(server_edns_on(&f.tables[w], 1, START + hour));
 		CU_ASSERT_TRUE(server_edns_on(&f.tables[w], 0, START));
+		for (uint16_t idx = 0; idx < 2; idx++) {
+			CU_ASSERT_TRUE(server_is_doubted(&f.tables[w], idx, START + hour - 1));
+			CU_ASSERT_FALSE(server_is_doubted(&f.tables[w], idx, START + hour));
+		}
 	}
+	/* One that ends earlier does not end the doubt. */
+	for (unsigned i = 0; i < NEAR_MISSES_TO_TCP_ONLY; i++)
+		CU_ASSERT_EQUAL(server_on_guess(&f.tables[i % 2], 0, START),
+				i + 1 == NEAR_MISSES_TO_TCP_ONLY);
+	CU_ASSERT_TRUE(server_is_doubted(&f.tables[0], 0, START + hour - 1));
+}
+
+/* Counted together, and marked once, by whoever counts the last. */
+static void server_shared__guesses_are_everybodys(void)
+{
+	const mono_ns end = START + TCP_ONLY_S_MIN * NS_PER_S;
+	struct fixture f;
+
+	fixture_init(&f, 2, 2);
+	for (unsigned i = 0; i < NEAR_MISSES_TO_TCP_ONLY; i++) {
+		CU_ASSERT_FALSE(server_tcp_only(&f.tables[0], 0, START));
+		CU_ASSERT_EQUAL(server_on_guess(&f.tables[i % 2], 0, START),
+				i + 1 == NEAR_MISSES_TO_TCP_ONLY);
+		check_all(&f);
+	}
+	/* Meanwhile no more are counted. */
+	for (unsigned i = 0; i < NEAR_MISSES_TO_TCP_ONLY; i++)
+		CU_ASSERT_FALSE(server_on_guess(&f.tables[i % 2], 0, end - 1));
+	for (unsigned w = 0; w < 2; w++) {
+		CU_ASSERT_TRUE(server_tcp_only(&f.tables[w], 0, end - 1));
+		CU_ASSERT_TRUE(server_is_doubted(&f.tables[w], 0, end - 1));
+		CU_ASSERT_FALSE(server_tcp_only(&f.tables[w], 0, end));
+		CU_ASSERT_FALSE(server_is_doubted(&f.tables[w], 0, end));
+		CU_ASSERT_FALSE(server_tcp_only(&f.tables[w], 1, START));
+	}
+	server_on_tcp_useless(&f.tables[1], 0, START + 5);
+	CU_ASSERT_FALSE(server_tcp_only(&f.tables[0], 0, START + 5));
+	/* Another server has the place. */
+	for (unsigned i = 1; i < NEAR_MISSES_TO_TCP_ONLY; i++)
+		CU_ASSERT_FALSE(server_on_guess(&f.tables[0], 0, end));
+	server_shared_forget(&f.shared, 0);
+	CU_ASSERT_FALSE(server_on_guess(&f.tables[0], 0, end));
+}
+
+/* Of whoever serves TCP clients: it sees what all see, and probes nobody. */
+static void server_shared__who_is_no_worker_probes_nobody(void)
+{
+	struct server_health health[3] = {
+		{INTERVAL_MS, 1, 1}, {INTERVAL_MS, 1, 1}, {INTERVAL_MS, 1, 1}};
+	struct endpoint endpoints[3] = {{.port = 53}, {.port = 54}, {.port = 55}};
+	struct server_list list = {.endpoints = endpoints, .health = health, .count = 3};
+	struct server servers[3];
+	struct server_table beside;
+	struct fixture f;
+
+	fixture_init(&f, 2, 3);
+	server_table_init(&beside, servers, &f.shared, (struct server_worker){2, 2}, &list);
+	for (uint16_t i = 0; i < 3; i++)
+		for (unsigned n = 0; n < 10; n++) {
+			server_on_sent(&f.tables[0], i);
+			server_on_timeout(&f.tables[0], i, START, false, START);
+		}
+	server_refresh(&beside, START);
+	for (uint16_t i = 0; i < 3; i++)
+		CU_ASSERT_EQUAL(server_state(&beside, i), SERVER_DOWN);
+	CU_ASSERT_EQUAL(beside.next_probe_at, MONO_NEVER);
+	CU_ASSERT_EQUAL(server_probe_due(&beside, START + 3600 * NS_PER_S), -1);
+	server_check(&beside);
 }
 
 static void server_shared__counts_and_round_trips_are_ones_own(void)
@@ -530,6 +597,8 @@ static const struct unit_test tests[] = {
 	UNIT_TEST(server_shared__another_workers_answer_speaks_for_a_server),
 	UNIT_TEST(server_shared__an_answer_is_told_once_a_grain),
 	UNIT_TEST(server_shared__habits_are_everybodys),
+	UNIT_TEST(server_shared__guesses_are_everybodys),
+	UNIT_TEST(server_shared__who_is_no_worker_probes_nobody),
 	UNIT_TEST(server_shared__counts_and_round_trips_are_ones_own),
 	UNIT_TEST(server_shared__a_late_worker_sees_what_was_before),
 	UNIT_TEST(server_shared__one_thread_makes_a_transition),
