@@ -12,6 +12,7 @@
 #
 # lab_up [SUFFIX]          make it all; sets LAB_DIR (a temporary directory), LAB_CLI, LAB_SRV, LAB_DUT, LAB_SW
 #                          (namespace names) and LAB_PREFIX (dpdk.file_prefix). Exits if it cannot.
+#                          LAB_MORE="NAME...": so many more namespaces on the bridge, LAB_PREFIX-NAME, without addresses
 # lab_down                 undo lab_up (also runs on exit). LAB_KEEP=1 keeps LAB_DIR.
 # lab_prefer               before lab_up: whatever else runs on this machine shall not take the cores away from what
 #                          this shell starts (until lab_down). LAB_NICE: how much so (-10; 0: not at all)
@@ -38,6 +39,7 @@
 # lab_stat COUNTER         prints the value of a counter of `porticoctl stats --json`; fails if there is none
 # lab_fragments            the outcome of IPv4 fragments; "kept" by the kernel with af_packet, others show all as it came
 # lab_outcomes_add_up      each packet has one outcome: their sum over all workers is rx_packets + handoffs
+#                          + messages over TCP
 # lab_workers_took_part    every worker received packets, from a device or from another worker
 #
 # ok TEXT / fail TEXT      one result, one line: "ok   TEXT" or "FAIL TEXT"
@@ -233,8 +235,11 @@ lab_sysctl() {
 }
 
 lab_make_network() {
-	local namespace address
-	for namespace in $LAB_SW $LAB_CLI $LAB_SRV $LAB_DUT; do
+	local namespace address more=""
+	for namespace in ${LAB_MORE:-}; do
+		more="$more $LAB_PREFIX-$namespace"
+	done
+	for namespace in $LAB_SW $LAB_CLI $LAB_SRV $LAB_DUT $more; do
 		ip netns add "$namespace" || return 1
 		lab_namespaces="$lab_namespaces $namespace"
 		lab_sysctl "$namespace" net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.all.accept_dad=0 \
@@ -247,6 +252,9 @@ lab_make_network() {
 	ip -n "$LAB_SW" link add br0 type bridge forward_delay 0 stp_state 0 mcast_snooping 0 || return 1
 	ip -n "$LAB_SW" link set br0 up || return 1
 	lab_link "$LAB_DUT" dut && lab_link "$LAB_CLI" cli && lab_link "$LAB_SRV" srv || return 1
+	for namespace in ${LAB_MORE:-}; do
+		lab_link "$LAB_PREFIX-$namespace" "$namespace" || return 1
+	done
 	if [ "$LAB_DEVICE" = af_xdp ]; then
 		# An XDP socket stands on one queue: everything must come by it.
 		lab_in sw ethtool -L dut rx 1 tx 1 || return 1
@@ -280,7 +288,7 @@ lab_up() {
 	trap 'exit 141' PIPE
 	LAB_DIR=$(mktemp -d /tmp/portico-lab.XXXXXX) || lab_die "no temporary directory"
 	setsid "$LAB_HERE/lab_guard.sh" $$ "$LAB_DIR" "$LAB_PREFIX" "$LAB_SW" "$LAB_CLI" "$LAB_SRV" "$LAB_DUT" \
-		</dev/null >/dev/null 2>&1 &
+		$(for namespace in ${LAB_MORE:-}; do echo "$id-$namespace"; done) </dev/null >/dev/null 2>&1 &
 	lab_guard=$!
 	lab_make_network || lab_die "cannot make the network: namespaces, veth and bridge are needed"
 }
@@ -569,9 +577,9 @@ lab_outcomes_add_up() {
 		# Outcomes stand before rx_packets in the list.
 		lab_ctl stats --json | awk -F '[":, ]+' '
 			$2 == "rx_packets" { past = 1; want += $3 }
-			$2 == "handoffs" { want += $3 }
+			$2 == "handoffs" || $2 == "stream_messages" { want += $3 }
 			!past && NF >= 3 { sum += $3 }
-			END { print "outcomes " sum ", rx_packets + handoffs " want; exit sum != want || !past }' && return
+			END { print "outcomes " sum ", rx_packets + handoffs + messages over TCP " want; exit sum != want || !past }' && return
 		sleep 0.01
 	done
 	return 1

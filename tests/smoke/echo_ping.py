@@ -25,6 +25,7 @@ def main():
     parser.add_argument("address")
     parser.add_argument("--size", type=int, default=56)
     parser.add_argument("--count", type=int, default=3)
+    parser.add_argument("--interval", type=float, default=0, help="seconds between two")
     options = parser.parse_args()
     v6 = ":" in options.address
     sock = socket.socket(*((socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6) if v6 else
@@ -36,6 +37,7 @@ def main():
         message = struct.pack("!BBHHH", request, 0, 0, ident, sequence) + payload
         if not v6:  # the kernel fills in that of ICMPv6
             message = message[:2] + struct.pack("!H", checksum(message)) + message[4:]
+        time.sleep(options.interval if sequence else 0)
         sock.send(message)
         end, wanted = time.monotonic() + 1, struct.pack("!HH", ident, sequence) + payload
         while True:

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Below DNS: ARP, ND and ping are answered; frames that a kernel would have stopped are dropped, each under
 # one name; a gateway that changes its MAC is found again, and nobody can make it seem to have.
+# ahead: no question may be lost
 # variants: workers=1,4
 # variants: workers=2 device=af_packet2,af_xdp
 # variants: workers=1,2 device=pcap

@@ -159,7 +159,7 @@ pings many srv 198.18.0.1@53 $LAB_PORTICO_V4@6123 4
 pids="$pids $LAB_PID"
 wait $pids
 for what in any dns wild six many; do
-	expect_match "pings from outside ($what): every one comes back" '^sent (4[0-9][0-9]) back \1$' "$(cat "$LAB_DIR/$what.log")"
+	expect_match "pings from outside ($what): every one comes back" '^sent ([34][0-9][0-9]) back \1$' "$(cat "$LAB_DIR/$what.log")"
 done
 
 conflicts=$(lab_ctl ports conflicts)
