@@ -206,7 +206,7 @@ static void reply_now(struct engine *e, struct rx_slot *slot, const struct engin
 /* ---- a question, stage 3 ---- */
 
 /* Did this client come back with a server cookie of ours (RFC 7873 section 5.4)? */
-uint16_t engine_cookie_rcode(const struct engine *e, const struct address *client,
+static uint16_t cookie_rcode(const struct engine *e, const struct address *client,
 			     const struct msg_query *query)
 {
 	switch (cookie_check(&e->cookie_key, query->edns.cookie, client, engine_wall_s(e))) {
@@ -296,49 +296,56 @@ static inline void answer(struct engine *e, struct rx_slot *slot, unsigned i)
 	}
 }
 
+bool engine_admit(struct engine *e, struct rx_slot *slot, const struct address *client,
+		  const struct msg_query *query, struct query_verdict *verdict, uint16_t *ede)
+{
+	*ede = DNS_EDE_NONE;
+	if (verdict->action == QUERY_DROP_SHORT) {
+		engine_end(e, slot, COUNTER_DROP_QUERY_SHORT, RX_FREE);
+		return false;
+	}
+	if (verdict->action == QUERY_DROP_IS_RESPONSE) {
+		engine_end(e, slot, COUNTER_DROP_QUERY_IS_RESPONSE, RX_FREE);
+		return false;
+	}
+	if (e->stopping) {
+		engine_end(e, slot, COUNTER_DROP_STOPPING, RX_FREE);
+		return false;
+	}
+	counter_add(&e->counters, COUNTER_QUERIES, 1);
+	if (!acl_contains(e->config->acl, client)) {
+		verdict->action = QUERY_REPLY;
+		verdict->rcode = DNS_RCODE_REFUSED;
+		*ede = DNS_EDE_PROHIBITED;
+	} else if (verdict->action == QUERY_REPLY_COOKIE) {
+		verdict->rcode = cookie_rcode(e, client, query);
+	}
+	return true;
+}
+
 /* What is not to be resolved, or not yet known to be. */
 __attribute__((noinline)) static void judge(struct engine *e, struct rx_slot *slot, unsigned i)
 {
 	const struct msg_query *query = &e->queries[i];
 	struct query_verdict verdict = query_policy_judge(e->query_results[i], query);
+	uint16_t ede;
 
-	if (verdict.action == QUERY_DROP_SHORT) {
-		engine_end(e, slot, COUNTER_DROP_QUERY_SHORT, RX_FREE);
+	if (!engine_admit(e, slot, &e->work[i].view.src, query, &verdict, &ede))
 		return;
-	}
-	if (verdict.action == QUERY_DROP_IS_RESPONSE) {
-		engine_end(e, slot, COUNTER_DROP_QUERY_IS_RESPONSE, RX_FREE);
-		return;
-	}
-	if (e->stopping) {
-		engine_end(e, slot, COUNTER_DROP_STOPPING, RX_FREE);
-		return;
-	}
-	counter_add(&e->counters, COUNTER_QUERIES, 1);
-	if (!acl_contains(e->config->acl, &e->work[i].view.src)) {
-		reply_error(e, slot, i,
-			    (struct query_verdict){QUERY_REPLY, DNS_RCODE_REFUSED,
-						   verdict.question_echoed},
-			    DNS_EDE_PROHIBITED);
-		return;
-	}
 	switch (verdict.action) {
 	case QUERY_RESOLVE:
 		answer(e, slot, i);
 		return;
 	case QUERY_REPLY_COOKIE:
-		verdict.rcode = engine_cookie_rcode(e, &e->work[i].view.src, query);
-		reply_now(e, slot, &e->work[i], query, verdict, DNS_EDE_NONE);
-		return;
 	case QUERY_REPLY_ANY:
-		reply_now(e, slot, &e->work[i], query, verdict, DNS_EDE_NONE);
+		reply_now(e, slot, &e->work[i], query, verdict, ede);
 		return;
 	case QUERY_REPLY:
 	case QUERY_DROP_SHORT:
 	case QUERY_DROP_IS_RESPONSE:
 		break;
 	}
-	reply_error(e, slot, i, verdict, DNS_EDE_NONE);
+	reply_error(e, slot, i, verdict, ede);
 }
 
 void engine_question(struct engine *e, struct rx_slot *slot, unsigned i)

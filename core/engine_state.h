@@ -358,9 +358,11 @@ enum counter engine_wait(struct engine *e, const struct resolution_key *key,
 /* The waiter of a question that came from view's source to its destination; interface_idx: of its device. */
 void engine_waiter_make(struct engine *e, uint8_t interface_idx, const struct frame_view *view,
 			const struct msg_query *query, struct waiter *out);
-/* RFC 7873 section 5.4: of a query that has nothing but a cookie. */
-uint16_t engine_cookie_rcode(const struct engine *e, const struct address *client,
-			     const struct msg_query *query);
+/* What policy makes of a question, by UDP or TCP: what is none ends, as all do when no more are taken; who may not ask is refused.
+ * verdict: in: query_policy_judge's; out: it is to be resolved, or replied to like this, with ede. False: the packet has ended. */
+MUST_USE bool engine_admit(struct engine *e, struct rx_slot *slot, const struct address *client,
+			   const struct msg_query *query, struct query_verdict *verdict,
+			   uint16_t *ede);
 /* Where the DNS message goes in this waiter's frame. */
 struct buffer engine_payload_of(const struct engine *e, const struct waiter *w,
 				struct buffer frame);

@@ -275,49 +275,25 @@ static void question(struct engine *e, struct rx_slot *slot, const struct stream
 	resolve(e, slot, &key, &waiter);
 }
 
-static void judge(struct engine *e, struct rx_slot *slot, const struct stream_origin *origin,
-		  struct query_verdict verdict)
-{
-	if (verdict.action == QUERY_DROP_SHORT) {
-		engine_end(e, slot, COUNTER_DROP_QUERY_SHORT, RX_FREE);
-		return;
-	}
-	if (verdict.action == QUERY_DROP_IS_RESPONSE) {
-		engine_end(e, slot, COUNTER_DROP_QUERY_IS_RESPONSE, RX_FREE);
-		return;
-	}
-	if (e->stopping) {
-		engine_end(e, slot, COUNTER_DROP_STOPPING, RX_FREE);
-		return;
-	}
-	counter_add(&e->counters, COUNTER_QUERIES, 1);
-	if (!acl_contains(e->config->acl, &origin->client.address)) {
-		reply(e, slot, origin,
-		      (struct query_verdict){QUERY_REPLY, DNS_RCODE_REFUSED,
-					     verdict.question_echoed},
-		      DNS_EDE_PROHIBITED);
-		return;
-	}
-	if (verdict.action == QUERY_RESOLVE) {
-		question(e, slot, origin);
-		return;
-	}
-	if (verdict.action == QUERY_REPLY_COOKIE)
-		verdict.rcode = engine_cookie_rcode(e, &origin->client.address, &e->queries[0]);
-	reply(e, slot, origin, verdict, DNS_EDE_NONE);
-}
-
 enum rx_verdict engine_stream_question(struct engine *e, struct rx_slot *slot,
 				       const struct stream_origin *origin, mono_ns now)
 {
 	struct span message = {slot->data, slot->length_bytes};
+	struct query_verdict verdict;
 	enum msg_query_result result;
+	uint16_t ede;
 
 	engine_turn_begin(e, now);
 	counter_add(&e->counters, COUNTER_STREAM_MESSAGES, 1);
 	slot->in_place = true;
 	result = msg_parse_query(message, &e->queries[0]);
-	judge(e, slot, origin, query_policy_judge(result, &e->queries[0]));
+	verdict = query_policy_judge(result, &e->queries[0]);
+	if (engine_admit(e, slot, &origin->client.address, &e->queries[0], &verdict, &ede)) {
+		if (verdict.action == QUERY_RESOLVE)
+			question(e, slot, origin);
+		else
+			reply(e, slot, origin, verdict, ede);
+	}
 	return (enum rx_verdict)slot->verdict;
 }
 
