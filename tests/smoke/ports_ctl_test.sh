@@ -22,10 +22,12 @@ far() {
 }
 
 has_own_namespace() {
-	local i
+	local i own
 	for ((i = 0; i < 100; i++)); do
-		[ "$(readlink "/proc/$far_pid/ns/net")" != "$(lab_in srv readlink /proc/self/ns/net)" ] &&
-			[ "$(readlink "/proc/$far_pid/ns/net")" != "$(readlink /proc/self/ns/net)" ] && return
+		# Read once: on its way it is in this shell's namespace first, and then in srv.
+		own=$(readlink "/proc/$far_pid/ns/net")
+		[ -n "$own" ] && [ "$own" != "$(lab_in srv readlink /proc/self/ns/net)" ] &&
+			[ "$own" != "$(readlink /proc/self/ns/net)" ] && return
 		sleep 0.05
 	done
 	return 1
