@@ -49,6 +49,25 @@
 #define UPSTREAM_PACKETS_MAX 64   /* of one client question, all retries counted */
 #define UPSTREAM_TCP_PACKETS 3 /* what one over TCP counts: connecting 2, asking 1 (SECURITY D6) */
 #define UPSTREAM_TCP_TRIES_MAX 8 /* of one client question, among these */
+/* Iteration (SECURITY table 1.1, column Ours): of one client question, with all that is asked for its sake. */
+#define UPSTREAM_BYTES_MAX (128 * 1024)
+#define QUESTION_PACKETS_MAX 24 /* of one sent question, by itself */
+#define LINKS_MAX 10            /* CNAME and DNAME, in messages and fetched */
+#define DEPTH_MAX 7             /* questions that wait for each other */
+#define REFERRALS_MAX 32
+#define ADDRESS_LOOKUPS_MAX 6
+#define ADDRESS_FAILURES_MAX 5
+#define MINIMISED_STEPS_MAX 10    /* RFC 9156 section 2.3: MAX_MINIMISE_COUNT, */
+#define MINIMISED_ONE_LABEL_MAX 4 /* and MINIMISE_ONE_LAB */
+#define SUB_ANCESTORS_MAX (DEPTH_MAX + LINKS_MAX)
+#define ZONE_CUT_SERVERS_MAX 13 /* names of a delegation that are kept, */
+#define ADDRESSES_PER_SERVER_MAX 4
+#define ZONE_CUT_ADDRESSES_MAX 26 /* addresses of all of them, */
+#define ZONE_CUT_NAMES_BYTES 1024 /* and bytes of the names */
+#define CUT_TTL_S_MAX 86400
+#define SERVER_TRIES_PER_QUESTION_MAX 2 /* of one address (SECURITY D7) */
+#define SCRUB_RECORDS_MAX 128           /* of one answer that are kept */
+
 #define NEAR_MISS_HOLD_OFF_MS 20 /* first pause before another ticket; doubles */
 #define NEAR_MISS_HOLD_OFF_MS_MAX 640
 /* The first tickets of a question end at their first wrong ID. The one after them bears a few, since where there is no TCP a
