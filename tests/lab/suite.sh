@@ -9,6 +9,8 @@
 # whole when it ends. What needs more has a line that says why:
 #   # ahead: no question may be lost at 4,000 a second      one such at a time, with more right to the cores than the others
 #   # alone: both sides poll                                after those, with nothing beside it
+# What fails in its lane, where others may have kept the cores from it, is run once more alone, and that counts; both are shown,
+# and the last lines name it: a test that needs this often needs a line of its own, or has found something.
 #
 # A test that has more than one variant says so on lines of its own:
 #   # variants: workers=1,2,4 device=af_packet,af_xdp
@@ -26,6 +28,8 @@ failed=0
 lanes=${SMOKE_LANES:-3}
 work=$(mktemp -d /tmp/portico-suite.XXXXXX)
 running=() started=() # of the jobs in the background, by pid: what it is called, and since when it runs
+variants=()           # of smoke tests in lanes, by pid: FILE WORKERS DEVICE
+again=()              # of those, what failed there
 trap 'stop_all' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
@@ -72,9 +76,24 @@ take_one() {
 		grep -avE '^( *Test: .*\.\.\.passed|Suite: .*|)$' "$work/$pid" |
 			awk '/ had failures:$/ { shown = 0; $0 = "FAIL " $0 } !/^ +[0-9]+\. / || shown++ < 5'
 		;;
-	*) cat "$work/$pid" ;;
+	*)
+		if [ -n "${variants[$pid]:-}" ] && has_failed "$work/$pid" $status; then
+			sed 's/^FAIL /failed beside others: /' "$work/$pid"
+			echo "--- $((SECONDS - started[$pid])) s: ${running[$pid]}: status $status, to be run again alone"
+			again+=("${variants[$pid]}")
+			unset "running[$pid]" "variants[$pid]"
+			return
+		fi
+		unset "variants[$pid]"
+		cat "$work/$pid"
+		;;
 	esac
 	judge_job "$pid" $status
+}
+
+# has_failed OUTPUT STATUS
+has_failed() {
+	[ "$2" -ne 0 ] || grep -q '^FAIL ' "$1"
 }
 
 # take_until_below COUNT: until fewer than so many run
@@ -166,6 +185,7 @@ start_test() {
 # run_beside FILE WORKERS DEVICE
 run_beside() {
 	LAB_NICE=0 start_test "$@"
+	variants[$!]="$*"
 }
 
 # Is one running that goes ahead of the others?
@@ -183,6 +203,7 @@ run_ahead() {
 		take_one
 	done
 	start_test "$@"
+	variants[$!]="$*"
 	ahead="smoke test $(test_name "$@")"
 }
 
@@ -240,6 +261,10 @@ run_smoke() {
 		run_alone $name
 	done
 	take_until_below 1
+	# shellcheck disable=SC2086
+	for name in "${again[@]}"; do
+		run_alone $name
+	done
 }
 
 run_stress() {
@@ -279,5 +304,9 @@ for what; do
 	esac
 done
 take_until_below 1
+for what in "${again[@]}"; do
+	# shellcheck disable=SC2086
+	echo "failed beside others, and was run again alone: $(test_name $what)"
+done
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

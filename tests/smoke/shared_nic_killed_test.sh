@@ -43,7 +43,7 @@ kill_often() {
 		wait $pid 2>/dev/null
 		lab_pids=${lab_pids% $pid}
 		! grep -q '^portico: ready$' "$LAB_DIR/killed.log" || ready=$((ready + 1))
-	done >"$LAB_DIR/kills" 2>&1
+	done
 	echo "$ready of $2 were ready when they were killed" >>"$LAB_DIR/readiness"
 	[ $ready -gt 0 ] && [ $ready -lt "$2" ]
 }
