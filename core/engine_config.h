@@ -25,6 +25,7 @@
 #include "route.h"
 #include "server.h"
 #include "source_set.h"
+#include "zone_cut.h"
 
 struct engine_listen {
 	struct endpoint endpoint;
@@ -107,6 +108,9 @@ struct engine_config {
 	 * loads (acquire) once a turn, and the pointers only if it is another than before. */
 	const _Atomic uint32_t *source_generation;
 
+	/* Names that no zone has are resolved from the deepest known zone cut, in the end from root_hints. Else they are
+	 * refused. */
+	bool iterates;
 	uint16_t zone_count;
 	struct engine_zone
 		zones[ZONE_SLOTS_MAX]; /* in no order: engine_zone_for finds the longest */
@@ -117,6 +121,8 @@ struct engine_config {
 	bool server_retired[SERVER_SLOTS_MAX]; /* asked no more; its replies are still known */
 	struct engine_route routes[SERVER_SLOTS_MAX];
 	struct name health_name; /* asked for SOA in probes */
+	struct zone_cut
+		root_hints; /* if iterates: "." with at least one server that has an address; ZONE_CUT_HINTS */
 
 	/* Of interfaces that queries leave from: the kernel's routes where it keeps them, else prefixes and gateways. */
 	bool follows_kernel_routes;
