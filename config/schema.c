@@ -5,13 +5,13 @@
 #include "config.h"
 #include "options.h"
 
-#define DEPTH_MAX 4
+#define SECTIONS_OPEN_MAX 4
 #define INDENT 2
 
 struct printer {
 	FILE *out;
 	/* The sections that are open, outermost first; [0] is the file. */
-	const struct option *open[DEPTH_MAX];
+	const struct option *open[SECTIONS_OPEN_MAX];
 	unsigned depth;
 	bool comma; /* something stands before, on this level */
 };
@@ -222,7 +222,7 @@ static void section_open(struct printer *p, const struct option *o)
 {
 	FILE *out = p->out;
 
-	CHECK(p->depth < DEPTH_MAX);
+	CHECK(p->depth < SECTIONS_OPEN_MAX);
 	if (o != NULL) {
 		indent(p);
 		fprintf(out, "\"%s\": {", options_key(o));
