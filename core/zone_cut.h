@@ -29,14 +29,17 @@ enum zone_cut_flag {
 	ZONE_CUT_HAS_DS = 1u << 3, /* the referral had a DS RRset */
 };
 
+/* Of an address that has no name: a stub's. */
+#define ZONE_CUT_NO_SERVER UINT8_MAX
+
 struct zone_cut_server {
 	uint16_t name_offset; /* in names: wire form, lower case, uncompressed */
 	uint8_t name_bytes;
-	bool has_addresses; /* one at least of it is in addresses */
+	bool has_addresses; /* one at least of its own is in addresses */
 };
 struct zone_cut_address {
 	struct endpoint endpoint; /* port 53, but of a stub */
-	uint8_t server;           /* whose, of servers; UINT8_MAX: of a stub, which has no names */
+	uint8_t server;           /* whose, of servers; or ZONE_CUT_NO_SERVER */
 };
 struct zone_cut {
 	uint32_t
@@ -53,26 +56,34 @@ struct zone_cut {
 
 /* The delegation that a referral is (scrub.h says whether it is one): the NS set of `zone` in its authority section, with those
  * A and AAAA records of the additional section whose owner is one of its servers and lies at or below the asked zone
- * (`parent->zone`: in bailiwick), at most ADDRESSES_PER_SERVER_MAX each, no address twice. TTL: the least of the NS set's, of
- * the glue's, of what parent has left, and CUT_TTL_S_MAX. Of more servers than fit, those with glue come first.
- * False: no server at all remains, *out is not to be used. */
+ * (`parent->zone`: in bailiwick), at most ADDRESSES_PER_SERVER_MAX each, no address twice, none that zone_cut_may_ask forbids.
+ * TTL: the least of the NS set's, of the glue's that is kept, of what parent has left, and CUT_TTL_S_MAX. Of more servers than
+ * fit, those with glue come first. False: no server at all remains, *out is not to be used. */
 MUST_USE bool zone_cut_from_referral(const struct msg_response *response, const struct name *zone,
 				     const struct zone_cut *parent, uint32_t now_s,
 				     struct zone_cut *out);
-/* From the answer to the priming question (. NS): RFC 9609 section 4. False: it has no NS of the root. */
+/* From the answer to the priming question (. NS): RFC 9609 section 4. False: it is not authoritative, has no NS of the root, or
+ * no address of them. */
 MUST_USE bool zone_cut_from_priming(const struct msg_response *response, uint32_t now_s,
 				    struct zone_cut *out);
 
-/* Building one by hand: hints, stubs, tests. False: no room, or there already. */
+/* Building one by hand: hints, stubs, tests. False: no room, or there already. server_idx may be ZONE_CUT_NO_SERVER. */
 void zone_cut_init(struct zone_cut *out, const struct name *zone, uint8_t flags,
 		   uint32_t expires_at_s);
 MUST_USE bool zone_cut_add_server(struct zone_cut *cut, const struct name *server);
 MUST_USE bool zone_cut_add_address(struct zone_cut *cut, const struct endpoint *endpoint,
 				   unsigned server_idx);
+/* The addresses in the answer section of what a server's name was looked up with (clean: scrub.h), whatever aliases led to
+ * them. Returns how many were added; none that zone_cut_may_ask forbids. */
+unsigned zone_cut_take_addresses(struct zone_cut *cut, unsigned server_idx,
+				 const struct msg_response *answer);
 
 /* Packed: only what is used, in a form of our own (same machine, same build). Returns the length; 0: no room. */
 size_t zone_cut_pack(const struct zone_cut *cut, struct buffer out);
-/* False: not what zone_cut_pack made (a damaged cache entry, say); nothing of it can make a later use go wrong. */
+#define ZONE_CUT_PACKED_BYTES_MAX                                                                  \
+	(11 + 1 + DNS_NAME_BYTES_MAX + ZONE_CUT_SERVERS_MAX + ZONE_CUT_NAMES_BYTES +               \
+	 ZONE_CUT_ADDRESSES_MAX * (2 + ADDRESS_BYTES + 2))
+/* Bytes behind what was packed do no harm. False: not what zone_cut_pack made (a damaged cache entry, say); nothing of it can make a later use go wrong. */
 MUST_USE bool zone_cut_unpack(struct span packed, struct zone_cut *out);
 
 void zone_cut_server_name(const struct zone_cut *cut, unsigned server_idx, struct name *out);
