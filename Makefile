@@ -95,7 +95,9 @@ BENCH  := $(wildcard bench/bench_*.c)
 LOAD   := $(wildcard bench/load/*.c)
 STRESS_inflight := tests/stress/stress_inflight.c tests/stress/stress_quiet.c core/inflight_words.c core/hash.c
 STRESS_cache    := tests/stress/stress_cache.c core/cache.c core/cache_index.c core/cache_flush.c core/cache_log.c
-SIM    := $(wildcard tests/sim/*.c)
+# Engines on a simulated wire: the simulator's, the scenario runner's and the unit tests'.
+WORLD  := $(wildcard tests/sim/world*.c)
+SIM    := $(filter-out $(WORLD),$(wildcard tests/sim/*.c))
 MAN    := $(wildcard dpdk_app/man/*.[158])
 EXAMPLES := $(wildcard config/*.yaml config/examples/*.yaml)
 FORMATTED = $(shell find core config dpdk_app bench tests -name '*.[ch]')
@@ -222,7 +224,7 @@ build/$(1)/libconfig.a: $$(call objects,$(1),$$(CONFIGURATION)) config
 	$$(call say,AR)mkdir -p $$(@D) && rm -f $$@
 	$$(Q)ar rcs $$@ $$(filter %.o,$$^)
 
--include $$(patsubst %.o,%.d,$$(call objects,$(1),$$(CORE) $$(CONFIGURATION) $$(CTL) $$(APP) $$(UNIT) $$(FUZZ) $$(FUZZ_SHARED) $$(LOAD)))
+-include $$(patsubst %.o,%.d,$$(call objects,$(1),$$(CORE) $$(CONFIGURATION) $$(CTL) $$(APP) $$(UNIT) $$(WORLD) $$(FUZZ) $$(FUZZ_SHARED) $$(LOAD)))
 endef
 
 # $(call programs_of,TREE): programs and unit tests.
@@ -235,7 +237,7 @@ $$(bin_$(1))/porticoctl: $$(call objects,$(1),$$(CTL)) build/$(1)/libconfig.a bu
 	$$(call say,LD)mkdir -p $$(@D)
 	$$(Q)$$(CC_$(1)) $$(LINK_$(1)) -o $$@ $$^ -Wl,--as-needed -lldns $$(FYAML_LIBS) -lm
 
-$$(bin_$(1))/unit: $$(call objects,$(1),$$(UNIT) $$(UNIT_APP)) build/$(1)/libconfig.a build/$(1)/libcore.a
+$$(bin_$(1))/unit: $$(call objects,$(1),$$(UNIT) $$(UNIT_APP) $$(WORLD)) build/$(1)/libconfig.a build/$(1)/libcore.a
 	$$(call say,LD)mkdir -p $$(@D)
 	$$(Q)$$(CC_$(1)) $$(LINK_$(1)) -o $$@ $$^ -Wl,--as-needed -lcunit -lldns -lcrypto $$(UV_LIBS) $$(FYAML_LIBS) -lm -pthread
 endef
