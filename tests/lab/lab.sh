@@ -16,12 +16,12 @@
 # lab_down                 undo lab_up (also runs on exit). LAB_KEEP=1 keeps LAB_DIR.
 # lab_prefer               before lab_up: whatever else runs on this machine shall not take the cores away from what
 #                          this shell starts (until lab_down). LAB_NICE: how much so (-10; 0: not at all)
-# lab_in cli|srv|dut|sw COMMAND...      run COMMAND there; no functions, the shell is not entered
+# lab_in cli|srv|dut|sw|NAME COMMAND...   run COMMAND there (NAME: one of LAB_MORE); no functions, the shell is not entered
 # lab_start NAME NS COMMAND...          run it in the background, output to LAB_DIR/NAME.log; sets LAB_PID
 # lab_stop PID             TERM, KILL after LAB_STOP_S (10) seconds; returns its exit status
 # lab_wait_for SECONDS PID FILE REGEX   until FILE has such a line; fails early when PID has ended
 #
-# lab_nsd NAME [--zones "ZONE..."] ADDRESS...   NSD in srv with the zones of tests/lab/zones (all, or those
+# lab_nsd NAME [--zones "ZONE..."] ADDRESS...   NSD in srv with the zones of $LAB_ZONES (tests/lab/zones; all, or those
 #                          named, "." for the root) at these addresses, port 53; sets LAB_PID
 # lab_knot NAME [--zones "ZONE..."] ADDRESS...  the same with Knot DNS
 # lab_upstream NAME ARGS...  upstream.py in srv (--help for its behaviours), queries logged to LAB_DIR/NAME.queries,
@@ -57,6 +57,7 @@ LAB_HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 LAB_ROOT=$(cd "$LAB_HERE/../.." && pwd)
 PORTICO=${PORTICO:-$LAB_ROOT/build/portico}
 PORTICOCTL=${PORTICOCTL:-$(dirname "$PORTICO")/porticoctl}
+LAB_ZONES=$LAB_HERE/zones
 LAB_STOP_S=${LAB_STOP_S:-10}
 LAB_WORKERS=${LAB_WORKERS:-1}
 LAB_DEVICE=${LAB_DEVICE:-af_packet}
@@ -147,28 +148,33 @@ lab_die() {
 
 # --- processes ---------------------------------------------------------------------------------
 
+# lab_namespace cli|srv|dut|sw|NAME: its name; NAME is one of LAB_MORE.
+lab_namespace() {
+	case $1 in
+	cli) echo "$LAB_CLI" ;;
+	srv) echo "$LAB_SRV" ;;
+	dut) echo "$LAB_DUT" ;;
+	sw) echo "$LAB_SW" ;;
+	*)
+		case " ${LAB_MORE:-} " in
+		*" $1 "*) echo "$LAB_PREFIX-$1" ;;
+		*) lab_die "no namespace '$1'" ;;
+		esac
+		;;
+	esac
+}
+
 lab_in() {
 	local namespace
-	case $1 in
-	cli) namespace=$LAB_CLI ;;
-	srv) namespace=$LAB_SRV ;;
-	dut) namespace=$LAB_DUT ;;
-	sw) namespace=$LAB_SW ;;
-	*) lab_die "no namespace '$1'" ;;
-	esac
+	namespace=$(lab_namespace "$1") || exit 1
 	shift
 	ip netns exec "$namespace" "$@"
 }
 
 lab_start() {
-	local name=$1 where=$2 namespace
+	local name=$1 namespace
+	namespace=$(lab_namespace "$2") || exit 1
 	shift 2
-	case $where in
-	cli) namespace=$LAB_CLI ;;
-	srv) namespace=$LAB_SRV ;;
-	dut) namespace=$LAB_DUT ;;
-	*) lab_die "no namespace '$where'" ;;
-	esac
 	# Emptied here: a line of the one before must not be taken for one of this.
 	: >"$LAB_DIR/$name.log"
 	# `ip netns exec` becomes the command: its pid is the command's.
@@ -344,7 +350,7 @@ lab_on_exit() {
 # lab_zone_names LIST: of the zones named, or of all, one a line. root.zone is ".".
 lab_zone_names() {
 	local file name
-	for file in "$LAB_HERE"/zones/*.zone; do
+	for file in "$LAB_ZONES"/*.zone; do
 		name=$(basename "$file" .zone)
 		[ "$name" != root ] || name=.
 		case " ${1:-$name} " in
@@ -355,9 +361,9 @@ lab_zone_names() {
 
 lab_zone_file() {
 	if [ "$1" = . ]; then
-		echo "$LAB_HERE/zones/root.zone"
+		echo "$LAB_ZONES/root.zone"
 	else
-		echo "$LAB_HERE/zones/${1%.}.zone"
+		echo "$LAB_ZONES/${1%.}.zone"
 	fi
 }
 
