@@ -339,8 +339,7 @@ static enum load_counter judge_quickly(struct client *c, const struct client_pla
 	uint8_t digits[NAMES_DIGITS];
 	uint32_t ttl_s = UINT32_MAX;
 	enum load_counter verdict;
-	size_t records_offset =
-		DNS_HEADER_BYTES + NAMES_LABEL_BYTES + c->options->zone.length_bytes + 4u;
+	size_t records_offset = DNS_HEADER_BYTES + NAMES_LABEL_BYTES + c->names.suffix_bytes + 4u;
 
 	names_put_digits(digits, word);
 	if (memcmp(payload.data + DNS_HEADER_BYTES + 1, digits, sizeof(digits)) != 0)
@@ -434,7 +433,7 @@ static struct client_place *find_plain(const struct client *c, const struct rte_
 
 	if (mbuf->nb_segs != 1 || !link_parse_plain(c->link, frame, &plain) ||
 	    plain.payload.length_bytes <
-		    DNS_HEADER_BYTES + NAMES_LABEL_BYTES + c->options->zone.length_bytes + 4u)
+		    DNS_HEADER_BYTES + NAMES_LABEL_BYTES + c->names.suffix_bytes + 4u)
 		return NULL;
 	flow_idx = flow_index(c, plain.client_idx, plain.dst_port, plain.version);
 	if (flow_idx == NONE)

@@ -90,7 +90,7 @@ enum link_owner link_owner(const struct link *l, const struct address *a, uint32
 {
 	if (is_client(l, a, idx))
 		return LINK_CLIENT;
-	for (uint32_t i = 0; i < l->options->server_count; i++) {
+	for (uint32_t i = 0; i < options_all_servers(l->options); i++) {
 		if (address_equal(a, &l->options->servers[i])) {
 			*idx = i;
 			return LINK_SERVER;

@@ -27,6 +27,7 @@ const char *const load_counter_text[] = {
 	[LOAD_AWAY] = "away",
 	[LOAD_UPSTREAM_QUERIES] = "upstream_queries",
 	[LOAD_UPSTREAM_ANSWERED] = "upstream_answered",
+	[LOAD_UPSTREAM_REFERRALS] = "upstream_referrals",
 	[LOAD_UPSTREAM_WRONG_IDS] = "upstream_wrong_ids",
 	[LOAD_UPSTREAM_SILENT] = "upstream_silent",
 	[LOAD_UPSTREAM_LOSS] = "upstream_loss",

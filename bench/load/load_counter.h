@@ -35,6 +35,7 @@ enum load_counter {
 	LOAD_AWAY,        /* times that we were */
 	LOAD_UPSTREAM_QUERIES,
 	LOAD_UPSTREAM_ANSWERED,
+	LOAD_UPSTREAM_REFERRALS, /* of these: what --roots and --tlds say */
 	LOAD_UPSTREAM_WRONG_IDS,
 	LOAD_UPSTREAM_SILENT,  /* by --silent, --silent-share */
 	LOAD_UPSTREAM_LOSS,    /* by --loss */

@@ -242,29 +242,64 @@ bool names_read_digits(const uint8_t digits[NAMES_DIGITS], uint64_t *word)
 	return memcmp(again, lower, sizeof(again)) == 0;
 }
 
+static uint8_t *put_label(uint8_t *at, uint64_t word)
+{
+	*at = NAMES_DIGITS;
+	names_put_digits(at + 1, word);
+	return at + NAMES_LABEL_BYTES;
+}
+
+static void put_suffix(const struct names *n, uint8_t *at, uint64_t word)
+{
+	switch (n->options->cold) {
+	case OPTIONS_COLD_NONE:
+		break;
+	case OPTIONS_COLD_ZONE:
+		at = put_label(at, word);
+		break;
+	case OPTIONS_COLD_TLD:
+		at = put_label(put_label(at, word), word);
+		*at = 0;
+		return;
+	}
+	memcpy(at, n->zone.bytes, n->zone.length_bytes);
+}
+
+static uint8_t suffix_bytes_of(const struct options *o)
+{
+	switch (o->cold) {
+	case OPTIONS_COLD_NONE:
+		break;
+	case OPTIONS_COLD_ZONE:
+		return (uint8_t)(NAMES_LABEL_BYTES + o->zone.length_bytes);
+	case OPTIONS_COLD_TLD:
+		return 2 * NAMES_LABEL_BYTES + 1;
+	}
+	return o->zone.length_bytes;
+}
+
 bool names_value(const struct names *n, const struct name *qname, uint64_t *value)
 {
 	uint64_t word;
-	struct name parent;
+	struct name suffix, wanted;
 
 	if (n->kind == OPTIONS_NAMES_FILE || qname->bytes[0] != NAMES_DIGITS ||
-	    qname->length_bytes != NAMES_LABEL_BYTES + n->zone.length_bytes ||
+	    qname->length_bytes != NAMES_LABEL_BYTES + n->suffix_bytes ||
 	    !names_read_digits(qname->bytes + 1, &word))
 		return false;
-	parent.length_bytes = n->zone.length_bytes;
-	memcpy(parent.bytes, qname->bytes + NAMES_LABEL_BYTES, parent.length_bytes);
+	suffix.length_bytes = wanted.length_bytes = n->suffix_bytes;
+	memcpy(suffix.bytes, qname->bytes + NAMES_LABEL_BYTES, suffix.length_bytes);
+	put_suffix(n, wanted.bytes, word);
 	*value = random_unmix(word) ^ n->key;
-	return name_equal(&parent, &n->zone);
+	return name_equal(&suffix, &wanted);
 }
 
 static void generate(const struct names *n, uint64_t value, struct question *out)
 {
 	uint64_t word = names_word(n, value);
 
-	out->qname.bytes[0] = NAMES_DIGITS;
-	names_put_digits(out->qname.bytes + 1, word);
-	memcpy(out->qname.bytes + NAMES_LABEL_BYTES, n->zone.bytes, n->zone.length_bytes);
-	out->qname.length_bytes = (uint8_t)(NAMES_LABEL_BYTES + n->zone.length_bytes);
+	put_suffix(n, put_label(out->qname.bytes, word), word);
+	out->qname.length_bytes = (uint8_t)(NAMES_LABEL_BYTES + n->suffix_bytes);
 	out->qtype = names_qtype(n, word);
 }
 
@@ -276,6 +311,7 @@ bool names_init(struct names *n, const struct options *options)
 		.kind = options->names,
 		.key = random_mix(options->seed + 3),
 		.zone = options->zone,
+		.suffix_bytes = suffix_bytes_of(options),
 		.options = options,
 		.new_next = options->unique_from,
 	};

@@ -1,6 +1,7 @@
 /* What is asked: names from a file, of a set (by Zipf's law or evenly), or never the same twice. A question is a 64-bit
  * value that can be turned into name and type at any time, so that nobody has to remember names. A generated name is a
- * label of 16 hexadecimal digits below the zone, and tells its value in turn. Values below the set's size are the set's.
+ * label of 16 hexadecimal digits below the zone, and tells its value in turn; with --cold the same label comes twice or, as
+ * the top-level domain too, three times. Values below the set's size are the set's.
  *
  * Memory: taken at start (a file's names; 16 MiB of draws by Zipf's law), given back by names_fini. Threads: one user.
  */
@@ -28,6 +29,7 @@ struct names {
 	uint64_t next;
 	uint64_t key; /* of the permutation that turns counters into labels */
 	struct name zone;
+	uint8_t suffix_bytes; /* of a generated name, behind its first label */
 	const struct options *options;
 	struct names_line *lines;
 	uint8_t *line_bytes;

@@ -117,18 +117,45 @@ static bool take_gateways(struct options *o, const char *text)
 	return take_pair(o->gateways, text);
 }
 
-static bool take_servers(struct options *o, const char *text)
+/* The list takes the place of the *count addresses from first on; what is behind them moves. */
+static bool take_list(struct options *o, uint32_t first, uint32_t *count, const char *text)
 {
+	struct address list[OPTIONS_SERVERS_MAX];
+	uint32_t taken = 0, behind = options_all_servers(o) - first - *count;
 	char item[64];
 
-	o->server_count = 0;
 	while (next_item(&text, item) != NULL) {
-		if (o->server_count == OPTIONS_SERVERS_MAX ||
-		    !address_of(item, &o->servers[o->server_count]))
+		if (first + taken + behind == OPTIONS_SERVERS_MAX ||
+		    !address_of(item, &list[taken]))
 			return false;
-		o->server_count++;
+		taken++;
 	}
-	return o->server_count > 0;
+	memmove(o->servers + first + taken, o->servers + first + *count,
+		behind * sizeof(*o->servers));
+	memcpy(o->servers + first, list, taken * sizeof(*list));
+	*count = taken;
+	return taken > 0;
+}
+
+static bool take_servers(struct options *o, const char *text)
+{
+	return take_list(o, 0, &o->server_count, text);
+}
+
+static bool take_tlds(struct options *o, const char *text)
+{
+	return take_list(o, o->server_count, &o->tld_count, text);
+}
+
+static bool take_roots(struct options *o, const char *text)
+{
+	return take_list(o, o->server_count + o->tld_count, &o->root_count, text);
+}
+
+static bool take_cold(struct options *o, const char *text)
+{
+	o->cold = strcmp(text, "tld") == 0 ? OPTIONS_COLD_TLD : OPTIONS_COLD_ZONE;
+	return strcmp(text, "tld") == 0 || strcmp(text, "zone") == 0;
 }
 
 static bool take_silent(struct options *o, const char *text)
@@ -161,8 +188,9 @@ static bool take_types(struct options *o, const char *text)
 
 static bool take_zone(struct options *o, const char *text)
 {
-	/* Room for a label of 16 digits. */
-	return name_from_text(text, &o->zone) && o->zone.length_bytes <= DNS_NAME_BYTES_MAX - 17;
+	/* Room for two labels of 16 digits. */
+	return name_from_text(text, &o->zone) &&
+	       o->zone.length_bytes <= DNS_NAME_BYTES_MAX - 2 * NAMES_LABEL_BYTES;
 }
 
 static bool take_names(struct options *o, const char *text)
@@ -297,9 +325,12 @@ static const struct option_row rows[] = {
 	{"unique-from", "N", KIND_U64, AT(unique_from), 0, 1e15, NULL, "where the count of new names begins: another run with this seed must begin elsewhere (0)"},
 	{"names", "FILE", TAKEN(take_names), "lines `name type`, in turn"},
 	{"zone", "NAME", TAKEN(take_zone), "of generated names (load.test)"},
+	{"cold", "zone|tld", TAKEN(take_cold), "each generated name is in a zone of its own, below --zone, or below a top-level domain of its own, too"},
 	{"types", "T[,T]", TAKEN(take_types), "of generated names (A)"},
 
 	{"servers", "A[,A]", TAKEN(take_servers), "whose port 53 answers (198.18.0.20,2001:2:0:1::20)"},
+	{"roots", "A[,A]", TAKEN(take_roots), "play the root, for who iterates: refer to --tlds; --servers are authoritative then. As hints: `. NS n1. n2. ...`"},
+	{"tlds", "A[,A]", TAKEN(take_tlds), "play every top-level domain: refer to --servers for the name's last two labels"},
 	{"gateway", "A[,A]", TAKEN(take_gateways), "answers ARP and ND too (198.18.0.1,2001:2:0:1::1)"},
 	{"delay-us", "N[-N]", TAKEN(take_delay), "of answers, the same or drawn for each (0)"},
 	{"loss", "PERCENT", PERCENT(loss_per_million), "of upstream queries that get no answer"},
@@ -440,8 +471,28 @@ static bool take_option(int argc, char **argv, int *at, struct options *o)
 	return false;
 }
 
+/* Three exchanges lead from the root to a name: the zone's cut is at two labels, its parent's at one. */
+static bool check_tree(const struct options *o)
+{
+	unsigned labels = name_label_count(&o->zone);
+
+	if (!options_is_tree(o) && o->tld_count == 0)
+		return true;
+	if (options_is_tree(o) != (o->tld_count > 0))
+		fprintf(stderr, "load: --roots and --tlds: one needs the other\n");
+	else if (o->names != OPTIONS_NAMES_FILE && o->cold != OPTIONS_COLD_TLD &&
+		 labels != (o->cold == OPTIONS_COLD_ZONE ? 1 : 2))
+		fprintf(stderr, "load: --zone: must have %s with --roots\n",
+			o->cold == OPTIONS_COLD_ZONE ? "one label (--cold=zone)" : "two labels");
+	else
+		return true;
+	return false;
+}
+
 static bool check_together(struct options *o)
 {
+	if (!check_tree(o))
+		return false;
 	if (o->trace_file != NULL && o->count == 0)
 		fprintf(stderr, "load: --trace: how many? --count is missing\n");
 	else if (o->trace_file == NULL && o->vdev == NULL)

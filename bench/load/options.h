@@ -34,6 +34,14 @@ enum options_mutation {
 	OPTIONS_MUTATION_RCODE, /* the name is denied */
 	OPTIONS_MUTATIONS,
 };
+/* What a name that is asked has of its own, so that whoever iterates finds nothing of it in a cache. */
+enum options_cold {
+	OPTIONS_COLD_NONE, /* all names are in one zone */
+	OPTIONS_COLD_ZONE, /* a zone below the same top-level domain */
+	OPTIONS_COLD_TLD,  /* a zone and a top-level domain */
+};
+/* Of a server. */
+enum options_role { OPTIONS_ROLE_AUTHORITY, OPTIONS_ROLE_TLD, OPTIONS_ROLE_ROOT };
 enum options_family { OPTIONS_FAMILY_4, OPTIONS_FAMILY_6, OPTIONS_FAMILY_MIXED };
 
 struct options {
@@ -85,12 +93,15 @@ struct options {
 	bool warm; /* ask for the set in order before all else */
 	double flood_per_s;
 	struct name zone;
+	enum options_cold cold;
 	uint16_t types[OPTIONS_TYPES_MAX];
 	uint32_t type_count;
 
-	/* servers */
+	/* servers: those that answer for names, then top-level domains' and the root's, if there are */
 	struct address servers[OPTIONS_SERVERS_MAX];
-	uint32_t server_count;
+	uint32_t server_count; /* of the first kind */
+	uint32_t tld_count;
+	uint32_t root_count;
 	struct address gateways[OPTIONS_VERSIONS];
 	uint32_t silent_servers; /* bit i: server i says nothing */
 	uint32_t silent_per_million;
@@ -110,6 +121,24 @@ enum options_result { OPTIONS_OK, OPTIONS_HELP, OPTIONS_USAGE };
 static inline enum options_version options_version_of(const struct address *a)
 {
 	return address_is_v4(a) ? OPTIONS_V4 : OPTIONS_V6;
+}
+
+static inline uint32_t options_all_servers(const struct options *o)
+{
+	return o->server_count + o->tld_count + o->root_count;
+}
+
+static inline enum options_role options_role_of(const struct options *o, uint32_t server_idx)
+{
+	if (server_idx < o->server_count)
+		return OPTIONS_ROLE_AUTHORITY;
+	return server_idx < o->server_count + o->tld_count ? OPTIONS_ROLE_TLD : OPTIONS_ROLE_ROOT;
+}
+
+/* Is there a root to iterate from? */
+static inline bool options_is_tree(const struct options *o)
+{
+	return o->root_count > 0;
 }
 
 /* What is wrong is said on stderr, --help on stdout. */

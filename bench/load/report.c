@@ -143,7 +143,7 @@ void report_json(FILE *out, const struct options *options, const struct run_figu
 	for (unsigned i = 0; i < FRAME_RESULT_COUNT; i++)
 		fprintf(out, ",\"garbage_%s\":%" PRIu64, frame_result_text[i],
 			f->counters.garbage[i]);
-	for (unsigned i = 0; i < options->server_count; i++)
+	for (unsigned i = 0; i < options_all_servers(options); i++)
 		fprintf(out, ",\"upstream_server_%u\":%" PRIu64, i + 1,
 			f->counters.upstream_by_server[i]);
 	fprintf(out,

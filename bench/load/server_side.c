@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bench/load/referral.h"
 #include "core/dns_const.h"
 #include "core/limits.h"
 #include "core/msg_parse.h"
@@ -11,6 +12,7 @@
 /* What an answer adds to its question at most: an SOA, an OPT. */
 #define ADDED_BYTES_MAX 64
 #define SOA_RDATA_BYTES 22
+#define AUTHORITY_LABELS 2 /* of a zone that a top-level domain refers to */
 #define POINTER_TO_QNAME (DNS_POINTER_FLAG << 8 | DNS_HEADER_BYTES)
 
 /* What one query gets. */
@@ -67,10 +69,13 @@ static uint8_t *put_answer(struct server_side *s, uint8_t *at, const struct repl
 	return at + r->answer.rdata_bytes;
 }
 
-/* The root's: a denial that may be cached needs one (RFC 2308 section 3). */
-static uint8_t *put_soa(uint8_t *at, const struct reply *r)
+/* The zone's in a tree, else the root's: a denial that may be cached needs one (RFC 2308 section 3). */
+static uint8_t *put_soa(const struct server_side *s, uint8_t *at, const struct reply *r)
 {
-	*at++ = 0;
+	if (options_is_tree(s->options))
+		at = referral_put_zone(at, r->dns, &r->query.qname, AUTHORITY_LABELS);
+	else
+		*at++ = 0;
 	at = put_record_head(at, DNS_TYPE_SOA, r->ttl_s, SOA_RDATA_BYTES);
 	*at++ = 0; /* primary server */
 	*at++ = 0; /* mailbox */
@@ -96,11 +101,13 @@ static unsigned put_message(struct server_side *s, struct reply *r)
 {
 	uint8_t *dns = r->dns, *at = dns + r->query.question_end;
 	bool record = r->answer.kind == CONTENT_RECORD;
-	uint16_t flags = DNS_FLAG_QR | DNS_FLAG_RA | (r->query.flags & (DNS_FLAG_RD | DNS_FLAG_CD));
+	uint16_t flags = DNS_FLAG_QR | (r->query.flags & (DNS_FLAG_RD | DNS_FLAG_CD));
+
+	flags |= options_is_tree(s->options) ? DNS_FLAG_AA : DNS_FLAG_RA;
 
 	if (r->answer.kind == CONTENT_NXDOMAIN)
 		flags |= DNS_RCODE_NXDOMAIN;
-	at = record ? put_answer(s, at, r) : put_soa(at, r);
+	at = record ? put_answer(s, at, r) : put_soa(s, at, r);
 	if (r->query.edns.present)
 		at = put_opt(at, &r->query.edns);
 	wire_put_u16(dns + 2, flags);
@@ -225,11 +232,24 @@ static bool read_query(struct server_side *s, struct reply *r)
 	r->frame = rte_pktmbuf_mtod(r->mbuf, uint8_t *);
 	r->dns = r->frame + (v->payload.data - r->frame);
 	message_end = (size_t)(r->dns - r->frame) + r->query.question_end;
-	if (message_end + ADDED_BYTES_MAX > r->mbuf->data_len + rte_pktmbuf_tailroom(r->mbuf)) {
+	if (message_end + s->added_bytes_max > r->mbuf->data_len + rte_pktmbuf_tailroom(r->mbuf)) {
 		s->counters->of[LOAD_UPSTREAM_MALFORMED]++;
 		return false;
 	}
 	return true;
+}
+
+/* Of the root or a top-level domain: it refers, or says that there is no more. */
+static void refer(struct server_side *s, const struct reply *r, uint32_t server_idx,
+		  uint64_t now_tsc)
+{
+	unsigned message_bytes =
+		referral_put(s->options, server_idx, r->dns, &r->query, s->options->ttl_s);
+
+	put_headers(s, r, r->frame, message_bytes, r->mbuf);
+	s->counters->of[LOAD_UPSTREAM_ANSWERED]++;
+	s->counters->of[LOAD_UPSTREAM_REFERRALS]++;
+	send_reply(s, r->mbuf, r->view, now_tsc);
 }
 
 void server_side_take(struct server_side *s, struct rte_mbuf *mbuf, const struct frame_view *view,
@@ -237,6 +257,7 @@ void server_side_take(struct server_side *s, struct rte_mbuf *mbuf, const struct
 {
 	struct reply r = {.mbuf = mbuf, .view = view};
 	unsigned message_bytes;
+	bool refers;
 
 	s->counters->of[LOAD_UPSTREAM_QUERIES]++;
 	s->counters->upstream_by_server[server_idx]++;
@@ -245,9 +266,15 @@ void server_side_take(struct server_side *s, struct rte_mbuf *mbuf, const struct
 		rte_pktmbuf_free(mbuf);
 		return;
 	}
-	content_of(s->content, &r.query.qname, r.query.qtype, &r.answer);
+	refers = options_role_of(s->options, server_idx) != OPTIONS_ROLE_AUTHORITY;
+	if (!refers && !referral_own_name(s->options, &r.query, &r.answer))
+		content_of(s->content, &r.query.qname, r.query.qtype, &r.answer);
 	if (!is_answered(s, &r, server_idx)) {
 		rte_pktmbuf_free(mbuf);
+		return;
+	}
+	if (refers) {
+		refer(s, &r, server_idx, now_tsc);
 		return;
 	}
 	if (is_mutated(s, OPTIONS_MUTATION_RCODE))
@@ -300,6 +327,7 @@ bool server_side_init(struct server_side *s, const struct server_side_parts *par
 		.delays = o->delay_most_us > 0,
 		.cycles_per_us = parts->tsc_hz / 1000000,
 		.delay_range_us = o->delay_most_us - o->delay_least_us,
+		.added_bytes_max = ADDED_BYTES_MAX + referral_bytes_max(o),
 		.ttl_book = parts->ttl_book,
 		.names = parts->names,
 		.start_tsc = parts->now_tsc,

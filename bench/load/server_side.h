@@ -1,6 +1,6 @@
 /* The servers that the tested program asks: each answers any name by content.h, with the question byte for byte as it
  * came, at once or late, and with the faults that the options ask for. What they say of a name of the set begins a new life
- * in the book of TTLs.
+ * in the book of TTLs. With --roots they are a tree: the root's and the top-level domains' servers refer (referral.h).
  *
  * Memory: of delay.h. Threads: one. Time: cycles of the TSC, given.
  */
@@ -37,6 +37,7 @@ struct server_side {
 	uint64_t cycles_per_us;
 	uint64_t delay_least_cycles;
 	uint32_t delay_range_us;
+	unsigned added_bytes_max; /* what an answer adds to its question at most */
 	uint32_t until_mutation[OPTIONS_MUTATIONS];
 	uint64_t ports_seen[SERVER_SIDE_PORTS / 64]; /* that queries came from */
 };

@@ -90,7 +90,7 @@ void template_init(struct template *t, const struct options *options, const stru
 
 	memset(t, 0, sizeof(*t));
 	t->usable = options->names != OPTIONS_NAMES_FILE && !options->mixed_case &&
-		    longest <= TEMPLATE_BYTES_MAX;
+		    options->cold == OPTIONS_COLD_NONE && longest <= TEMPLATE_BYTES_MAX;
 	if (!t->usable)
 		return;
 	t->client_v4 = wire_get_u32(first.bytes + ADDRESS_V4_OFFSET);
