@@ -2,7 +2,7 @@
  * configuration. Each build_x fills its fields and reports everything that is wrong with them; what
  * follows only from an error that was already reported is not reported again.
  *
- * Order: interfaces, service, outgoing, ports, zones; process at any time. Threads: one.
+ * Order: interfaces, service, outgoing, ports, mode, zones, hints; process at any time. Threads: one.
  */
 #ifndef PORTICO_BUILD_H
 #define PORTICO_BUILD_H
@@ -30,7 +30,9 @@ void build_interfaces(struct build *b); /* interfaces */
 void build_service(struct build *b);    /* listen, allow, tcp */
 void build_outgoing(struct build *b);   /* outgoing: addresses and limits */
 void build_ports(struct build *b);      /* outgoing: source ports */
+void build_mode(struct build *b);       /* mode */
 void build_zones(struct build *b);      /* forward, stub */
+void build_hints(struct build *b);      /* root_hints */
 void build_cache(struct build *b);      /* cache */
 
 /* The keys of a file without errors, for config_change.h. */
@@ -41,6 +43,10 @@ void build_keys_free(struct config *c);
 int build_interface_of(const struct config *c, const struct address *a);
 /* May the kernel turn out to keep its routes? Then it knows gateways that the file does not. */
 bool build_may_have_routes(const struct config_interface *i);
+/* What is wrong with asking a server there, NULL: nothing. */
+const char *build_server_fault(const struct build *b, const struct endpoint *e);
+/* Why our queries do not get there, NULL: they do, as far as the file tells. */
+const char *build_way_fault(const struct build *b, const struct endpoint *e);
 /* "192.0.2.53", or "2001:db8:53::/64" of a prefix; for messages. */
 const char *build_outgoing_text(const struct config_outgoing *o, char out[TEXT_ADDRESS_BYTES]);
 /* An owned copy, for struct config. */

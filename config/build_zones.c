@@ -1,7 +1,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "address_class.h"
 #include "build.h"
 
 #define MS_PER_S 1000
@@ -18,84 +17,6 @@ struct server_origin {
 	const struct item *item;
 };
 
-static bool same_family(const struct address *a, const struct address *b)
-{
-	return address_is_v4(a) == address_is_v4(b);
-}
-
-/* ---- a server's address ---- */
-
-static bool has_gateway(const struct config_interface *i, const struct address *a)
-{
-	for (unsigned k = 0; k < i->gateway_count; k++)
-		if (same_family(&i->gateways[k], a))
-			return true;
-	return false;
-}
-
-static bool is_on_link(const struct config_interface *i, const struct address *a)
-{
-	for (unsigned k = 0; k < i->address_count; k++)
-		if (same_family(&i->addresses[k].address, a) &&
-		    prefix_contains(&i->addresses[k], a))
-			return true;
-	return false;
-}
-
-static bool has_outgoing(const struct config *c, const struct address *a)
-{
-	for (unsigned i = 0; i < c->outgoing_count; i++)
-		if (same_family(&c->outgoing[i].address, a))
-			return true;
-	return false;
-}
-
-/* Queries leave by the interface of their source address: that one must know the way. */
-static bool is_reachable(const struct config *c, const struct address *a)
-{
-	for (unsigned i = 0; i < c->outgoing_count; i++) {
-		const struct config_interface *via = &c->interfaces[c->outgoing[i].interface_idx];
-
-		if (same_family(&c->outgoing[i].address, a) &&
-		    (is_on_link(via, a) || has_gateway(via, a) || build_may_have_routes(via)))
-			return true;
-	}
-	return false;
-}
-
-static bool is_listened_on(const struct config *c, const struct endpoint *e)
-{
-	for (unsigned i = 0; i < c->listen_count; i++)
-		if (endpoint_equal(&c->listen[i].endpoint, e))
-			return true;
-	return false;
-}
-
-/* What is wrong with a server, NULL: nothing. */
-static const char *server_fault(const struct build *b, const struct endpoint *e)
-{
-	const struct config *c = b->config;
-	const char *fault = address_class_fault(&e->address);
-
-	for (unsigned i = 0; fault == NULL && i < c->interface_count; i++)
-		for (unsigned k = 0; fault == NULL && k < c->interfaces[i].address_count; k++)
-			if (same_family(&c->interfaces[i].addresses[k].address, &e->address))
-				fault = address_class_fault_in(&e->address,
-							       &c->interfaces[i].addresses[k]);
-	if (fault != NULL)
-		return fault;
-	if (is_listened_on(c, e))
-		return "is our own listen address: questions would go in a circle";
-	if (build_interface_of(c, &e->address) >= 0)
-		return "is our own address: Portico cannot ask its own interface";
-	if (b->outgoing_known && !has_outgoing(c, &e->address))
-		return "has no outgoing address of its family";
-	if (b->outgoing_known && b->gateways_known && !is_reachable(c, &e->address))
-		return "cannot be reached: no interface with an outgoing address of its family has "
-		       "it on its link, or a gateway of that family";
-	return NULL;
-}
-
 /* ---- a zone ---- */
 
 static void build_servers(struct build *b, const struct group *g, struct config_forward *f)
@@ -108,9 +29,11 @@ static void build_servers(struct build *b, const struct group *g, struct config_
 	for (unsigned i = 0; i < to->item_count; i++) {
 		const struct item *item = &to->items[i];
 		const struct endpoint *e = &item->as.endpoint;
-		const char *fault = server_fault(b, e);
+		const char *fault = build_server_fault(b, e);
 		char text[TEXT_ADDRESS_BYTES];
 
+		if (fault == NULL)
+			fault = build_way_fault(b, e);
 		text_value_of_endpoint(e, text);
 		for (unsigned before = 0; fault == NULL && before < i; before++)
 			if (endpoint_equal(&to->items[before].as.endpoint, e))
@@ -214,7 +137,7 @@ static void check_root(struct build *b, const struct zone_origin *zones, unsigne
 	const struct group *top = &b->settings->top;
 	const struct setting *forward = settings_find(top, "forward");
 
-	if (forward->broken)
+	if (forward->broken || b->config->mode == CONFIG_MODE_ITERATE)
 		return;
 	/* The root has the fewest labels: it is the last. */
 	if (count == 0 || name_label_count(&zones[count - 1].forward->zone) > 0)

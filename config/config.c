@@ -27,7 +27,9 @@ static void build_all(struct build *b)
 	build_service(b);
 	build_outgoing(b);
 	build_ports(b);
+	build_mode(b);
 	build_zones(b);
+	build_hints(b);
 	build_cache(b);
 }
 
@@ -186,6 +188,17 @@ struct port_rules config_port_rules(const struct config *c, unsigned outgoing_id
 	};
 }
 
+bool config_asks_any(const struct config *c)
+{
+	if (c->mode == CONFIG_MODE_ITERATE)
+		return true;
+	for (unsigned i = 0; i < c->forward_count; i++) {
+		if (c->forwards[i].stub)
+			return true;
+	}
+	return false;
+}
+
 static void check_interface(const struct config_interface *i)
 {
 	CHECK(i->name != NULL && i->name[0] != '\0' && i->device != NULL && i->device[0] != '\0');
@@ -288,6 +301,9 @@ void config_check(const struct config *c)
 	check_ports(&c->ports);
 	CHECK(c->max_under_way >= 1 && c->max_under_way <= UNDER_WAY_MAX);
 	CHECK(c->edns_udp_size_bytes >= 512 && c->edns_udp_size_bytes <= EDNS_UDP_BYTES);
+	CHECK(c->mode <= CONFIG_MODE_ITERATE);
+	zone_cut_check(&c->root_hints);
+	CHECK(c->root_hints.zone.length_bytes == 1 && c->root_hints.address_count >= 1);
 	check_zones(c);
 	CHECK(c->cache.min_ttl_s <= c->cache.max_ttl_s && c->cache.failure_ttl_s >= 1);
 	CHECK(c->cache.file == NULL || c->cache.file[0] != '\0');

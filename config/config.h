@@ -16,12 +16,15 @@
 #include "core/port_plan.h"
 #include "core/port_set.h"
 #include "core/server.h"
+#include "core/zone_cut.h"
 
 #define CONFIG_CPUS_MAX 128
 #define CONFIG_EAL_ARGS_MAX 32
 
 enum config_poll { CONFIG_POLL_ADAPTIVE, CONFIG_POLL_BUSY };
 enum config_hugepages { CONFIG_HUGEPAGES_AUTO, CONFIG_HUGEPAGES_REQUIRED, CONFIG_HUGEPAGES_NEVER };
+/* What becomes of names that no zone has: they are refused, or resolved from the root. */
+enum config_mode { CONFIG_MODE_FORWARD, CONFIG_MODE_ITERATE };
 enum config_rrset_order { CONFIG_RRSET_ROUND_ROBIN, CONFIG_RRSET_FIXED };
 enum config_log_level { CONFIG_LOG_ERROR, CONFIG_LOG_WARNING, CONFIG_LOG_INFO, CONFIG_LOG_DEBUG };
 enum config_log_format { CONFIG_LOG_TEXT, CONFIG_LOG_JSON };
@@ -156,6 +159,8 @@ struct config {
 	bool case_randomization;
 	uint16_t edns_udp_size_bytes;
 
+	enum config_mode mode;
+	struct zone_cut root_hints; /* "." with at least one server that has an address */
 	unsigned forward_count;
 	struct config_forward *forwards; /* most labels first, then by name */
 
@@ -183,6 +188,9 @@ void config_free(struct config *c);
  * listen: is filled with the ports that we listen on there. The rules point into c and listen. */
 struct port_rules config_port_rules(const struct config *c, unsigned outgoing_idx,
 				    struct port_map *listen);
+
+/* Are servers asked that cannot be known beforehand, as others name them? A stub zone's servers delegate, too. */
+bool config_asks_any(const struct config *c);
 
 /* CHECKs what the driver relies on in a configuration that was loaded; for tests and fuzzing. */
 void config_check(const struct config *c);

@@ -337,18 +337,17 @@ const struct option options[] = {
 
 	{.path = "mode",
 	 .type = OPTION_WORD,
-	 .example = "forward",
-	 .words = "forward, iterate",
-	 .only = "forward",
-	 .required = true,
-	 .help = "forward: to the zones below; iterate: from the root; must be given as forward "
-		 "until iteration exists"},
+	 .preset = "iterate",
+	 .words = "forward, iterate", /* as enum config_mode */
+	 .help = "names that none of the zones below has are, by iterate, resolved from the root, "
+		 "and by forward refused"},
 	{.path = "root_hints",
 	 .type = OPTION_TEXT,
 	 .preset = "builtin",
 	 .max = PATH_BYTES_MAX,
-	 .only = NOTHING,
-	 .help = "builtin, or a file in zone format"},
+	 .words = "builtin",
+	 .help = "the root's servers: builtin, or a file in zone format with their NS, A and AAAA "
+		 "records, as IANA's named.root; read anew with every reload"},
 
 	{.path = "forward",
 	 .type = OPTION_SECTIONS,

@@ -188,6 +188,8 @@ static void fill_values(struct engine_config *out, const struct config *config,
 	out->edns_udp_size_bytes = config->edns_udp_size_bytes;
 	out->case_randomization = config->case_randomization;
 	out->late_ms = config->late_ms;
+	out->iterates = config->mode == CONFIG_MODE_ITERATE;
+	out->root_hints = config->root_hints;
 	for (unsigned i = 0; i < config->interface_count; i++)
 		out->tcp_interfaces |= (uint16_t)(kernel_path_has(path, i) << i);
 	out->cache = (struct engine_cache_config){

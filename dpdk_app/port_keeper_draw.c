@@ -195,6 +195,10 @@ static bool is_server(const struct config *c, const struct address *address)
 				return true;
 		}
 	}
+	for (unsigned i = 0; i < c->root_hints.address_count; i++) {
+		if (address_equal(&c->root_hints.addresses[i].endpoint.address, address))
+			return true;
+	}
 	return false;
 }
 

@@ -155,15 +155,15 @@ static bool add_status(const struct porticoctl_socket *s, struct port_firewall *
 {
 	struct porticoctl_reply reply;
 	struct fy_node *list;
-	char mode[16];
+	char asks[16];
 	bool good;
 
 	if (!porticoctl_socket_ask(s, "status", 0, &reply))
 		return false;
 	list = fy_node_mapping_lookup_by_string(reply.body, "listen", strlen("listen"));
 	good = list == NULL || add_listen(f, list);
-	f->any_server = strcmp(porticoctl_field_text(reply.body, "mode", mode, sizeof(mode)),
-			       "forward") != 0;
+	f->any_server = strcmp(porticoctl_field_text(reply.body, "asks", asks, sizeof(asks)),
+			       "its servers") != 0;
 	porticoctl_reply_free(&reply);
 	return good;
 }

@@ -270,7 +270,10 @@ static void reply_status(const char *params, struct rte_tel_data *data)
 	rte_tel_data_add_dict_u64(data, "uptime_s",
 				  (uint64_t)(monotonic_s() - telemetry.sources.stats.started_s));
 	rte_tel_data_add_dict_u64(data, "workers", telemetry.sources.worker_count);
-	rte_tel_data_add_dict_string(data, "mode", "forward");
+	rte_tel_data_add_dict_string(data, "mode",
+				     config->mode == CONFIG_MODE_ITERATE ? "iterate" : "forward");
+	rte_tel_data_add_dict_string(data, "asks",
+				     config_asks_any(config) ? "any server" : "its servers");
 	rte_tel_data_add_dict_string(data, "poll",
 				     config->poll == CONFIG_POLL_BUSY ? "busy" : "adaptive");
 	rte_tel_data_add_dict_u64(data, "memory_mb", config->memory_mb);

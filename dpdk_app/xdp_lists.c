@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/dns_const.h"
 #include "dpdk_app/log.h"
 #include "dpdk_app/xdp.h"
 
@@ -168,7 +169,7 @@ void xdp_set_ports(struct xdp_table *table, unsigned outgoing_idx, unsigned inte
 			   (uint8_t)(ports->bits[i / 8] >> (8 * (i % 8))));
 }
 
-/* ---- whom we ask, all of whom are known beforehand (`mode: forward`) ---- */
+/* ---- whom we ask: the servers of the file, and those that others name, which cannot be known beforehand ---- */
 
 static struct xdp_steer_peer steer_peer(const struct endpoint *e)
 {
@@ -225,6 +226,8 @@ static void write_asked_ports(struct xdp_steer *s, const struct endpoint peers[]
 {
 	struct port_map asked = {{0}};
 
+	if (s->only_peers == 0)
+		port_map_add(&asked, DNS_PORT, DNS_PORT);
 	for (unsigned i = 0; i < peer_count; i++)
 		port_map_add(&asked, peers[i].port, peers[i].port);
 	for (unsigned i = 0; i < XDP_STEER_PORT_BYTES; i++)
@@ -249,6 +252,9 @@ bool xdp_widen(const struct xdp_table *table, const struct config *next,
 				    i, strerror(errno));
 			return false;
 		}
+		/* Who is asked no more may still reply: it stays so until that is over. */
+		if (config_asks_any(next))
+			__atomic_store_n(&x->steer->only_peers, 0, __ATOMIC_RELEASE);
 		write_asked_ports(x->steer, peers, peer_count);
 		widen_listen(x->steer, next, i);
 		widen_outgoing(x->steer, next, i);
@@ -265,6 +271,7 @@ void xdp_narrow(const struct xdp_table *table, const struct config *next)
 			continue;
 		narrow_listen(steer, next, i);
 		narrow_outgoing(steer, next, i);
+		__atomic_store_n(&steer->only_peers, !config_asks_any(next), __ATOMIC_RELEASE);
 	}
 }
 

@@ -118,7 +118,6 @@ static const struct bad bad_keys[] = {
 	 "log: is given twice"},
 	{"duplicate key in a list item", IFACE_WITH("    mtu: 1500\n    mtu: 1400\n"), "5:5",
 	 "interfaces[0].mtu: is given twice"},
-	{"mode missing", INTERFACE ZONE, "1:1", "mode: is missing"},
 	{"interfaces missing", MODE "shutdown_s: 1\n", "1:1", "interfaces: is missing"},
 	{"no interface", MODE "interfaces: []\n", "2:13", "interfaces: is empty"},
 	{"device missing", "interfaces:\n  - addresses: 192.0.2.53/24\n" MODE, "2:5",
@@ -148,9 +147,6 @@ static const struct bad bad_cache[] = {
 
 #define LATER "not available yet"
 static const struct bad bad_later[] = {
-	{"iterate", INTERFACE "mode: iterate\n" ZONE, "5:7",
-	 LATER ", allowed: forward until the rest is available\n"},
-	{"root hints", GOOD "root_hints: builtin\n", "8:13", LATER},
 	{"a wrong value of what is not there", GOOD "dnssec: {negative_trust_anchors: [a..b]}\n",
 	 "8:34", LATER},
 	{"metrics", GOOD "metrics: {listen: 127.0.0.1}\n", "8:19", "write the one for metrics"},
@@ -344,7 +340,7 @@ static void config_load__reports_all_errors_in_order_of_place(void)
 				   "    mtu: 70\n"                    /* 5: out of range */
 				   "listen: 192.0.2.54\n"             /* 6: foreign */
 				   "shutdown_s: soon\n"               /* 7: not a number */
-				   "mode: iterate\n"                  /* 8: later */
+				   "mode: iterated\n"                 /* 8: no such word */
 				   "stub:\n"                          /* 9 */
 				   "  - {zone: a., to: 127.0.0.1, polcy: hash}\n"; /* 10: two */
 	static const char *const places[] = {"1:1", "5:10", "6:9", "7:13", "8:7", "10:20", "10:31"};

@@ -6,14 +6,15 @@
 #include "test_config_fixture.h"
 #include "unit.h"
 
-#define BASE "mode: forward\ninterfaces:\n  - {device: net_null0, addresses: [192.0.2.53/24]}\n"
+#define BASE                                                                                       \
+	"interfaces:\n  - {device: net_null0, addresses: [192.0.2.53/24], gateway: 192.0.2.1}\n"
 #define ROOT "{zone: ., to: [192.0.2.1, 192.0.2.2]}"
 #define CORP "{zone: corp.example, to: [192.0.2.3]}"
 #define DEEP "{zone: a.corp.example, to: [192.0.2.4]}"
 
 static const struct {
 	const char *says;
-	const char *before, *after; /* of the list */
+	const char *before, *after; /* of the list; with an i before it: mode: iterate */
 	const char *want;
 } rows[] = {
 	{"the same", ROOT ", " CORP, CORP ", " ROOT, ""},
@@ -35,6 +36,14 @@ static const struct {
 	 ""},
 	{"one has gone, one has come", ROOT ", " CORP, ROOT ", " DEEP,
 	 "corp.example. a.corp.example."},
+	{"iterated before and after", "i" CORP, "i" CORP, ""},
+	{"iterated no more, and refused", "i" CORP, CORP, "."},
+	{"iterated no more, and forwarded", "i" CORP, ROOT ", " CORP, "."},
+	{"forwarded no more, and iterated", ROOT ", " CORP, "i" CORP, "."},
+	{"refused no more, and iterated", CORP, "i" CORP, ""},
+	{"a zone has come below the root that is iterated from", "i" CORP, "i" CORP ", " DEEP,
+	 "a.corp.example."},
+	{"forwarded all the while", ROOT, "i" ROOT, ""},
 	{"nested ones", ROOT ", " DEEP, ROOT ", " DEEP ", " CORP, "corp.example."},
 };
 
@@ -43,8 +52,10 @@ static struct config *load(const char *says, const char *zones)
 	char text[512];
 	struct loaded l;
 	struct config *config;
+	bool iterates = zones[0] == 'i';
 
-	snprintf(text, sizeof(text), BASE "forward: [%s]\n", zones);
+	snprintf(text, sizeof(text), BASE "mode: %s\nforward: [%s]\n",
+		 iterates ? "iterate" : "forward", zones + iterates);
 	l = test_config_load(text, strlen(text));
 	config = l.config;
 	if (config == NULL)
