@@ -67,6 +67,7 @@
 #define CUT_TTL_S_MAX 86400
 #define SERVER_TRIES_PER_QUESTION_MAX 2 /* of one address (SECURITY D7) */
 #define SCRUB_RECORDS_MAX 128           /* of one answer that are kept */
+#define SCRUB_SCANNED_MAX 256 /* of one section that are looked at, but of a single RRset */
 
 #define NEAR_MISS_HOLD_OFF_MS 20 /* first pause before another ticket; doubles */
 #define NEAR_MISS_HOLD_OFF_MS_MAX 640

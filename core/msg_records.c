@@ -226,3 +226,22 @@ void msg_records_write(struct msg_records *r, const struct msg_record *record)
 	if (w->ok)
 		wire_put_u16(w->output.data + rdata - 2, (uint16_t)(w->offset - rdata));
 }
+
+void msg_records_write_cname(struct msg_records *r, const struct name *owner, uint32_t ttl_s,
+			     const struct name *target)
+{
+	struct wire_writer *w = &r->writer;
+	size_t rdata;
+
+	name_copy(&r->scratch.name, owner);
+	write_compressed(w, &r->compression, &r->scratch);
+	wire_write_u16(w, DNS_TYPE_CNAME);
+	wire_write_u16(w, DNS_CLASS_IN);
+	wire_write_u32(w, ttl_s);
+	wire_write_u16(w, 0);
+	rdata = w->offset;
+	name_copy(&r->scratch.name, target);
+	write_compressed(w, &r->compression, &r->scratch);
+	if (w->ok)
+		wire_put_u16(w->output.data + rdata - 2, (uint16_t)(w->offset - rdata));
+}

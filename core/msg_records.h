@@ -67,5 +67,8 @@ void msg_records_init(struct msg_records *r, struct buffer output,
 		      const struct msg_response *response, const struct name *qname);
 /* Write a record that msg_record_next read from the response; its TTL is record->ttl_s. */
 void msg_records_write(struct msg_records *r, const struct msg_record *record);
+/* Write a CNAME of class IN that stands in no response. */
+void msg_records_write_cname(struct msg_records *r, const struct name *owner, uint32_t ttl_s,
+			     const struct name *target);
 
 #endif
