@@ -1,5 +1,5 @@
 #!/bin/bash
-# Rig C: hits, mixes and forwarded misses over memif; with --device af_packet starts and hits over a veth pair. Portico's worker on one
+# Rig C: hits, mixes, forwarded and iterated misses over memif; with --device af_packet starts and hits over a veth pair. Portico's worker on one
 # core, the load generator (clients and servers) on another, turn about with dpdk-testpmd's 5tswap on the same device, which does nothing
 # but take, swap and send. As root.
 #
@@ -15,12 +15,14 @@
 #     --names N         in the cache; asked by Zipf's law with exponent 0.95 (1000000)
 #     --loss-s S        open loop at 90 % of the maximum, for so long (30)
 #     --flood R         new names a second while no server answers (50000)
+#     --part P          forward (hits, mixes, forwarded misses), iterate, or all (all)
 # Environment: PORTICO, PORTICOCTL, LOAD: the programs (build/portico, build/porticoctl, build/bench/load);
 # RIG_OUT=DIR: figures and plots' data for the report; RIG_KEEP=1 keeps the directory with configuration, logs and figures;
 # RIG_NICE: niceness of all that runs (-10).
 #
 # A hit is one packet in, one out, as 5tswap's. A forwarded miss is one question in, one query out, one reply in, one answer out:
-# Portico takes two packets and sends two. While testpmd runs, Portico is stopped (SIGSTOP), its cache stays.
+# Portico takes two packets and sends two. An iterated miss is the same where its zone's cut is known; where nothing of its name is, the
+# root and a top-level domain refer first, and Portico takes four packets and sends four. While testpmd runs, Portico is stopped (SIGSTOP), its cache stays.
 #
 # Markdown goes to stdout, progress to stderr. Huge pages are reserved for the run and given back.
 
@@ -31,12 +33,12 @@ RATIOS="100 90 80 50 0"
 HUGEPAGES=1400
 WARMUP_S=0.25
 
-rig_options "pairs=7 seconds=2 outstanding=256 cpus=0,1 queues=1 names= loss_s=30 flood=50000 device=memif starts=5" \
+rig_options "pairs=7 seconds=2 outstanding=256 cpus=0,1 queues=1 names= loss_s=30 flood=50000 device=memif starts=5 part=all" \
 	"pairs=3 seconds=1 loss_s=5 starts=3" "$@"
 [ -n "$names" ] || { names=1000000 && [ "$device" = memif ] || names=100000; }
 load_cpu=${cpus%,*} worker_cpu=${cpus#*,}
 [[ $pairs =~ ^[1-9][0-9]*$ && $starts =~ ^[1-9][0-9]*$ && $outstanding =~ ^[1-9][0-9]*$ && $queues =~ ^[1-9][0-9]*$ && $names =~ ^[1-9][0-9]*$ &&
-	$device =~ ^(memif|af_packet)$ && $seconds =~ ^[0-9.]+$ && $loss_s =~ ^[0-9]+$ && $flood =~ ^[0-9]+$ && $cpus =~ ^[0-9]+,[0-9]+$ ]] || usage "$0" 2 >&2
+	$device =~ ^(memif|af_packet)$ && $part =~ ^(all|forward|iterate)$ && $seconds =~ ^[0-9.]+$ && $loss_s =~ ^[0-9]+$ && $flood =~ ^[0-9]+$ && $cpus =~ ^[0-9]+,[0-9]+$ ]] || usage "$0" 2 >&2
 
 rig_begin
 rig_pages $HUGEPAGES
@@ -55,14 +57,29 @@ else
 	done
 	portico_device="net_af_packet0,iface=rig0" testpmd_device="net_af_packet0,iface=rig0"
 fi
-cat >"$dir/portico.yaml" <<CONF
-workers: [$worker_cpu]
-control_cpu: $load_cpu
-poll: busy
-dpdk: {memory_mb: 512, hugepages: $portico_pages, file_prefix: $prefix}
-$(network "$portico_device")
-cache: {size_mb: 512}
-CONF
+# The generator's root and top-level domains, behind the gateway.
+ROOTS=198.18.1.1,2001:2:0:4::1 TLDS=198.18.1.2,2001:2:0:4::2 AUTHORITIES=198.18.1.3,2001:2:0:4::3
+cat >"$dir/root.hints" <<HINTS
+. 86400 IN NS n1.
+. 86400 IN NS n2.
+n1. 86400 IN A ${ROOTS%,*}
+n2. 86400 IN AAAA ${ROOTS#*,}
+HINTS
+
+# configure FILE [HINTS]
+configure() {
+	cat >"$1" <<-CONF
+		workers: [$worker_cpu]
+		control_cpu: $load_cpu
+		poll: busy
+		dpdk: {memory_mb: 512, hugepages: $portico_pages, file_prefix: $prefix}
+		$(network "$portico_device" "${2:-}")
+		cache: {size_mb: 512}
+	CONF
+}
+configure "$dir/forward.yaml"
+configure "$dir/iterate.yaml" "$dir/root.hints"
+config=$dir/forward.yaml
 
 # --- measuring -----------------------------------------------------------------------------------
 
@@ -120,8 +137,8 @@ ensure_portico() {
 	say "Portico has died: once more"
 	tail -n 3 "$portico_log" >&2
 	wait "$portico_pid"
-	start_portico "$dir/portico.yaml"
-	warm
+	start_portico "$config"
+	[ "$config" = "$dir/iterate.yaml" ] || warm
 }
 
 # One turn of a mix: a line of figures to turns.NAME: answers/s, of the set, of new names, busy cycles an answer, hits ÷ questions
@@ -155,8 +172,9 @@ ask_testpmd_late() {
 	tell_testpmd show fwd stats all
 }
 
-# One turn of 5tswap: packets/s, its own cycles a packet.
+# One turn of 5tswap: packets/s, its own cycles a packet, to turns.echo, or turns.NAME: turn_testpmd [NAME]
 turn_testpmd() {
+	local file=$dir/turns.${1:-echo}
 	start_testpmd "-l $load_cpu,$worker_cpu --main-lcore $load_cpu" -m 256 \
 		--vdev="$testpmd_device" \
 		-- -i --forward-mode=5tswap --auto-start --total-num-mbufs=16384 --rxq="$queues" --txq="$queues" --record-core-cycles
@@ -168,10 +186,10 @@ turn_testpmd() {
 		deaths=$((deaths + 1))
 		[ $deaths -le 12 ] || die "testpmd did not say its cycles a packet"
 		say "testpmd did not say its cycles a packet: once more"
-		turn_testpmd
+		turn_testpmd "$@"
 		return
 	fi
-	echo "$(figure "$dir/echo.json" answered_per_s)" "$(testpmd_cycles)" >>"$dir/turns.echo"
+	echo "$(figure "$dir/echo.json" answered_per_s)" "$(testpmd_cycles)" >>"$file"
 }
 
 # open_loop TEXT RATE [ARGUMENTS...]: hits; appends a row of the table to open.
@@ -187,8 +205,9 @@ open_loop() {
 }
 
 # ratios.NAME: answers ÷ packets swapped in the same turn, application cycles (packets of the device taken off: $2 a question).
+#   ratios NAME PACKETS [NAME-OF-5TSWAP]
 ratios() {
-	paste -d ' ' "$dir/turns.$1" "$dir/turns.echo" |
+	paste -d ' ' "$dir/turns.$1" "$dir/turns.${3:-echo}" |
 		awk -v packets="$2" '{ print $1 / $9, $4 - packets * $10, packets * $1 / $9 }' >"$dir/ratios.$1"
 }
 
@@ -204,7 +223,7 @@ first_answer() {
 	load_pid=$!
 	while read -r -t $READY_S -u 8 line && [ "$line" != "load: looks for the other side" ]; do :; done
 	begin=$EPOCHREALTIME
-	$in_namespace "$PORTICO" -c "$dir/portico.yaml" >"$dir/portico.log" 2>&1 &
+	$in_namespace "$PORTICO" -c "$config" >"$dir/portico.log" 2>&1 &
 	portico_pid=$!
 	while [ -z "$answered" ] && read -r -t $READY_S -u 8 line; do
 		[ "$line" != "load: the other side is there" ] || answered=$EPOCHREALTIME
@@ -222,7 +241,7 @@ hits_by_af_packet() {
 		first_answer
 	done
 	show start_ms "$(median 1 "$dir/starts")" "$(most 1 "$dir/starts")"
-	start_portico "$dir/portico.yaml"
+	start_portico "$config"
 	warm
 	for ((turn = 1; turn <= pairs; turn++)); do
 		turn_mix mix100 --outstanding="$outstanding" --timeout-ms=500
@@ -256,7 +275,70 @@ if [ $device = af_packet ]; then
 	exit 0
 fi
 
-start_portico "$dir/portico.yaml"
+# --- iterated misses -------------------------------------------------------------------------------
+
+# turn_iterated NAME ARGUMENTS...: a turn of questions for new names, and its upstream queries a question to exchanges.NAME.
+turn_iterated() {
+	local name=$1
+	shift
+	turn_mix "$name" --hit-ratio=0 --outstanding="$outstanding" --roots=$ROOTS --tlds=$TLDS --servers=$AUTHORITIES "$@"
+	calculate '%.3f\n' "$(figure "$dir/$name.json" upstream_queries) / $(figure "$dir/$name.json" sent)" >>"$dir/exchanges.$name"
+}
+
+iterated_row() {
+	echo "| $1: answers a second | $(row %.0f 1 "$dir/turns.$2" more) |"
+	echo "| $1: busy cycles a question, device included | $(row %.0f 4 "$dir/turns.$2" less) |"
+	echo "| $1: application cycles (busy less $3 packets of 5tswap) | $(row %.0f 2 "$dir/ratios.$2" less) |"
+	echo "| $1: exchanges a question | $(row %.2f 1 "$dir/exchanges.$2" less) |"
+}
+
+iterated_misses() {
+	config=$dir/iterate.yaml
+	start_portico "$config"
+	for ((turn = 1; turn <= pairs; turn++)); do
+		turn_iterated known --zone=load.example
+		turn_iterated cold_zone --cold=zone --zone=example
+		turn_iterated cold --cold=tld
+		pause_portico
+		turn_testpmd echo_iterated
+		resume_portico
+		say "turn $turn of $pairs: zone known $(tail -n 1 "$dir/turns.known"), cold $(tail -n 1 "$dir/turns.cold")," \
+			"5tswap $(tail -n 1 "$dir/turns.echo_iterated")"
+	done
+	stop_portico
+	ratios known 2 echo_iterated
+	ratios cold_zone 3 echo_iterated
+	ratios cold 4 echo_iterated
+	show iterate_known_cycles "$(median 2 "$dir/ratios.known")" "$(most 2 "$dir/ratios.known")"
+	show iterate_known_rate "$(median 1 "$dir/turns.known")" "$(least 1 "$dir/turns.known")"
+	show iterate_cold_cycles "$(median 2 "$dir/ratios.cold")" "$(most 2 "$dir/ratios.cold")"
+	cat <<-REPORT
+		### Rig C: iterated misses over memif, one worker
+
+		The generator plays root, top-level domains and zones, each with an IPv4 and an IPv6 address, behind the gateway; $outstanding
+		questions under way, each for a new name; $pairs turns of $seconds s; $pages; commit $(commit).
+
+		| per turn | median | worst | best |
+		|---|---|---|---|
+		$(iterated_row "zone known" known 2)
+		$(iterated_row "zone cold, top-level domain known" cold_zone 3)
+		$(iterated_row "cold" cold 4)
+		| 5tswap: cycles a packet | $(row %.0f 2 "$dir/turns.echo_iterated" less) |
+
+		Lost and wrong answers: $(for name in known cold_zone cold; do
+			awk -v name=$name '{ l += $7; w += $8 } END { printf "%s %d, %d; ", name, l, w }' "$dir/turns.$name"
+		done)
+	REPORT
+}
+
+if [ "$part" = iterate ]; then
+	iterated_misses
+	exit 0
+fi
+
+# --- hits, mixes, forwarded misses -----------------------------------------------------------------
+
+start_portico "$config"
 warm
 keep "$dir/warm.json" rig_c_warm.json
 for ((turn = 1; turn <= pairs; turn++)); do
@@ -364,3 +446,7 @@ In the turn of $loss_s s the generator was $away.
 |---|---|---|---|---|---|---|---|---|
 $(cat "$dir/open")
 REPORT
+if [ "$part" = all ]; then
+	echo
+	iterated_misses
+fi

@@ -8,7 +8,8 @@
 # rig_on_exit COMMAND      something more to undo, last one first
 # stop PID                 TERM, after 10 s KILL
 # wait_for SECONDS PID FILE REGEX
-# network DEVICE           the part of Portico's configuration that says where clients and servers are: where bench/load has them
+# network DEVICE [HINTS]   the part of Portico's configuration that says where clients and servers are: where bench/load has them. With a
+#                          file of root hints it iterates, else it forwards
 # start_portico CONFIG     sets portico_pid; portico_log is its log.  stop_portico
 # pause_portico, resume_portico   SIGSTOP and SIGCONT: its cores are free meanwhile, and its cache stays
 # start_testpmd CPUS ARGUMENTS...  `-- -i --auto-start` behind them; sets testpmd_pid; tell_testpmd WORDS...; stop_testpmd
@@ -190,10 +191,12 @@ network() {
 		    gateway: [198.18.0.1, "2001:2:0:1::1"]
 		    kernel: none
 		allow: [198.18.0.0/15, "2001:2::/48"]
-		mode: forward
-		forward:
-		  - {zone: ".", to: [198.18.0.20, "2001:2:0:1::20"], policy: round_robin}
 	CONF
+	if [ -n "${2:-}" ]; then
+		printf 'mode: iterate\nroot_hints: "%s"\n' "$2"
+	else
+		printf 'mode: forward\nforward:\n  - {zone: ".", to: [198.18.0.20, "2001:2:0:1::20"], policy: round_robin}\n'
+	fi
 }
 
 start_portico() {
