@@ -141,8 +141,8 @@ stress: $(stress) ## in-flight words and cache: threads, ThreadSanitizer, mutant
 unit-bin: build/unit build/san/unit
 fuzz-bin: $(harnesses)
 
-sim: ## the deterministic simulation (SEED=)
-	@echo 'sim: nothing to simulate yet'
+sim: $(bin_$(BUILD))/sim ## the deterministic simulation: RUNS= seeds from SEED= on (100 from 1), or one seed, told in full (SEED=)
+	$(Q)$< $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS),$(if $(SEED),--verbose,--runs 100))
 
 fuzz: $(harnesses) ## every fuzzer for FUZZ_S seconds; findings in build/fuzz/findings
 	$(Q)tests/lab/fuzz.sh $(FUZZ_S) $(harnesses)
@@ -224,7 +224,7 @@ build/$(1)/libconfig.a: $$(call objects,$(1),$$(CONFIGURATION)) config
 	$$(call say,AR)mkdir -p $$(@D) && rm -f $$@
 	$$(Q)ar rcs $$@ $$(filter %.o,$$^)
 
--include $$(patsubst %.o,%.d,$$(call objects,$(1),$$(CORE) $$(CONFIGURATION) $$(CTL) $$(APP) $$(UNIT) $$(WORLD) $$(FUZZ) $$(FUZZ_SHARED) $$(LOAD)))
+-include $$(patsubst %.o,%.d,$$(call objects,$(1),$$(CORE) $$(CONFIGURATION) $$(CTL) $$(APP) $$(UNIT) $$(WORLD) $$(SIM) $$(FUZZ) $$(FUZZ_SHARED) $$(LOAD)))
 endef
 
 # $(call programs_of,TREE): programs and unit tests.
@@ -240,6 +240,10 @@ $$(bin_$(1))/porticoctl: $$(call objects,$(1),$$(CTL)) build/$(1)/libconfig.a bu
 $$(bin_$(1))/unit: $$(call objects,$(1),$$(UNIT) $$(UNIT_APP) $$(WORLD)) build/$(1)/libconfig.a build/$(1)/libcore.a
 	$$(call say,LD)mkdir -p $$(@D)
 	$$(Q)$$(CC_$(1)) $$(LINK_$(1)) -o $$@ $$^ -Wl,--as-needed -lcunit -lldns -lcrypto $$(UV_LIBS) $$(FYAML_LIBS) -lm -pthread
+
+$$(bin_$(1))/sim: $$(call objects,$(1),$$(SIM) $$(WORLD)) build/$(1)/libcore.a
+	$$(call say,LD)mkdir -p $$(@D)
+	$$(Q)$$(CC_$(1)) $$(LINK_$(1)) -o $$@ $$^ -Wl,--as-needed -lldns
 endef
 
 $(foreach t,release debug san fuzz,$(eval $(call tree,$t)))
