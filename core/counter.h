@@ -144,6 +144,8 @@
 	  "times a server was taken for one that is asked over TCP only: too many near misses")    \
 	X(PROBES, "probes", "health probes sent to servers that are down")                         \
 	X(SHED_UNDER_WAY, "shed_under_way", "questions refused because max_under_way was reached") \
+	X(SHED_SERVER_SHARE, "shed_server_share",                                                  \
+	  "queries not sent: the server had as many under way as it may have")                     \
 	X(SHED_TICKETS, "shed_tickets", "queries not sent: no free ticket after all draws")        \
 	X(SHED_BUDGET, "shed_budget", "questions ended at their budget of packets or time")        \
 	X(ENTROPY_WAITS, "entropy_waits", "sends that waited for random bytes")                    \

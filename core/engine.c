@@ -18,6 +18,40 @@ static bool owns(const struct engine_params *p)
 	return p->worker_idx < p->worker_count;
 }
 
+/* Parts of carve; e: NULL where memory is only measured. */
+static void carve_limits(struct arena *a, const struct engine_params *p, struct engine *e)
+{
+	void *errors = arena_take(a, 1, rate_limit_memory_bytes(RATE_BUCKETS));
+	void *links = arena_take(a, 1, rate_limit_memory_bytes(1));
+	void *link_answers = arena_take(a, 1, rate_limit_memory_bytes(1));
+	void *link_confirms = arena_take(a, 1, rate_limit_memory_bytes(1));
+	void *echoes = arena_take(a, 1, rate_limit_memory_bytes(1));
+
+	if (e == NULL)
+		return;
+	rate_limit_init(&e->error_limit, errors, RATE_BUCKETS, error_replies_per_s(p),
+			&p->table_key, p->now);
+	rate_limit_init(&e->link_limit, links, 1, ARP_REPLIES_PER_S, &p->table_key, p->now);
+	rate_limit_init(&e->link_answer_limit, link_answers, 1, LINK_ANSWERS_PER_S, &p->table_key,
+			p->now);
+	rate_limit_init(&e->link_confirm_limit, link_confirms, 1, LINK_ANSWERS_PER_S, &p->table_key,
+			p->now);
+	rate_limit_init(&e->echo_limit, echoes, 1, ECHO_REPLIES_PER_S, &p->table_key, p->now);
+}
+
+/* After server_table_init. */
+static void carve_learned(struct arena *a, const struct engine_params *p, struct engine *e)
+{
+	const uint16_t count = owns(p) ? p->learned_server_count : 0;
+	void *servers = arena_take(a, 1, server_learned_memory_bytes(count));
+	void *routes = arena_take(a, count, sizeof(struct engine_learned_route));
+
+	if (e == NULL)
+		return;
+	server_table_learn(&e->servers, servers, count, p->under_way_max, &p->table_key);
+	e->learned_routes = routes;
+}
+
 /* The one list of what an engine is made of: measured with memory NULL, laid out otherwise. */
 static struct engine *carve(struct arena *a, const struct engine_params *p)
 {
@@ -39,17 +73,15 @@ static struct engine *carve(struct arena *a, const struct engine_params *p)
 	void *entropy = arena_take(a, 2, p->entropy_block_bytes);
 	void *meters = arena_take(a, OUTGOING_SLOTS_MAX, sizeof(struct source_meter));
 	void *neighbours = arena_take(a, NEIGHBOUR_SLOTS_MAX, sizeof(struct neighbour));
-	void *errors = arena_take(a, 1, rate_limit_memory_bytes(RATE_BUCKETS));
-	void *links = arena_take(a, 1, rate_limit_memory_bytes(1));
-	void *link_answers = arena_take(a, 1, rate_limit_memory_bytes(1));
-	void *link_confirms = arena_take(a, 1, rate_limit_memory_bytes(1));
-	void *echoes = arena_take(a, 1, rate_limit_memory_bytes(1));
 	void *latencies = arena_take(a, server_count, sizeof(struct latency));
 	void *cache_writer =
 		arena_take(a, p->cache != NULL && owns(p), sizeof(struct cache_writer));
 
-	if (a->memory == NULL)
+	if (a->memory == NULL) {
+		carve_learned(a, p, NULL);
+		carve_limits(a, p, NULL);
 		return NULL;
+	}
 	memset(e, 0, sizeof(*e));
 	e->config = config;
 	resolution_table_init(&e->resolutions, resolutions, p->under_way_max);
@@ -75,14 +107,6 @@ static struct engine *carve(struct arena *a, const struct engine_params *p)
 	e->meters = meters;
 	neighbour_init(&e->neighbours, neighbours, NEIGHBOUR_SLOTS_MAX, p->neighbours,
 		       p->worker_idx == LINK_WORKER ? NEIGHBOUR_KEEPER : NEIGHBOUR_READER);
-	rate_limit_init(&e->error_limit, errors, RATE_BUCKETS, error_replies_per_s(p),
-			&p->table_key, p->now);
-	rate_limit_init(&e->link_limit, links, 1, ARP_REPLIES_PER_S, &p->table_key, p->now);
-	rate_limit_init(&e->link_answer_limit, link_answers, 1, LINK_ANSWERS_PER_S, &p->table_key,
-			p->now);
-	rate_limit_init(&e->link_confirm_limit, link_confirms, 1, LINK_ANSWERS_PER_S, &p->table_key,
-			p->now);
-	rate_limit_init(&e->echo_limit, echoes, 1, ECHO_REPLIES_PER_S, &p->table_key, p->now);
 	memset(latencies, 0, server_count * sizeof(struct latency));
 	e->server_latencies = latencies;
 	e->cache = p->cache;
@@ -90,6 +114,8 @@ static struct engine *carve(struct arena *a, const struct engine_params *p)
 		cache_writer_init(cache_writer, p->cache, p->worker_idx);
 		e->cache_writer = cache_writer;
 	}
+	carve_learned(a, p, e);
+	carve_limits(a, p, e);
 	return e;
 }
 

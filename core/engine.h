@@ -57,6 +57,9 @@ struct engine_params {
 	uint32_t under_way_max; /* queries and resolutions of this worker; <= UNDER_WAY_MAX */
 	uint32_t waiter_count_max;
 	uint32_t answer_buffer_count;
+	/* Servers that delegations lead to, which this worker may know; 0 where nothing iterates, else SERVERS_LEARNED_DEFAULT
+	 * as a rule, SERVERS_LEARNED_MAX at most. Their memory is touched as they are learned. */
+	uint16_t learned_server_count;
 	/* Below worker_count, or equal to it: of whoever serves TCP clients. That engine owns no question and keeps nothing in
 	 * the cache: what it does not find there it passes to the owner. */
 	uint8_t worker_idx;

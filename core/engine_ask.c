@@ -112,7 +112,7 @@ void engine_ask_on_match(struct engine *e, uint32_t resolution_idx,
 			continue;
 		entry->result.local.address = address_of(e, slot);
 		entry->result.local.port = slot->local_port;
-		entry->result.server = e->config->server_endpoints[slot->server_idx];
+		entry->result.server = *server_endpoint(&e->servers, slot->server_idx);
 		entry->result.id = slot->id;
 	}
 }

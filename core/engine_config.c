@@ -18,6 +18,18 @@ uint16_t engine_zone_for_any(const struct engine_config *c, const struct name *q
 	return best;
 }
 
+bool engine_family_has_tcp(const struct engine_config *c, bool is_v4)
+{
+	for (unsigned i = 0; i < c->outgoing_count; i++) {
+		const struct engine_outgoing *out = &c->outgoing[i];
+
+		if (!out->retired && address_is_v4(&out->address) == is_v4 &&
+		    (c->tcp_interfaces >> out->interface_idx & 1) != 0)
+			return true;
+	}
+	return false;
+}
+
 bool engine_server_has_tcp(const struct engine_config *c, uint16_t server_idx)
 {
 	const struct engine_route *route = &c->routes[server_idx];

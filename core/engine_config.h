@@ -149,6 +149,8 @@ static inline bool engine_way_has_tcp(const struct engine_config *c, const struc
 	return (c->tcp_interfaces >> c->outgoing[way->outgoing_idx].interface_idx & 1) != 0;
 }
 bool engine_server_has_tcp(const struct engine_config *c, uint16_t server_idx);
+/* Can any server of that family be, by what is left from? */
+bool engine_family_has_tcp(const struct engine_config *c, bool is_v4);
 
 #define ENGINE_ZONE_NONE UINT16_MAX
 /* The zone with the longest name at or above qname, or ENGINE_ZONE_NONE. */

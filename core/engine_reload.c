@@ -42,6 +42,7 @@ void engine_reload(struct engine *e)
 	if (last != NULL)
 		forget_latencies(e, last);
 	engine_sources_reload(e, last);
+	engine_route_reload(e);
 	engine_stream_reload(e);
 	listen_heads_make(e);
 }

@@ -104,7 +104,7 @@ enum counter engine_reply_look(struct engine *e, struct rx_slot *slot, unsigned 
 static bool peer_matches(const struct engine *e, const struct inflight_slot *slot,
 			 const struct engine_rx_work *work)
 {
-	const struct endpoint *peer = &e->config->server_endpoints[slot->server_idx];
+	const struct endpoint *peer = server_endpoint(&e->servers, slot->server_idx);
 
 	return slot->outgoing_idx == work->outgoing_idx && peer->port == work->view.src_port &&
 	       address_equal(&peer->address, &work->view.src);
@@ -129,7 +129,7 @@ static void burn(struct engine *e, uint32_t slot_idx)
 
 	counter_add(&e->counters, COUNTER_UPSTREAM_CANCELLED, 1);
 	engine_slot_end(e, slot_idx, true);
-	if (engine_server_has_tcp(e->config, slot->server_idx) &&
+	if (engine_route_has_tcp(e, slot->server_idx) &&
 	    server_on_guess(&e->servers, slot->server_idx, e->now))
 		counter_add(&e->counters, COUNTER_SERVERS_TO_TCP_ONLY, 1);
 	if (resolution_idx == ENGINE_NO_RESOLUTION) {
@@ -190,11 +190,6 @@ static bool aimed(struct engine *e, const struct engine_rx_work *work, uint32_t 
 	return true;
 }
 
-static inline void round_trip(struct engine *e, const struct inflight_slot *sent)
-{
-	latency_add(&e->server_latencies[sent->server_idx], e->now - sent->sent_at, 1);
-}
-
 static void probe_reply(struct engine *e, struct rx_slot *slot, uint32_t slot_idx,
 			const struct msg_response *response)
 {
@@ -207,7 +202,7 @@ static void probe_reply(struct engine *e, struct rx_slot *slot, uint32_t slot_id
 	}
 	server_on_answer(&e->servers, sent->server_idx,
 			 (uint32_t)((e->now - sent->sent_at) / NS_PER_US), true, e->now);
-	round_trip(e, sent);
+	engine_round_trip(e, sent);
 	engine_slot_end(e, slot_idx, false);
 	engine_end(e, slot, COUNTER_UPSTREAM_RESPONSE, RX_FREE);
 }
@@ -349,7 +344,7 @@ static void resolution_reply(struct engine *e, struct rx_slot *slot, uint32_t sl
 	}
 	engine_end(e, slot, outcome, RX_FREE);
 	if (outcome == COUNTER_UPSTREAM_RESPONSE)
-		round_trip(e, sent);
+		engine_round_trip(e, sent);
 	if (step == RESOLUTION_STEP_GRACE)
 		grace(e, slot_idx, r->try_until);
 	if (step == RESOLUTION_STEP_KEEP || step == RESOLUTION_STEP_GRACE)

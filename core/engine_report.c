@@ -90,7 +90,7 @@ unsigned engine_report_inflight(const struct engine *e, struct engine_inflight_r
 			.age_ms = (uint32_t)((now - r->started_at) / NS_PER_MS),
 			.packets = r->packets,
 			.state = waits_for(e, r),
-			.server = e->config->server_endpoints[resolution_server(r)],
+			.server = *server_endpoint(&e->servers, resolution_server(r)),
 		};
 	}
 	*cursor = cursor_after(*cursor, e->resolutions.free.fresh);

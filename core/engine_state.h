@@ -6,6 +6,7 @@
  *   engine_upstream.c queries to servers: tickets, in-flight slots, timeouts, health probes
  *   engine_reply.c    their replies: matching, near misses, answers to waiters
  *   engine_source.c   what queries leave from, and what becomes of them when that changes
+ *   engine_route.c    the ways to learned servers
  *   engine_aim.c      which words a reply to one of few ports may be for
  *   engine_link.c     neighbours, ARP, ND and echo
  *   engine_kernel.c   what goes to and comes from a TAP
@@ -127,6 +128,11 @@ struct engine_asks {
 #define ENGINE_FINISHED 1024
 static_assert((ENGINE_FINISHED & (ENGINE_FINISHED - 1)) == 0, "a power of two");
 
+/* How a learned server is reached: valid if its route_stamp is the engine's. */
+struct engine_learned_route {
+	struct engine_route route;
+};
+
 /* Questions asked again lately before their answers expired, one a place, by hash. */
 #define ENGINE_REFRESHES 1024
 static_assert((ENGINE_REFRESHES & (ENGINE_REFRESHES - 1)) == 0, "a power of two");
@@ -193,12 +199,15 @@ struct engine {
 	const struct cache_flush *flush; /* this turn's */
 	uint32_t now_s;                  /* this turn's, of the cache's clock */
 	struct engine_latencies latencies;
-	uint32_t rotation;                          /* of the next RRset that we give out */
-	uint32_t burst_hits;                        /* of the last engine_rx */
-	uint32_t burst_number;                      /* of the next */
-	mono_ns ways_full_until;                    /* to other workers, as far as we know */
-	uint32_t handed_over_s[ENGINE_HANDED_OVER]; /* when a question was, to be refreshed */
-	struct latency *server_latencies;           /* a server */
+	uint32_t rotation;                           /* of the next RRset that we give out */
+	uint32_t burst_hits;                         /* of the last engine_rx */
+	uint32_t burst_number;                       /* of the next */
+	mono_ns ways_full_until;                     /* to other workers, as far as we know */
+	uint32_t handed_over_s[ENGINE_HANDED_OVER];  /* when a question was, to be refreshed */
+	struct latency *server_latencies;            /* a configured server */
+	struct latency learned_latency;              /* of all learned ones */
+	struct engine_learned_route *learned_routes; /* a learned server, by its position */
+	uint32_t route_stamp; /* counts the snapshots that learned_routes are made of; never 0 */
 
 	struct resolution_table resolutions;
 	struct waiter_pool waiters;
@@ -522,6 +531,32 @@ const struct engine_way *engine_way_choose(struct engine *e, const struct engine
  * packet ends. */
 enum counter engine_source_find(const struct engine *e, uint8_t interface_idx,
 				const struct frame_view *view, uint8_t *outgoing_idx);
+
+/* ---- engine_route.c ---- */
+
+/* A learned server's; see engine_route_to. */
+const struct engine_route *engine_route_learned(struct engine *e, uint16_t server_idx);
+/* How the server is reached: the outgoing addresses that it can be asked from. way_count 0: none. A learned one's is found when
+ * it is first needed under a snapshot. Borrowed for the call. */
+static inline const struct engine_route *engine_route_to(struct engine *e, uint16_t server_idx)
+{
+	if (LIKELY(!server_is_learned(server_idx)))
+		return &e->config->routes[server_idx];
+	return engine_route_learned(e, server_idx);
+}
+/* The snapshot is another: the ways to learned servers are found anew as they are needed. */
+void engine_route_reload(struct engine *e);
+/* Can the server be asked over TCP now? */
+bool engine_route_has_tcp(struct engine *e, uint16_t server_idx);
+/* A query's answer has come: its round trip. */
+static inline void engine_round_trip(struct engine *e, const struct inflight_slot *sent)
+{
+	struct latency *latency = LIKELY(!server_is_learned(sent->server_idx))
+					  ? &e->server_latencies[sent->server_idx]
+					  : &e->learned_latency;
+
+	latency_add(latency, e->now - sent->sent_at, 1);
+}
 
 /* ---- engine_aim.c ---- */
 

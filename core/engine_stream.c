@@ -320,7 +320,7 @@ static uint32_t slot_of(const struct engine *e, const struct stream_handle *hand
 /* One of those that TCP can be had by; NULL: there is none. */
 static const struct engine_way *choose_way(struct engine *e, uint16_t server_idx)
 {
-	const struct engine_route *route = &e->config->routes[server_idx];
+	const struct engine_route *route = engine_route_to(e, server_idx);
 	const struct engine_way *ways[OUTGOING_MAX];
 	unsigned way_count = 0;
 
@@ -378,7 +378,7 @@ static void put_query(const struct engine *e, uint32_t slot_idx, bool recursion_
 	out->kind = STREAM_QUERY;
 	out->worker = e->worker_idx;
 	out->handle = handle_of(e, slot_idx);
-	out->server = e->config->server_endpoints[slot->server_idx];
+	out->server = *server_endpoint(&e->servers, slot->server_idx);
 	/* Of a prefix the kernel has whatever it has. */
 	memset(&out->local, 0, sizeof(out->local));
 	if (from->prefix_bits == ADDRESS_BITS)
@@ -394,7 +394,7 @@ bool engine_stream_send(struct engine *e, uint32_t resolution_idx)
 	if (r->tcp_for == RESOLUTION_TCP_FOR_NONE &&
 	    !server_tcp_only(&e->servers, resolution_server(r), e->now))
 		return false;
-	if (engine_server_has_tcp(e->config, resolution_server(r))) {
+	if (engine_route_has_tcp(e, resolution_server(r))) {
 		engine_queue_push(e, &e->streams.send_queue, resolution_idx);
 		return true;
 	}
@@ -612,7 +612,7 @@ static enum counter answered(struct engine *e, uint32_t slot_idx, struct msg_res
 		return COUNTER_DROP_ANSWERS_FULL;
 	}
 	step = resolution_on_response(&e->resolutions, idx, &env, slot, response, &outcome);
-	latency_add(&e->server_latencies[slot->server_idx], e->now - slot->sent_at, 1);
+	engine_round_trip(e, slot);
 	if (step != RESOLUTION_STEP_ANSWER)
 		counter_add(&e->counters, COUNTER_UPSTREAM_ERRORS, 1);
 	engine_slot_end(e, slot_idx, false);

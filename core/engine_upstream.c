@@ -9,9 +9,9 @@
 #define SEND_ENTROPY_BYTES (sizeof(struct name_case) + 2 * ENTROPY_UNIFORM_BYTES)
 
 /* ROUTE_NONE: the way is no more. */
-static uint16_t way_neighbour(const struct engine *e, const struct inflight_slot *slot)
+static uint16_t way_neighbour(struct engine *e, const struct inflight_slot *slot)
 {
-	const struct engine_route *route = &e->config->routes[slot->server_idx];
+	const struct engine_route *route = engine_route_to(e, slot->server_idx);
 
 	for (unsigned i = 0; i < route->way_count; i++)
 		if (route->ways[i].outgoing_idx == slot->outgoing_idx)
@@ -28,6 +28,7 @@ enum send_result {
 	SEND_UNREACHABLE, /* nor after several questions */
 	SEND_NO_ENTROPY,  /* random bytes are being refilled */
 	SEND_NO_SLOT,     /* as many under way as there may be */
+	SEND_NO_SHARE,    /* as many to this server as it may have */
 	SEND_NO_TICKET,   /* every ticket drawn met an equal one or a full bucket */
 	SEND_NO_ROOM,     /* the lent buffer is too small */
 };
@@ -205,7 +206,7 @@ static inline __attribute__((always_inline)) unsigned build_query(
 {
 	const struct engine_outgoing *out = &e->config->outgoing[slot->outgoing_idx];
 	const struct frame_interface *interface = &e->config->interfaces[out->interface_idx];
-	const struct endpoint *peer = &e->config->server_endpoints[spec->server_idx];
+	const struct endpoint *peer = server_endpoint(&e->servers, spec->server_idx);
 	const struct frame_head *head = &e->heads[slot->outgoing_idx];
 	uint16_t most = engine_udp_bytes_max(interface, &peer->address);
 	uint16_t edns_size =
@@ -244,7 +245,7 @@ static inline __attribute__((always_inline)) enum send_result send_query(
 	struct engine *e, const struct query_spec *spec, struct buffer frame, uint32_t *slot_idx,
 	unsigned *length_bytes, uint8_t *interface_idx)
 {
-	const struct engine_route *route = &e->config->routes[spec->server_idx];
+	const struct engine_route *route = engine_route_to(e, spec->server_idx);
 	const struct engine_way *way;
 	struct mac mac;
 	struct inflight_slot *slot;
@@ -329,6 +330,12 @@ static void blocked(struct engine *e, uint32_t resolution_idx, enum send_result 
 		counter_add(&e->counters, COUNTER_SHED_UNDER_WAY, 1);
 		step = resolution_on_shed(&e->resolutions, resolution_idx, &env);
 		break;
+	case SEND_NO_SHARE:
+		/* The next server, at once; that none had room for it says nothing about the question. */
+		counter_add(&e->counters, COUNTER_SHED_SERVER_SHARE, 1);
+		resolution_on_hindered(&e->resolutions, resolution_idx);
+		step = resolution_on_no_route(&e->resolutions, resolution_idx, &env);
+		break;
 	case SEND_NO_ROUTE:
 		step = resolution_on_no_route(&e->resolutions, resolution_idx, &env);
 		break;
@@ -364,8 +371,10 @@ unsigned engine_query_send(struct engine *e, uint32_t resolution_idx, struct buf
 	};
 	unsigned length_bytes = 0;
 	uint32_t slot_idx;
-	enum send_result result =
-		send_query(e, &spec, frame, &slot_idx, &length_bytes, interface_idx);
+	enum send_result result = SEND_NO_SHARE;
+
+	if (LIKELY(!server_is_learned(server_idx)) || server_may_ask(&e->servers, server_idx))
+		result = send_query(e, &spec, frame, &slot_idx, &length_bytes, interface_idx);
 
 	if (result != SEND_OK) {
 		blocked(e, resolution_idx, result);

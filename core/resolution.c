@@ -530,8 +530,13 @@ static enum resolution_step over_tcp(struct resolution_table *t, uint32_t idx,
 
 static bool has_tcp(const struct resolution *r, const struct resolution_env *env)
 {
-	return env->config->tcp_interfaces != 0 && resolution_has_zone(r, env->config) &&
-	       engine_server_has_tcp(env->config, r->server_idx);
+	if (env->config->tcp_interfaces == 0 || !resolution_has_zone(r, env->config))
+		return false;
+	if (UNLIKELY(server_is_learned(r->server_idx)))
+		return engine_family_has_tcp(
+			env->config,
+			address_is_v4(&server_endpoint(env->servers, r->server_idx)->address));
+	return engine_server_has_tcp(env->config, r->server_idx);
 }
 
 enum resolution_step resolution_on_near_miss(struct resolution_table *t, uint32_t idx,
@@ -541,7 +546,7 @@ enum resolution_step resolution_on_near_miss(struct resolution_table *t, uint32_
 	uint16_t server_idx = resolution_server(r);
 
 	server_on_cancelled(env->servers, server_idx, false);
-	env->servers->servers[server_idx].near_misses++;
+	server_on_near_miss(env->servers, server_idx);
 	r->near_misses++;
 	if (has_tcp(r, env) && resolution_may_tcp(r))
 		return over_tcp(t, idx, env, RESOLUTION_TCP_FOR_GUESS);

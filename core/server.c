@@ -201,12 +201,7 @@ static void shared_clear(struct server_shared *h)
 	/* Relaxed: who reads it as the new server's has followed a list that was made after this. */
 	atomic_store_explicit(&h->condition, CONDITION_AT_START, memory_order_relaxed);
 	atomic_store_explicit(&h->last_answer_at, 0, memory_order_relaxed);
-	atomic_store_explicit(&h->edns_off_until, 0, memory_order_relaxed);
-	atomic_store_explicit(&h->case_off_until, 0, memory_order_relaxed);
-	atomic_store_explicit(&h->case_proofs, 0, memory_order_relaxed);
-	atomic_store_explicit(&h->guesses, 0, memory_order_relaxed);
-	atomic_store_explicit(&h->tcp_only_until, 0, memory_order_relaxed);
-	atomic_store_explicit(&h->doubted_until, 0, memory_order_relaxed);
+	server_habits_clear(&h->habits);
 }
 
 void server_shared_init(struct server_shared_table *shared, void *memory, uint16_t server_count)
@@ -285,8 +280,73 @@ void server_refresh_all(struct server_table *t, mono_ns now)
 
 enum server_state server_state(const struct server_table *t, uint16_t idx)
 {
+	if (server_is_learned(idx))
+		return server_learned_is_silent(&t->learned, server_learned_position(idx))
+			       ? SERVER_DOWN
+			       : SERVER_UP;
 	return condition_state(
 		atomic_load_explicit(&shared_at(t, idx)->condition, memory_order_relaxed));
+}
+
+/* ---- learned servers ---- */
+
+void server_table_learn(struct server_table *t, void *memory, uint16_t capacity,
+			uint32_t under_way_max, const struct hash_key *key)
+{
+	server_learned_init(&t->learned, memory, capacity, under_way_max, key);
+}
+
+uint16_t server_learn(struct server_table *t, const struct endpoint *peer, mono_ns now)
+{
+	uint16_t position = server_learned_find(&t->learned, peer);
+
+	t->learned.now = now;
+	if (position == SERVER_NONE)
+		position = server_learned_take(&t->learned, peer);
+	if (position == SERVER_NONE)
+		return SERVER_NONE;
+	server_learned_at(&t->learned, position)->used = 1;
+	return (uint16_t)(SERVER_SLOTS_MAX + position);
+}
+
+void server_learn_prefetch(const struct server_table *t, const struct endpoint *peer)
+{
+	server_learned_prefetch(&t->learned, peer);
+}
+
+void server_hold(struct server_table *t, uint16_t idx)
+{
+	if (server_is_learned(idx))
+		server_learned_at(&t->learned, server_learned_position(idx))->holds++;
+}
+
+void server_release(struct server_table *t, uint16_t idx)
+{
+	struct server_learned *s;
+
+	if (!server_is_learned(idx))
+		return;
+	s = server_learned_at(&t->learned, server_learned_position(idx));
+	CHECK(s->holds > 0);
+	s->holds--;
+}
+
+uint32_t server_rto_ms(const struct server_table *t, uint16_t idx)
+{
+	if (server_is_learned(idx))
+		return server_learned_rto_ms(&t->learned, server_learned_position(idx));
+	CHECK(idx < t->server_count);
+	return server_rto_of(t->servers[idx].srtt_us, t->servers[idx].rttvar_us, 0);
+}
+
+bool server_may_ask(const struct server_table *t, uint16_t idx)
+{
+	const struct server_learned *s;
+
+	if (!server_is_learned(idx))
+		return true;
+	s = server_learned_at(&t->learned, server_learned_position(idx));
+	return s->under_way < s->share;
 }
 
 /* ---- the choice ---- */
@@ -312,8 +372,13 @@ static int nth_candidate(uint32_t mask, uint32_t n)
 
 /* How early a server is taken under policy fastest: lower is earlier. An unknown one is asked
  * first, but by one question at a time; those that follow do not wait for what may be dead. */
-static uint64_t slowness(const struct server *s)
+static uint64_t slowness(const struct server_table *t, uint16_t idx)
 {
+	const struct server *s;
+
+	if (server_is_learned(idx))
+		return server_learned_slowness(&t->learned, server_learned_position(idx));
+	s = &t->servers[idx];
 	if (s->srtt_us != 0)
 		return s->srtt_us;
 	return s->under_way == 0 ? 0 : (uint64_t)UINT32_MAX + s->under_way;
@@ -329,7 +394,7 @@ static int choose_fastest(const struct server_table *t, const uint16_t servers[]
 	for (uint32_t rest = mask & (mask - 1); rest != 0; rest &= rest - 1) {
 		int position = __builtin_ctz(rest);
 
-		if (slowness(&t->servers[servers[position]]) < slowness(&t->servers[servers[best]]))
+		if (slowness(t, servers[position]) < slowness(t, servers[best]))
 			best = position;
 	}
 	if (others == 0 || !entropy_ready(entropy, sizeof(draw)))
@@ -364,7 +429,7 @@ static int choose_by_hash(const struct server_table *t, const uint16_t servers[]
 	for (uint32_t rest = mask; rest != 0; rest &= rest - 1) {
 		int position = __builtin_ctz(rest);
 		uint64_t weight =
-			rendezvous_weight(question_hash, &t->list.endpoints[servers[position]]);
+			rendezvous_weight(question_hash, server_endpoint(t, servers[position]));
 
 		if (weight > best_weight) {
 			best_weight = weight;
@@ -394,6 +459,40 @@ static int choose_down(const struct server_table *t, const uint16_t servers[], u
 	return best;
 }
 
+/* Of learned servers, whatever the policy: the fastest, or one of those that are nearly as fast; once in a while one of the
+ * others. */
+static int choose_learned(const struct server_table *t, const uint16_t servers[],
+			  unsigned server_count, uint32_t tried_mask, struct entropy *entropy)
+{
+	uint32_t untried = UINT32_MAX >> (MASK_BITS - server_count) & ~tried_mask;
+	uint64_t slow[MASK_BITS], best = UINT64_MAX;
+	uint32_t near = 0, awake = 0, draw = 0;
+	bool has_draw = entropy_ready(entropy, sizeof(draw));
+
+	if (untried == 0)
+		return -1;
+	for (uint32_t rest = untried; rest != 0; rest &= rest - 1) {
+		int position = __builtin_ctz(rest);
+
+		slow[position] = slowness(t, servers[position]);
+		if (slow[position] < best)
+			best = slow[position];
+	}
+	for (uint32_t rest = untried; rest != 0; rest &= rest - 1) {
+		int position = __builtin_ctz(rest);
+
+		near |= (uint32_t)(slow[position] - best <= SERVER_BAND_US) << position;
+		awake |= (uint32_t)(slow[position] < SERVER_SLOWNESS_SILENT) << position;
+	}
+	if (has_draw)
+		draw = entropy_take_u32(entropy);
+	/* What is silent is tried again when its time has come, not by chance. */
+	if (has_draw && draw % SERVER_EXPLORE_ONE_IN == 0 && (awake & ~near) != 0)
+		near = awake & ~near;
+	return nth_candidate(near,
+			     draw / SERVER_EXPLORE_ONE_IN % (uint32_t)__builtin_popcount(near));
+}
+
 int server_choose_of_many(const struct server_table *t, const uint16_t servers[],
 			  unsigned server_count, enum server_policy policy, uint32_t tried_mask,
 			  uint32_t *cursor, uint64_t question_hash, struct entropy *entropy)
@@ -401,6 +500,8 @@ int server_choose_of_many(const struct server_table *t, const uint16_t servers[]
 	uint32_t untried, up;
 
 	CHECK(server_count >= 1 && server_count <= MASK_BITS);
+	if (server_is_learned(servers[0]))
+		return choose_learned(t, servers, server_count, tried_mask, entropy);
 	untried = UINT32_MAX >> (MASK_BITS - server_count) & ~tried_mask;
 	/* Looked at once: what is not UP then is DOWN, though it may come up meanwhile. */
 	up = positions_up(t, servers, server_count) & untried;
@@ -477,12 +578,17 @@ static void rise_note(struct server_table *t, uint16_t idx, mono_ns now)
 void server_on_answer_any(struct server_table *t, uint16_t idx, uint32_t rtt_us, bool probe,
 			  mono_ns now)
 {
-	struct server *s = server_at(t, idx);
+	struct server *s;
 
+	if (server_is_learned(idx)) {
+		server_learned_on_answer(&t->learned, server_learned_position(idx), rtt_us, now);
+		return;
+	}
+	s = server_at(t, idx);
 	query_ended(s, probe);
 	s->responses++;
 	s->last_answer_at = now;
-	server_rtt_note(s, rtt_us);
+	server_rtt_note(&s->srtt_us, &s->rttvar_us, rtt_us);
 	s->fails = 0;
 	condition_see(t, idx, now);
 	if (UNLIKELY(condition_state(s->seen) == SERVER_DOWN))
@@ -529,14 +635,22 @@ static void rises_end(struct server_table *t, uint16_t idx, mono_ns now)
 
 void server_on_unreachable(struct server_table *t, uint16_t idx, mono_ns now)
 {
-	fail_note(t, idx, now, now);
+	if (server_is_learned(idx))
+		server_learned_on_unreachable(&t->learned, server_learned_position(idx), now);
+	else
+		fail_note(t, idx, now, now);
 }
 
 void server_on_timeout(struct server_table *t, uint16_t idx, mono_ns sent_at, bool probe,
 		       mono_ns now)
 {
-	struct server *s = server_at(t, idx);
+	struct server *s;
 
+	if (server_is_learned(idx)) {
+		server_learned_on_timeout(&t->learned, server_learned_position(idx), sent_at, now);
+		return;
+	}
+	s = server_at(t, idx);
 	query_ended(s, probe);
 	s->timeouts++;
 	fail_note(t, idx, sent_at, now);
@@ -549,129 +663,25 @@ void server_on_timeout(struct server_table *t, uint16_t idx, mono_ns sent_at, bo
 
 void server_on_cancelled(struct server_table *t, uint16_t idx, bool probe)
 {
+	if (server_is_learned(idx)) {
+		server_learned_on_cancelled(&t->learned, server_learned_position(idx));
+		return;
+	}
 	query_ended(server_at(t, idx), probe);
 	probe_note(t, idx);
 }
 
-/* ---- habits ---- */
-
-static mono_ns habit_end(mono_ns now)
+void server_on_near_miss(struct server_table *t, uint16_t idx)
 {
-	return now + SERVER_HABIT_S * NS_PER_S;
-}
+	struct server_learned *learned;
 
-/* The word is one of h's that say until when something of the server is not as it should be. */
-static void doubt_until(struct server_shared *h, _Atomic mono_ns *word, mono_ns until)
-{
-	mono_ns latest = atomic_load_explicit(&h->doubted_until, memory_order_relaxed);
-
-	/* Never back: of two workers that write at once the later end stays. */
-	while (latest < until &&
-	       !atomic_compare_exchange_weak_explicit(&h->doubted_until, &latest, until,
-						      memory_order_relaxed, memory_order_relaxed))
-		;
-	atomic_store_explicit(word, until, memory_order_relaxed);
-}
-
-void server_on_case_kept(struct server_table *t, uint16_t idx)
-{
-	_Atomic uint32_t *proofs = &shared_at(t, idx)->case_proofs;
-
-	/* Looked at first: of most servers it is 0 for ever, and no line is written. */
-	if (atomic_load_explicit(proofs, memory_order_relaxed) != 0)
-		atomic_store_explicit(proofs, 0, memory_order_relaxed);
-}
-
-void server_on_case_lost(struct server_table *t, uint16_t idx, mono_ns now)
-{
-	struct server_shared *h = shared_at(t, idx);
-	uint32_t proofs = atomic_load_explicit(&h->case_proofs, memory_order_relaxed);
-	uint32_t next;
-
-	if (!server_case_on(t, idx, now))
+	if (!server_is_learned(idx)) {
+		server_at(t, idx)->near_misses++;
 		return;
-	do
-		next = proofs + 1 < CASE_PROOFS ? proofs + 1 : 0;
-	while (!atomic_compare_exchange_weak_explicit(&h->case_proofs, &proofs, next,
-						      memory_order_relaxed, memory_order_relaxed));
-	if (next == 0)
-		doubt_until(h, &h->case_off_until, habit_end(now));
-}
-
-void server_on_edns_refused(struct server_table *t, uint16_t idx, mono_ns now)
-{
-	struct server_shared *h = shared_at(t, idx);
-
-	doubt_until(h, &h->edns_off_until, habit_end(now));
-}
-
-/* ---- guesses ---- */
-
-/* What server_shared.guesses says. */
-struct guesses {
-	uint32_t since_s;
-	uint16_t marks; /* in a row: the next is twice as long as the last */
-	uint16_t count;
-};
-
-static struct guesses guesses_of(uint64_t word)
-{
-	return (struct guesses){(uint32_t)(word >> 32), (uint16_t)(word >> 16), (uint16_t)word};
-}
-
-static uint64_t guesses_word(const struct guesses *g)
-{
-	return (uint64_t)g->since_s << 32 | (uint64_t)g->marks << 16 | g->count;
-}
-
-/* One more guess. Returns for how many seconds the server is marked then; 0: it is not. until: the end of its last mark. */
-static uint32_t guesses_add(struct guesses *g, mono_ns until, mono_ns now)
-{
-	uint32_t now_s = (uint32_t)(now / NS_PER_S);
-	uint32_t mark_s = TCP_ONLY_S_MIN;
-
-	if (now - until >= TCP_ONLY_S_MAX * NS_PER_S)
-		g->marks = 0;
-	if (g->count == 0 || now_s - g->since_s >= NEAR_MISSES_WITHIN_S) {
-		g->since_s = now_s;
-		g->count = 0;
 	}
-	if (++g->count < NEAR_MISSES_TO_TCP_ONLY)
-		return 0;
-	for (unsigned i = 0; i < g->marks && mark_s < TCP_ONLY_S_MAX; i++)
-		mark_s *= 2;
-	g->count = 0;
-	if (g->marks < UINT16_MAX)
-		g->marks++;
-	return mark_s < TCP_ONLY_S_MAX ? mark_s : TCP_ONLY_S_MAX;
-}
-
-bool server_on_guess(struct server_table *t, uint16_t idx, mono_ns now)
-{
-	struct server_shared *h = shared_at(t, idx);
-	uint64_t word = atomic_load_explicit(&h->guesses, memory_order_relaxed);
-	mono_ns until = atomic_load_explicit(&h->tcp_only_until, memory_order_relaxed);
-	struct guesses g;
-	uint32_t mark_s;
-
-	if (now < until) /* of a query that was under way then */
-		return false;
-	do {
-		g = guesses_of(word);
-		mark_s = guesses_add(&g, until, now);
-	} while (!atomic_compare_exchange_weak_explicit(
-		&h->guesses, &word, guesses_word(&g), memory_order_relaxed, memory_order_relaxed));
-	/* Two workers that count at once: one of them has made the count full, and it alone marks. */
-	if (mark_s > 0)
-		doubt_until(h, &h->tcp_only_until, now + mark_s * NS_PER_S);
-	return mark_s > 0;
-}
-
-void server_on_tcp_useless(struct server_table *t, uint16_t idx, mono_ns now)
-{
-	if (server_tcp_only(t, idx, now))
-		atomic_store_explicit(&shared_at(t, idx)->tcp_only_until, now,
-				      memory_order_relaxed);
+	learned = server_learned_at(&t->learned, server_learned_position(idx));
+	if (learned->near_misses < UINT16_MAX)
+		learned->near_misses++;
 }
 
 /* ---- probes ---- */
@@ -708,7 +718,7 @@ static void shared_check(const struct server_shared *h)
 	case SERVER_STATE_COUNT:
 		CHECK(false);
 	}
-	CHECK(atomic_load_explicit(&h->case_proofs, memory_order_relaxed) < CASE_PROOFS);
+	CHECK(atomic_load_explicit(&h->habits.case_proofs, memory_order_relaxed) < CASE_PROOFS);
 }
 
 void server_check(const struct server_table *t)
@@ -723,6 +733,7 @@ void server_check(const struct server_table *t)
 		CHECK(s->fails == 0 || s->fails < health_of(t, i)->fall ||
 		      condition_state(s->seen) == SERVER_DOWN);
 	}
+	server_learned_check(&t->learned);
 	CHECK(t->next_probe_at == earliest_probe(t));
 	CHECK(t->epoch_seen <=
 	      atomic_load_explicit(&t->shared->epoch->count, memory_order_relaxed));

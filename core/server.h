@@ -35,6 +35,8 @@
 #include "entropy.h"
 #include "limits.h"
 #include "mono.h"
+#include "server_habits.h"
+#include "server_learned.h"
 
 enum server_state { SERVER_UP, SERVER_DOWN, SERVER_STATE_COUNT };
 extern const char *const server_state_text[SERVER_STATE_COUNT];
@@ -47,8 +49,7 @@ extern const char *const server_state_text[SERVER_STATE_COUNT];
 /* A worker tells the others of an answer if the last they know of is this old. Until then a timeout
  * that they have may count against a server that has answered. */
 #define SERVER_ANSWER_GRAIN_MS 10
-#define SERVER_RISE_MAX 0x7fff /* rises have 15 bits of the condition */
-#define SERVER_LINE_BYTES 64
+#define SERVER_RISE_MAX 0x7fff            /* rises have 15 bits of the condition */
 #define SERVER_CONDITION_DOWN UINT64_C(1) /* a bit of a condition */
 
 enum server_policy {
@@ -84,15 +85,7 @@ struct server_shared {
 	 * all: read */
 	_Alignas(SERVER_LINE_BYTES) _Atomic uint64_t condition;
 	_Atomic mono_ns last_answer_at; /* any worker: writes, at most once a grain; all: read */
-	_Atomic mono_ns edns_off_until; /* answered FORMERR or NOTIMP to EDNS and not without */
-	_Atomic mono_ns case_off_until; /* does not keep letter case */
-	_Atomic uint32_t case_proofs;   /* answers in a row that lost the letter case */
-	/* Guesses at its queries: second since when they are counted 32 | marks in a row 16 | how many 16. any worker:
-	 * writes, by server_on_guess() only; all: read */
-	_Atomic uint64_t guesses;
-	_Atomic mono_ns tcp_only_until; /* asked over TCP only (a mark) */
-	/* The latest of the three: who asks most servers need look at no more. any worker: writes, by doubt_until() only */
-	_Atomic mono_ns doubted_until;
+	struct server_habits habits;
 };
 
 /* Which servers there are: of the configuration that a worker runs on, borrowed until it follows another. */
@@ -152,6 +145,7 @@ struct server_table {
 	/* Earliest probe_at of all servers seen DOWN that are ours to probe and have no probe under
 	 * way; MONO_NEVER: none. As of the last server_refresh(). */
 	mono_ns next_probe_at;
+	struct server_learned_table learned; /* none, unless server_table_learn is called */
 };
 
 /* servers: as many as shared has; cleared as lists name them. */
@@ -162,11 +156,57 @@ void server_table_init(struct server_table *t, struct server *servers,
  * whose arrays must still be there. */
 void server_table_follow(struct server_table *t, const struct server_list *list, mono_ns now);
 
+/* Room for learned servers, once: memory as server_learned_memory_bytes says, aligned to a cache line. under_way_max: the
+ * worker's, of which a learned server may have its share. */
+void server_table_learn(struct server_table *t, void *memory, uint16_t capacity,
+			uint32_t under_way_max, const struct hash_key *key);
+
+/* ---- learned servers (server_learned.h): their indices are taken by all functions below but those of probes ---- */
+
+/* The learned server with this endpoint: the one that is there, or a place for it. SERVER_NONE: all that were looked at are
+ * in use. The index is good for the call; who keeps it longer holds it. Configured servers have indices of their own, and are
+ * never found here. */
+MUST_USE uint16_t server_learn(struct server_table *t, const struct endpoint *peer, mono_ns now);
+void server_learn_prefetch(const struct server_table *t, const struct endpoint *peer);
+static inline bool server_is_learned(uint16_t idx)
+{
+	return idx >= SERVER_SLOTS_MAX;
+}
+/* Its position in t->learned. */
+static inline uint16_t server_learned_position(uint16_t idx)
+{
+	CHECK(server_is_learned(idx));
+	return (uint16_t)(idx - SERVER_SLOTS_MAX);
+}
+/* As often released as held. Of configured ones there is nothing to do. */
+void server_hold(struct server_table *t, uint16_t idx);
+void server_release(struct server_table *t, uint16_t idx);
+/* Borrowed until the next server_learn or server_table_follow. */
+static inline const struct endpoint *server_endpoint(const struct server_table *t, uint16_t idx)
+{
+	if (LIKELY(idx < t->server_count))
+		return &t->list.endpoints[idx];
+	return &server_learned_at(&t->learned, server_learned_position(idx))->peer;
+}
+/* How long a query is waited for, SERVER_RTO_MS_MIN to _MAX: by what this worker has measured and, of learned ones, how often
+ * they were silent. */
+uint32_t server_rto_ms(const struct server_table *t, uint16_t idx);
+/* May one more query go to it now? Of configured ones always. */
+bool server_may_ask(const struct server_table *t, uint16_t idx);
+/* What is known of its habits. */
+static inline struct server_habits *server_habits_of(const struct server_table *t, uint16_t idx)
+{
+	if (LIKELY(idx < t->server_count))
+		return &t->shared->servers[idx].habits;
+	return &server_learned_at(&t->learned, server_learned_position(idx))->habits;
+}
+
 /* Take note of what other workers have changed since: every turn, before next_probe_at is looked
  * at. One load if they have changed nothing, else one pass over the servers. */
 void server_refresh_all(struct server_table *t, mono_ns now);
 static inline void server_refresh(struct server_table *t, mono_ns now)
 {
+	t->learned.now = now;
 	/* Relaxed: only to see whether there is more to read; server_refresh_all() loads it anew.
 	 */
 	if (UNLIKELY(atomic_load_explicit(&t->shared->epoch->count, memory_order_relaxed) !=
@@ -174,7 +214,7 @@ static inline void server_refresh(struct server_table *t, mono_ns now)
 		server_refresh_all(t, now);
 }
 
-/* As all workers see it now. */
+/* As all workers see it now; a learned one is DOWN while it is asked last, as this worker has it. */
 enum server_state server_state(const struct server_table *t, uint16_t idx);
 
 /* Choose among server_count servers (indices into the table) those not in tried_mask (bit i:
@@ -205,7 +245,10 @@ static inline int server_choose(const struct server_table *t, const uint16_t ser
  * did not. */
 static inline void server_on_sent(struct server_table *t, uint16_t idx)
 {
-	CHECK(idx < t->server_count);
+	if (UNLIKELY(idx >= t->server_count)) {
+		server_learned_on_sent(&t->learned, server_learned_position(idx));
+		return;
+	}
 	t->servers[idx].queries++;
 	t->servers[idx].under_way++;
 }
@@ -213,22 +256,6 @@ static inline void server_on_sent(struct server_table *t, uint16_t idx)
  * down, whoever has noticed it. */
 void server_on_answer_any(struct server_table *t, uint16_t idx, uint32_t rtt_us, bool probe,
 			  mono_ns now);
-/* RFC 6298 section 2; a round trip of 0 us is taken for 1, as 0 means unknown. */
-static inline void server_rtt_note(struct server *s, uint32_t rtt_us)
-{
-	uint64_t rtt = rtt_us > 0 ? rtt_us : 1;
-	uint64_t srtt = s->srtt_us;
-	uint64_t distance = srtt > rtt ? srtt - rtt : rtt - srtt;
-
-	if (UNLIKELY(srtt == 0)) {
-		s->srtt_us = (uint32_t)rtt;
-		s->rttvar_us = (uint32_t)(rtt / 2);
-		return;
-	}
-	srtt = (7 * srtt + rtt) / 8;
-	s->rttvar_us = (uint32_t)((3 * (uint64_t)s->rttvar_us + distance) / 4);
-	s->srtt_us = srtt > 0 ? (uint32_t)srtt : 1;
-}
 /* Has this worker seen the server's condition, which is UP, and do the others know of an answer that is young? Then another
  * one changes nothing but this worker's figures. */
 static inline bool server_is_settled(const struct server_table *t, uint16_t idx, mono_ns now)
@@ -245,8 +272,13 @@ static inline bool server_is_settled(const struct server_table *t, uint16_t idx,
 static inline void server_on_answer(struct server_table *t, uint16_t idx, uint32_t rtt_us,
 				    bool probe, mono_ns now)
 {
-	struct server *s = &t->servers[idx];
+	struct server *s;
 
+	if (UNLIKELY(idx >= t->server_count)) {
+		server_learned_on_answer(&t->learned, server_learned_position(idx), rtt_us, now);
+		return;
+	}
+	s = &t->servers[idx];
 	if (UNLIKELY(probe || !server_is_settled(t, idx, now))) {
 		server_on_answer_any(t, idx, rtt_us, probe, now);
 		return;
@@ -255,7 +287,7 @@ static inline void server_on_answer(struct server_table *t, uint16_t idx, uint32
 	s->responses++;
 	s->last_answer_at = now;
 	s->fails = 0;
-	server_rtt_note(s, rtt_us);
+	server_rtt_note(&s->srtt_us, &s->rttvar_us, rtt_us);
 }
 /* Nothing came for a query sent at sent_at. Counts against the server only if it has not answered
  * anybody since: names that it resolves slowly must not bring it down. An answer that another
@@ -267,6 +299,8 @@ void server_on_timeout(struct server_table *t, uint16_t idx, mono_ns sent_at, bo
 void server_on_unreachable(struct server_table *t, uint16_t idx, mono_ns now);
 /* Query abandoned without a verdict on the server (near miss, resolution ended). */
 void server_on_cancelled(struct server_table *t, uint16_t idx, bool probe);
+/* Somebody guessed at a query under way to it: for the report. */
+void server_on_near_miss(struct server_table *t, uint16_t idx);
 
 /* Letter case: an exact echo clears the count; a lost one adds a proof, and CASE_PROOFS in a row
  * switch 0x20 off for this server for an hour. */
@@ -274,8 +308,7 @@ void server_on_case_kept(struct server_table *t, uint16_t idx);
 /* Is there anything for server_on_case_kept to do? */
 static inline bool server_case_doubted(const struct server_table *t, uint16_t idx)
 {
-	CHECK(idx < t->server_count);
-	return atomic_load_explicit(&t->shared->servers[idx].case_proofs, memory_order_relaxed) !=
+	return atomic_load_explicit(&server_habits_of(t, idx)->case_proofs, memory_order_relaxed) !=
 	       0;
 }
 void server_on_case_lost(struct server_table *t, uint16_t idx, mono_ns now);
@@ -284,21 +317,18 @@ void server_on_edns_refused(struct server_table *t, uint16_t idx,
 /* May one of server_edns_on, server_case_on be false, or server_tcp_only true? */
 static inline bool server_is_doubted(const struct server_table *t, uint16_t idx, mono_ns now)
 {
-	CHECK(idx < t->server_count);
 	return now <
-	       atomic_load_explicit(&t->shared->servers[idx].doubted_until, memory_order_relaxed);
+	       atomic_load_explicit(&server_habits_of(t, idx)->doubted_until, memory_order_relaxed);
 }
 static inline bool server_case_on(const struct server_table *t, uint16_t idx, mono_ns now)
 {
-	CHECK(idx < t->server_count);
-	return now >=
-	       atomic_load_explicit(&t->shared->servers[idx].case_off_until, memory_order_relaxed);
+	return now >= atomic_load_explicit(&server_habits_of(t, idx)->case_off_until,
+					   memory_order_relaxed);
 }
 static inline bool server_edns_on(const struct server_table *t, uint16_t idx, mono_ns now)
 {
-	CHECK(idx < t->server_count);
-	return now >=
-	       atomic_load_explicit(&t->shared->servers[idx].edns_off_until, memory_order_relaxed);
+	return now >= atomic_load_explicit(&server_habits_of(t, idx)->edns_off_until,
+					   memory_order_relaxed);
 }
 
 /* Somebody guessed at a query to it: NEAR_MISSES_TO_TCP_ONLY in NEAR_MISSES_WITHIN_S mark it as one that is asked over TCP only, for
@@ -308,9 +338,8 @@ bool server_on_guess(struct server_table *t, uint16_t idx, mono_ns now);
 void server_on_tcp_useless(struct server_table *t, uint16_t idx, mono_ns now);
 static inline bool server_tcp_only(const struct server_table *t, uint16_t idx, mono_ns now)
 {
-	CHECK(idx < t->server_count);
-	return now <
-	       atomic_load_explicit(&t->shared->servers[idx].tcp_only_until, memory_order_relaxed);
+	return now < atomic_load_explicit(&server_habits_of(t, idx)->tcp_only_until,
+					  memory_order_relaxed);
 }
 
 /* The next DOWN server whose probe is due and this worker's to send (its probe_at moved on by its

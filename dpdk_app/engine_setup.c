@@ -361,6 +361,7 @@ static void fill_params(struct engine_setup *s, const struct config *config)
 	if (p->waiter_count_max < WAITERS_MIN)
 		p->waiter_count_max = WAITERS_MIN;
 	p->answer_buffer_count = ANSWER_BUFFERS;
+	p->learned_server_count = SERVERS_LEARNED_DEFAULT;
 	p->worker_count = (uint8_t)config->worker_count;
 	p->receiver_count = (uint8_t)port_receiver_count(s->ports, config->worker_count);
 	p->entropy_block_bytes = ENTROPY_FEED_BLOCK_BYTES;

@@ -61,6 +61,7 @@ struct rig *rig_new(unsigned engine_count)
 		.under_way_max = 256,
 		.waiter_count_max = 1024,
 		.answer_buffer_count = 32,
+		.learned_server_count = 64,
 		.entropy_block_bytes = 4096,
 		.fold = NAME_FOLD_SCALAR,
 		.table_key = {13, 14},

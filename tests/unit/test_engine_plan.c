@@ -142,7 +142,7 @@ static void engine_plan__gives_a_place_away_when_its_grace_is_over(void)
 	CU_ASSERT_EQUAL(add_server(&f, 1), 0);
 	CU_ASSERT(add_zone(&f, "a.example", 0));
 	end(&f);
-	atomic_store(&f.servers.servers[0].edns_off_until, 77);
+	atomic_store(&f.servers.servers[0].habits.edns_off_until, 77);
 	begin(&f);
 	CU_ASSERT_EQUAL(add_server(&f, 2), 1);
 	CU_ASSERT(add_zone(&f, "b.example", 1));
@@ -154,14 +154,14 @@ static void engine_plan__gives_a_place_away_when_its_grace_is_over(void)
 	CU_ASSERT(add_zone(&f, "c.example", 2));
 	end(&f);
 	CU_ASSERT_EQUAL(f.last->zone_count, 3);
-	CU_ASSERT_EQUAL(atomic_load(&f.servers.servers[0].edns_off_until), 77);
+	CU_ASSERT_EQUAL(atomic_load(&f.servers.servers[0].habits.edns_off_until), 77);
 	begin(&f);
 	CU_ASSERT(engine_plan_server_is_over(&f.plan, 0));
 	CU_ASSERT_EQUAL(add_server(&f, 4), 0);
 	CU_ASSERT(add_zone(&f, "d.example", 0));
 	end(&f);
 	CU_ASSERT_EQUAL(f.last->zone_count, 3);
-	CU_ASSERT_EQUAL(atomic_load(&f.servers.servers[0].edns_off_until), 0);
+	CU_ASSERT_EQUAL(atomic_load(&f.servers.servers[0].habits.edns_off_until), 0);
 	teardown(&f);
 }
 
