@@ -72,7 +72,7 @@ enum cache_entry_state cache_entry_state(const uint64_t entry[], uint32_t max_st
 
 	if (LIKELY(age < head.ttl_s))
 		return made_stale ? CACHE_ENTRY_FRESH_STALE : CACHE_ENTRY_FRESH;
-	if ((head.flags & CACHE_ENTRY_FAILURE) != 0)
+	if ((head.flags & (CACHE_ENTRY_FAILURE | CACHE_ENTRY_CUT)) != 0)
 		return CACHE_ENTRY_DEAD;
 	if (made_stale)
 		own_ttl_s = cache_entry_own_ttl_s(entry);
@@ -89,7 +89,7 @@ bool cache_entry_wants_refresh(const uint64_t entry[], uint32_t now_s)
 	struct cache_head head = cache_head_get(entry);
 	uint32_t age = age_s(head.stored_at_s, now_s);
 
-	if ((head.flags & (CACHE_ENTRY_FAILURE | CACHE_ENTRY_MADE_STALE)) != 0)
+	if ((head.flags & (CACHE_ENTRY_FAILURE | CACHE_ENTRY_MADE_STALE | CACHE_ENTRY_CUT)) != 0)
 		return false;
 	return head.ttl_s >= REFRESH_TTL_S_MIN && age < head.ttl_s &&
 	       (head.ttl_s - age) * CACHE_ENTRY_REFRESH_SHARE <= head.ttl_s;
@@ -127,7 +127,7 @@ bool cache_entry_make_stale(uint64_t words[], unsigned *word_count, const uint64
 	enum cache_entry_state state = cache_entry_state(entry, max_stale_s, now_s);
 
 	if (state == CACHE_ENTRY_DEAD || age >= CACHE_TTL_S_MAX ||
-	    (head.flags & CACHE_ENTRY_FAILURE) != 0)
+	    (head.flags & (CACHE_ENTRY_FAILURE | CACHE_ENTRY_CUT)) != 0)
 		return false;
 	if (words != entry)
 		memcpy(words, entry, head.word_count * sizeof(*words));
@@ -341,6 +341,7 @@ size_t cache_entry_answer(uint8_t *message, const uint64_t entry[],
 	*rcode = head.rcode;
 	if (LIKELY((head.flags & CACHE_ENTRY_COMPACT) != 0))
 		return answer_compact(message, entry, head, answer, truncated);
+	CHECK((head.flags & CACHE_ENTRY_CUT) == 0);
 	*truncated = false;
 	if ((head.flags & CACHE_ENTRY_FAILURE) != 0)
 		return answer_failure(message, entry, answer, rcode);

@@ -22,6 +22,8 @@
 #include "msg_build.h"
 #include "msg_parse.h"
 
+struct zone_cut;
+
 #define CACHE_ENTRY_MADE_STALE                                                                     \
 	0x04u /* a flag of the head: its ttl_s counts to the end of the time that was added */
 /* Of its TTL, an entry is refreshed in the last tenth. */
@@ -62,6 +64,15 @@ MUST_USE bool cache_entry_make_plain(uint64_t words[], unsigned *word_count,
 /* A failure (RFC 9520): rcode and EDE without records. */
 void cache_entry_make_failure(uint64_t words[], unsigned *word_count, const struct cache_key *key,
 			      uint16_t rcode, uint16_t ede, uint32_t ttl_s, uint32_t now_s);
+/* A zone cut (zone_cut.h), kept until it expires and not a second longer: it is neither served, nor stale, nor in cache files.
+ * key: the zone's name and CACHE_ENTRY_CUT_TYPE. False: there is nothing to keep (expired; hints and stubs are not learnt). */
+#define CACHE_ENTRY_CUT_TYPE 0
+MUST_USE bool cache_entry_make_cut(uint64_t words[], unsigned *word_count,
+				   const struct cache_key *key, const struct zone_cut *cut,
+				   uint32_t now_s);
+bool cache_entry_is_cut(const uint64_t entry[]);
+/* The cut of a fresh entry. False: the entry is none. */
+MUST_USE bool cache_entry_cut(const uint64_t entry[], struct zone_cut *out);
 /* An expired entry served on for ttl_s seconds more, because it could not be refreshed (RFC 8767 section 5); its age goes on
  * from when it was first stored. False: older than max_stale_s beyond its own TTL. words may be entry. */
 MUST_USE bool cache_entry_make_stale(uint64_t words[], unsigned *word_count, const uint64_t entry[],

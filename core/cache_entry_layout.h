@@ -2,6 +2,7 @@
  *
  *   compact   (CACHE_ENTRY_COMPACT) head.record_count records of 16 bytes (A) or 28 (AAAA), each `c00c type IN ttl length rdata`
  *   failure   (CACHE_ENTRY_FAILURE) two 16-bit numbers: rcode, EDE
+ *   cut       (CACHE_ENTRY_CUT) what zone_cut_pack makes
  *   general   one struct cache_form, or two (CACHE_ENTRY_TWO_FORMS: without and with DNSSEC records); the offsets of
  *             the TTLs, 16 bits each; records. Where the plain form is a beginning of the full one they share both.
  *
@@ -29,7 +30,8 @@
 #define CACHE_ENTRY_FAILURE 0x02u
 /* 0x04u: CACHE_ENTRY_MADE_STALE (cache_entry.h) */
 #define CACHE_ENTRY_TWO_FORMS 0x08u
-#define CACHE_ENTRY_FLAGS 0x0fu
+#define CACHE_ENTRY_CUT 0x10u
+#define CACHE_ENTRY_FLAGS 0x0fu /* of what is served, and kept in files */
 
 #define CACHE_ENTRY_RECORDS_MAX 255
 #define CACHE_ENTRY_QUESTION_FIXED_BYTES 4

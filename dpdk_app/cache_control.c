@@ -449,7 +449,7 @@ enum cache_control_result cache_control_lookup(struct cache_control *c, const st
 	cache_candidates(c->cache, key.hash, &candidates);
 	if (cache_find(c->cache, &candidates, &key, copy, CACHE_ENTRY_WORDS_MAX, &found) !=
 		    CACHE_FOUND ||
-	    cache_flusher_covers(c->flusher, &found, copy))
+	    cache_entry_is_cut(copy) || cache_flusher_covers(c->flusher, &found, copy))
 		return CACHE_CONTROL_NOT_FOUND;
 	state = cache_entry_state(copy, max_stale_s, now_s);
 	if (state == CACHE_ENTRY_DEAD)

@@ -30,7 +30,8 @@ static bool is_worth_it(const struct cache_save *save, const struct cache_found 
 	case CACHE_ENTRY_STALE:
 		break;
 	}
-	return !cache_entry_is_failure(copy) && !cache_flusher_covers(save->flusher, found, copy);
+	return !cache_entry_is_failure(copy) && !cache_entry_is_cut(copy) &&
+	       !cache_flusher_covers(save->flusher, found, copy);
 }
 
 /* False: told to break off. */
