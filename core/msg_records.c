@@ -147,7 +147,7 @@ static bool keep_question_pointer(struct msg_records *r, size_t *offset)
 	const uint8_t *at = r->response->message.data + *offset;
 	size_t target;
 
-	if (at[0] < DNS_POINTER_FLAG)
+	if (at[0] < DNS_POINTER_FLAG || r->has_own_question)
 		return false;
 	target = wire_get_u16(at) & DNS_POINTER_OFFSET_MAX;
 	if (!is_question_label(&r->response->qname, target))
@@ -195,6 +195,7 @@ void msg_records_init(struct msg_records *r, struct buffer output,
 	r->writer = wire_writer_init(output);
 	r->writer.offset = response->records_offset;
 	r->response = response;
+	r->has_own_question = false;
 	r->compression.count = 0;
 	r->compression.false_hits = 0;
 	memset(r->compression.offsets, 0, sizeof(r->compression.offsets));
@@ -204,6 +205,12 @@ void msg_records_init(struct msg_records *r, struct buffer output,
 	for (unsigned i = 0; i < r->scratch.label_count; i++)
 		compression_add(&r->compression, r->scratch.hashes[i],
 				DNS_HEADER_BYTES + (size_t)r->scratch.offsets[i]);
+}
+
+void msg_records_go_on(struct msg_records *r, const struct msg_response *response)
+{
+	r->response = response;
+	r->has_own_question = true;
 }
 
 void msg_records_write(struct msg_records *r, const struct msg_record *record)

@@ -57,6 +57,7 @@ struct msg_records {
 	struct wire_writer
 		writer; /* its ok: did everything fit? Its offset: the end of what is written */
 	const struct msg_response *response;
+	bool has_own_question; /* the response's question is not the output's */
 	struct msg_compression compression;
 	struct msg_suffixes scratch;
 };
@@ -67,6 +68,8 @@ void msg_records_init(struct msg_records *r, struct buffer output,
 		      const struct msg_response *response, const struct name *qname);
 /* Write a record that msg_record_next read from the response; its TTL is record->ttl_s. */
 void msg_records_write(struct msg_records *r, const struct msg_record *record);
+/* Go on with the records of another response, whatever its question is. */
+void msg_records_go_on(struct msg_records *r, const struct msg_response *response);
 /* Write a CNAME of class IN that stands in no response. */
 void msg_records_write_cname(struct msg_records *r, const struct name *owner, uint32_t ttl_s,
 			     const struct name *target);
