@@ -117,12 +117,12 @@ STRESS_ENV := STRESS_RELEASE=build/stress/stress_inflight STRESS_TSAN=build/stre
 
 # The sets of packages that the targets asked for need; only what is missing is installed.
 comma := ,
-NEEDS := build$(if $(filter test unit unit-bin stress smoke fuzz fuzz-bin lint fmt sim,$(MAKECMDGOALS)),$(comma)test)$(if \
+NEEDS := build$(if $(filter test unit unit-bin stress smoke fuzz fuzz-bin lint fmt sim mutants,$(MAKECMDGOALS)),$(comma)test)$(if \
 	$(filter run,$(MAKECMDGOALS)),$(comma)run)$(if $(filter bench,$(MAKECMDGOALS)),$(comma)bench)
 
 # --- targets -----------------------------------------------------------------------------------
 
-.PHONY: all test unit unit-bin stress smoke sim fuzz fuzz-bin lint bench run install fmt deps deps-needed clean help
+.PHONY: all test unit unit-bin stress smoke sim mutants print-sim-objects fuzz fuzz-bin lint bench run install fmt deps deps-needed clean help
 
 all: $(call programs,$(BUILD)) build/$(BUILD)/libcore.a build/$(BUILD)/libconfig.a ## everything that is installed (default)
 
@@ -143,6 +143,12 @@ fuzz-bin: $(harnesses)
 
 sim: $(bin_$(BUILD))/sim ## the deterministic simulation: RUNS= seeds from SEED= on (100 from 1), or one seed, told in full (SEED=)
 	$(Q)$< $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS),$(if $(SEED),--verbose,--runs 100))
+
+mutants: build/sim ## does the simulator find mutations of core? (RUNS= seeds each)
+	$(Q)tests/sim/mutants.py build/sim build/release/libcore.a $(if $(RUNS),--seeds $(RUNS))
+
+print-sim-objects:
+	@echo $(call objects,release,$(SIM) $(WORLD))
 
 fuzz: $(harnesses) ## every fuzzer for FUZZ_S seconds; findings in build/fuzz/findings
 	$(Q)tests/lab/fuzz.sh $(FUZZ_S) $(harnesses)

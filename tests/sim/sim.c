@@ -14,7 +14,6 @@
 
 #define RUN_SECONDS_MAX 60
 #define MESSAGE_BYTES 4096
-#define SHRINK_TRIES_MAX 200
 
 struct totals {
 	uint64_t runs;
@@ -181,7 +180,7 @@ static void print_totals(const struct totals *t)
 }
 
 /* Seeds in turn; the status of the process. */
-static int run_many(struct sim_options options, uint64_t runs, unsigned keep_going)
+static int run_many(struct sim_options options, uint64_t runs, unsigned keep_going, bool shrinks)
 {
 	struct totals totals = {0};
 	uint64_t failed = 0;
@@ -195,7 +194,7 @@ static int run_many(struct sim_options options, uint64_t runs, unsigned keep_goi
 			add(&totals, &result.outcome, now_s() - start);
 		} else {
 			printf("FAIL %s", result.message);
-			if (failed++ == 0) {
+			if (failed++ == 0 && shrinks) {
 				struct sim_options shrunk = options;
 
 				shrink(&shrunk, &result);
@@ -216,7 +215,7 @@ static int usage(int status)
 {
 	fprintf(status == 0 ? stdout : stderr,
 		"sim --seed N [--verbose] [--questions N] [--faults-off MASK] [--steps N]\n"
-		"sim --runs N [--seed FIRST] [--keep-going N]\n");
+		"sim --runs N [--seed FIRST] [--keep-going N] [--no-shrink]\n");
 	return status;
 }
 
@@ -229,6 +228,7 @@ int main(int argc, char **argv)
 		{"faults-off", required_argument, NULL, 'f'},
 		{"steps", required_argument, NULL, 't'},
 		{"keep-going", required_argument, NULL, 'k'},
+		{"no-shrink", no_argument, NULL, 'n'},
 		{"verbose", no_argument, NULL, 'v'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
@@ -237,6 +237,7 @@ int main(int argc, char **argv)
 	struct sim_outcome outcome;
 	unsigned keep_going = 0;
 	uint64_t runs = 0;
+	bool shrinks = true;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
@@ -252,13 +253,15 @@ int main(int argc, char **argv)
 			options.step_max = strtoull(optarg, NULL, 0);
 		else if (c == 'k')
 			keep_going = (unsigned)strtoul(optarg, NULL, 0);
+		else if (c == 'n')
+			shrinks = false;
 		else if (c == 'v')
 			options.verbose = true;
 		else
 			return usage(c == 'h' ? 0 : 2);
 	}
 	if (runs > 0)
-		return run_many(options, runs, keep_going);
+		return run_many(options, runs, keep_going, shrinks);
 	sim_run(&options, &outcome);
 	print_one(&outcome);
 	return 0;
