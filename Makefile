@@ -97,6 +97,9 @@ STRESS_inflight := tests/stress/stress_inflight.c tests/stress/stress_quiet.c co
 STRESS_cache    := tests/stress/stress_cache.c core/cache.c core/cache_index.c core/cache_flush.c core/cache_log.c
 # Engines on a simulated wire: the simulator's, the scenario runner's and the unit tests'.
 WORLD  := $(wildcard tests/sim/world*.c)
+# The player of scenarios (.rpl).
+RPL    := $(wildcard tests/scenario/*.c)
+SCENARIOS := $(wildcard tests/scenario/*.rpl)
 SIM    := $(filter-out $(WORLD),$(wildcard tests/sim/*.c))
 MAN    := $(wildcard dpdk_app/man/*.[158])
 EXAMPLES := $(wildcard config/*.yaml config/examples/*.yaml)
@@ -117,12 +120,12 @@ STRESS_ENV := STRESS_RELEASE=build/stress/stress_inflight STRESS_TSAN=build/stre
 
 # The sets of packages that the targets asked for need; only what is missing is installed.
 comma := ,
-NEEDS := build$(if $(filter test unit unit-bin stress smoke fuzz fuzz-bin lint fmt sim mutants,$(MAKECMDGOALS)),$(comma)test)$(if \
+NEEDS := build$(if $(filter test unit unit-bin stress smoke fuzz fuzz-bin lint fmt sim mutants scenario,$(MAKECMDGOALS)),$(comma)test)$(if \
 	$(filter run,$(MAKECMDGOALS)),$(comma)run)$(if $(filter bench,$(MAKECMDGOALS)),$(comma)bench)
 
 # --- targets -----------------------------------------------------------------------------------
 
-.PHONY: all test unit unit-bin stress smoke sim mutants print-sim-objects fuzz fuzz-bin lint bench run install fmt deps deps-needed clean help
+.PHONY: all test unit unit-bin stress smoke sim mutants print-sim-objects scenario fuzz fuzz-bin lint bench run install fmt deps deps-needed clean help
 
 all: $(call programs,$(BUILD)) build/$(BUILD)/libcore.a build/$(BUILD)/libconfig.a ## everything that is installed (default)
 
@@ -149,6 +152,9 @@ mutants: build/sim ## does the simulator find mutations of core? (RUNS= seeds ea
 
 print-sim-objects:
 	@echo $(call objects,release,$(SIM) $(WORLD))
+
+scenario: $(bin_$(BUILD))/rplrun ## the scenarios of tests/scenario, in simulated time; RPL_ARGS=--workers=4
+	$(Q)$< --strict $(RPL_ARGS) $(SCENARIOS)
 
 fuzz: $(harnesses) ## every fuzzer for FUZZ_S seconds; findings in build/fuzz/findings
 	$(Q)tests/lab/fuzz.sh $(FUZZ_S) $(harnesses)
@@ -230,7 +236,7 @@ build/$(1)/libconfig.a: $$(call objects,$(1),$$(CONFIGURATION)) config
 	$$(call say,AR)mkdir -p $$(@D) && rm -f $$@
 	$$(Q)ar rcs $$@ $$(filter %.o,$$^)
 
--include $$(patsubst %.o,%.d,$$(call objects,$(1),$$(CORE) $$(CONFIGURATION) $$(CTL) $$(APP) $$(UNIT) $$(WORLD) $$(SIM) $$(FUZZ) $$(FUZZ_SHARED) $$(LOAD)))
+-include $$(patsubst %.o,%.d,$$(call objects,$(1),$$(CORE) $$(CONFIGURATION) $$(CTL) $$(APP) $$(UNIT) $$(WORLD) $$(SIM) $$(RPL) $$(FUZZ) $$(FUZZ_SHARED) $$(LOAD)))
 endef
 
 # $(call programs_of,TREE): programs and unit tests.
@@ -248,6 +254,10 @@ $$(bin_$(1))/unit: $$(call objects,$(1),$$(UNIT) $$(UNIT_APP) $$(WORLD)) build/$
 	$$(Q)$$(CC_$(1)) $$(LINK_$(1)) -o $$@ $$^ -Wl,--as-needed -lcunit -lldns -lcrypto $$(UV_LIBS) $$(FYAML_LIBS) -lm -pthread
 
 $$(bin_$(1))/sim: $$(call objects,$(1),$$(SIM) $$(WORLD)) build/$(1)/libcore.a
+	$$(call say,LD)mkdir -p $$(@D)
+	$$(Q)$$(CC_$(1)) $$(LINK_$(1)) -o $$@ $$^ -Wl,--as-needed -lldns
+
+$$(bin_$(1))/rplrun: $$(call objects,$(1),$$(RPL) $$(WORLD)) build/$(1)/libcore.a
 	$$(call say,LD)mkdir -p $$(@D)
 	$$(Q)$$(CC_$(1)) $$(LINK_$(1)) -o $$@ $$^ -Wl,--as-needed -lldns
 endef

@@ -1,0 +1,400 @@
+/* Ranges, entries, steps. */
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rpl.h"
+
+/* A keyword and the bit that it stands for. */
+struct keyword {
+	const char *text;
+	unsigned bits;
+};
+
+static const struct keyword matches[] = {
+	{"opcode", RPL_OPCODE},
+	{"qtype", RPL_QTYPE},
+	{"qname", RPL_QNAME},
+	{"qcase", RPL_QCASE},
+	{"subdomain", RPL_SUBDOMAIN},
+	{"question", RPL_QUESTION},
+	{"answer", RPL_ANSWER},
+	{"authority", RPL_AUTHORITY},
+	{"additional", RPL_ADDITIONAL},
+	{"rcode", RPL_RCODE},
+	{"flags", RPL_FLAGS},
+	{"all", RPL_ALL},
+	{"all_noedns", RPL_ALL},
+	{"ttl", RPL_TTL},
+	{"UDP", RPL_UDP},
+	{"TCP", RPL_TCP},
+	{"DO", RPL_DO},
+	{"CO", RPL_CO},
+	{"noedns", RPL_NOEDNS},
+	{"edns", RPL_EDNS},
+	{"nsid", RPL_NSID},
+	{"ednsdata", RPL_EDNSDATA},
+	{"client_cookie", RPL_CLIENT_COOKIE},
+	{"server_cookie", RPL_SERVER_COOKIE},
+	{NULL, 0},
+};
+static const struct keyword adjusts[] = {
+	{"copy_id", RPL_COPY_ID},
+	{"copy_query", RPL_COPY_QUERY},
+	{"raw_id", RPL_RAW_ID},
+	{"do_not_answer", RPL_DO_NOT_ANSWER},
+	{NULL, 0},
+};
+static const struct keyword opcodes[] = {
+	{"QUERY", LDNS_PACKET_QUERY},   {"IQUERY", LDNS_PACKET_IQUERY},
+	{"STATUS", LDNS_PACKET_STATUS}, {"NOTIFY", LDNS_PACKET_NOTIFY},
+	{"UPDATE", LDNS_PACKET_UPDATE}, {NULL, 0},
+};
+static const struct keyword rcodes[] = {
+	{"NOERROR", 0}, {"FORMERR", 1},  {"SERVFAIL", 2}, {"NXDOMAIN", 3},   {"NOTIMPL", 4},
+	{"NOTIMP", 4},  {"REFUSED", 5},  {"YXDOMAIN", 6}, {"YXRRSET", 7},    {"NXRRSET", 8},
+	{"NOTAUTH", 9}, {"NOTZONE", 10}, {"BADVERS", 16}, {"BADCOOKIE", 23}, {NULL, 0},
+};
+
+static const struct keyword *find(const struct keyword table[], const char *word)
+{
+	for (; table->text != NULL; table++)
+		if (rpl_is(word, table->text))
+			return table;
+	return NULL;
+}
+
+static _Noreturn void unknown(struct rpl_file *f, const char *what, const char *word)
+{
+	rpl_stop(f, RPL_SKIP, "line %u: %s %s", f->line, what, word);
+}
+
+/* "name=value": the value. */
+static const char *value_of(const char *word, const char *name)
+{
+	size_t length = strlen(name);
+
+	return strncasecmp(word, name, length) == 0 && word[length] == '=' ? word + length + 1
+									   : NULL;
+}
+
+static void match_line(struct rpl_file *f, struct rpl_entry *e, char *line)
+{
+	char *word;
+
+	while ((word = rpl_word(&line)) != NULL) {
+		const struct keyword *known = find(matches, word);
+		const char *value;
+
+		if (known != NULL) {
+			e->match |= known->bits;
+		} else if ((value = value_of(word, "serial")) != NULL) {
+			e->match |= RPL_SERIAL;
+			e->serial = rpl_number(f, value);
+		} else if ((value = value_of(word, "ede")) != NULL) {
+			e->match |= RPL_EDE;
+			e->ede = rpl_is(value, "any") ? RPL_EDE_ANY : rpl_number(f, value);
+		} else {
+			unknown(f, "MATCH", word);
+		}
+	}
+}
+
+static void adjust_line(struct rpl_file *f, struct rpl_entry *e, char *line)
+{
+	char *word;
+
+	while ((word = rpl_word(&line)) != NULL) {
+		const struct keyword *known = find(adjusts, word);
+		const char *value = value_of(word, "sleep");
+
+		value = value != NULL ? value : value_of(word, "packet_sleep");
+		if (known != NULL)
+			e->adjust |= known->bits;
+		else if (value != NULL)
+			e->sleep_ms = rpl_number(f, value) * UINT64_C(1000);
+		else
+			unknown(f, "ADJUST", word);
+	}
+}
+
+static bool reply_flag(ldns_pkt *packet, const char *word)
+{
+	static const struct {
+		const char *text;
+		void (*set)(ldns_pkt *packet, bool on);
+	} flags[] = {{"QR", ldns_pkt_set_qr}, {"AA", ldns_pkt_set_aa}, {"TC", ldns_pkt_set_tc},
+		     {"RD", ldns_pkt_set_rd}, {"RA", ldns_pkt_set_ra}, {"AD", ldns_pkt_set_ad},
+		     {"CD", ldns_pkt_set_cd}};
+
+	for (unsigned i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
+		if (rpl_is(word, flags[i].text)) {
+			flags[i].set(packet, true);
+			return true;
+		}
+	if (!rpl_is(word, "DO"))
+		return false;
+	ldns_pkt_set_edns_do(packet, true);
+	ldns_pkt_set_edns_udp_size(packet, 4096);
+	return true;
+}
+
+static void reply_line(struct rpl_file *f, struct rpl_entry *e, char *line)
+{
+	char *word;
+
+	e->has_reply = true;
+	while ((word = rpl_word(&line)) != NULL) {
+		const struct keyword *known;
+
+		if (reply_flag(e->packet, word))
+			continue;
+		if ((known = find(rcodes, word)) != NULL) {
+			ldns_pkt_set_rcode(e->packet, known->bits & 0xf);
+			ldns_pkt_set_edns_extended_rcode(e->packet, (uint8_t)(known->bits >> 4));
+		} else if ((known = find(opcodes, word)) != NULL) {
+			ldns_pkt_set_opcode(e->packet, (ldns_pkt_opcode)known->bits);
+		} else {
+			unknown(f, "REPLY", word);
+		}
+	}
+}
+
+static int section_of(const char *word)
+{
+	static const char *const sections[] = {"QUESTION", "ANSWER", "AUTHORITY", "ADDITIONAL"};
+
+	for (int i = 0; word != NULL && i < 4; i++)
+		if (rpl_is(word, sections[i]))
+			return i;
+	return -1;
+}
+
+/* Pairs of hex digits of a line, behind what is there. */
+static void hex_line(struct rpl_file *f, ldns_buffer *out, const char *line)
+{
+	for (const char *p = line; *p != '\0'; p++) {
+		char pair[3] = {p[0], p[0] != '\0' ? p[1] : '\0', '\0'};
+
+		if (isspace((unsigned char)*p))
+			continue;
+		if (!isxdigit((unsigned char)pair[0]) || !isxdigit((unsigned char)pair[1]))
+			rpl_stop(f, RPL_SKIP, "line %u: not hexadecimal", f->line);
+		if (ldns_buffer_remaining(out) < 1)
+			(void)ldns_buffer_reserve(out, 1);
+		ldns_buffer_write_u8(out, (uint8_t)strtoul(pair, NULL, 16));
+		p++;
+	}
+}
+
+static ldns_buffer *hex_block(struct rpl_file *f, const char *end)
+{
+	ldns_buffer *out = ldns_buffer_new(512);
+	char *line;
+
+	while ((line = rpl_line(f, false)) != NULL) {
+		if (strncasecmp(line, end, strlen(end)) == 0)
+			return out;
+		hex_line(f, out, line);
+	}
+	rpl_stop(f, RPL_SKIP, "no %s", end);
+}
+
+static struct rpl_entry *entry_new(const struct rpl_file *f)
+{
+	struct rpl_entry *e = rpl_new(sizeof(*e));
+
+	e->line = f->line;
+	e->packet = ldns_pkt_new();
+	return e;
+}
+
+static void set_options(struct rpl_entry *e)
+{
+	if (e->options == NULL)
+		return;
+	ldns_pkt_set_edns_data(e->packet, ldns_rdf_new_frm_data(LDNS_RDF_TYPE_NONE,
+								ldns_buffer_position(e->options),
+								ldns_buffer_begin(e->options)));
+	if (ldns_pkt_edns_udp_size(e->packet) == 0)
+		ldns_pkt_set_edns_udp_size(e->packet, 4096);
+}
+
+/* A line of an entry that is not a record's. False: it is none. */
+static bool entry_keyword(struct rpl_file *f, struct rpl_entry *e, const char *word, char *rest,
+			  int *section)
+{
+	if (rpl_is(word, "MATCH")) {
+		match_line(f, e, rest);
+	} else if (rpl_is(word, "ADJUST")) {
+		adjust_line(f, e, rest);
+	} else if (rpl_is(word, "REPLY")) {
+		reply_line(f, e, rest);
+	} else if (rpl_is(word, "MANDATORY")) {
+		e->is_mandatory = true;
+	} else if (rpl_is(word, "HEX_ANSWER_BEGIN")) {
+		e->raw = hex_block(f, "HEX_ANSWER_END");
+	} else if (rpl_is(word, "HEX_EDNSDATA_BEGIN")) {
+		e->options = hex_block(f, "HEX_EDNSDATA_END");
+	} else if (rpl_is(word, "RAW")) {
+		char *line = *rest != '\0' ? rest : rpl_line(f, false);
+
+		e->raw = ldns_buffer_new(512);
+		if (line != NULL)
+			hex_line(f, e->raw, line);
+	} else if (rpl_is(word, "SECTION")) {
+		*section = section_of(rpl_word(&rest));
+		if (*section < 0)
+			unknown(f, "SECTION", "");
+	} else {
+		return false;
+	}
+	return true;
+}
+
+/* From behind ENTRY_BEGIN. */
+static struct rpl_entry *entry_parse(struct rpl_file *f)
+{
+	struct rpl_entry *first = entry_new(f);
+	struct rpl_entry *e = first;
+	int section = -1;
+	char *line;
+
+	while ((line = rpl_line(f, false)) != NULL) {
+		char *copy = strdup(line);
+		char *rest = copy;
+		const char *word = rpl_word(&rest);
+
+		if (rpl_is(word, "ENTRY_END")) {
+			for (e = first; e != NULL; e = e->extra)
+				set_options(e);
+			return first;
+		}
+		if (rpl_is(word, "EXTRA_PACKET")) {
+			e->extra = entry_new(f);
+			e = e->extra;
+			section = -1;
+		} else if (!entry_keyword(f, e, word, rest, &section)) {
+			if (section < 0)
+				unknown(f, "entry", word);
+			ldns_pkt_push_rr(e->packet, (ldns_pkt_section)section,
+					 rpl_record(f, line, section == 0));
+		}
+		free(copy);
+	}
+	rpl_stop(f, RPL_SKIP, "no ENTRY_END");
+}
+
+static void range_parse(struct rpl_file *f, char *rest)
+{
+	struct rpl_range *r = rpl_new(sizeof(*r));
+	struct rpl_range **last_range = &f->ranges;
+	struct rpl_entry **last = &r->entries;
+	char *line;
+
+	r->first = rpl_number(f, rpl_word(&rest));
+	r->last = rpl_number(f, rpl_word(&rest));
+	while (*last_range != NULL)
+		last_range = &(*last_range)->next;
+	*last_range = r;
+	while ((line = rpl_line(f, false)) != NULL) {
+		const char *word = rpl_word(&line);
+
+		if (rpl_is(word, "RANGE_END"))
+			return;
+		if (rpl_is(word, "ADDRESS")) {
+			if (r->address_count == RPL_ADDRESSES_MAX)
+				unknown(f, "too many", word);
+			r->addresses[r->address_count++] = rpl_address(f, rpl_word(&line));
+		} else if (rpl_is(word, "ENTRY_BEGIN")) {
+			*last = entry_parse(f);
+			last = &(*last)->next;
+		} else {
+			unknown(f, "RANGE", word);
+		}
+	}
+	rpl_stop(f, RPL_SKIP, "no RANGE_END");
+}
+
+/* ---- steps ---- */
+
+/* What follows the kind, on its line. */
+static void step_words(struct rpl_file *f, struct rpl_step *s, char *rest)
+{
+	const char *word = rpl_word(&rest);
+
+	if (s->kind == RPL_STEP_FLUSH_MESSAGE && word != NULL) {
+		s->name = strdup(word);
+		s->qtype = rpl_type(f, rpl_word(&rest));
+		return;
+	}
+	for (; word != NULL; word = rpl_word(&rest)) {
+		if (rpl_is(word, "ADDRESS")) {
+			s->has_address = true;
+			s->address = rpl_address(f, rpl_word(&rest));
+		} else if (rpl_is(word, "ELAPSE") && (word = rpl_word(&rest)) != NULL &&
+			   word[0] != '$') {
+			s->elapse_s = strtod(word, NULL);
+		} else {
+			unknown(f, "STEP", word != NULL ? word : "");
+		}
+	}
+}
+
+static void step_parse(struct rpl_file *f, char *rest)
+{
+	struct rpl_step *s = &f->steps[f->step_count++];
+	const char *word;
+
+	if (f->step_count == RPL_STEPS_MAX)
+		unknown(f, "too many", "steps");
+	s->line = f->line;
+	s->number = rpl_number(f, rpl_word(&rest));
+	word = rpl_word(&rest);
+	while (word != NULL && s->kind < RPL_STEP_KINDS && !rpl_is(word, rpl_step_text[s->kind]))
+		s->kind++;
+	if (word == NULL || s->kind == RPL_STEP_KINDS)
+		unknown(f, "STEP", word != NULL ? word : "");
+	step_words(f, s, rest);
+}
+
+static int by_number(const void *a, const void *b)
+{
+	const struct rpl_step *first = a;
+	const struct rpl_step *second = b;
+
+	if (first->number != second->number)
+		return first->number < second->number ? -1 : 1;
+	return first->line < second->line ? -1 : 1;
+}
+
+void rpl_parse(struct rpl_file *f)
+{
+	char *line;
+
+	f->steps = rpl_new(RPL_STEPS_MAX * sizeof(*f->steps));
+	while ((line = rpl_line(f, false)) != NULL) {
+		const char *word = rpl_word(&line);
+		struct rpl_step *last = f->step_count > 0 ? &f->steps[f->step_count - 1] : NULL;
+
+		if (rpl_is(word, "SCENARIO_END")) {
+			qsort(f->steps, f->step_count, sizeof(*f->steps), by_number);
+			return;
+		}
+		if (rpl_is(word, "SCENARIO_BEGIN")) {
+			snprintf(f->title, sizeof(f->title), "%s", line);
+		} else if (rpl_is(word, "RANGE_BEGIN")) {
+			range_parse(f, line);
+		} else if (rpl_is(word, "STEP")) {
+			step_parse(f, line);
+		} else if (rpl_is(word, "ENTRY_BEGIN") && last != NULL && last->entry == NULL) {
+			last->entry = entry_parse(f);
+		} else if (rpl_is(word, "ADDRESS") && last != NULL) {
+			last->has_address = true;
+			last->address = rpl_address(f, rpl_word(&line));
+		} else {
+			unknown(f, "scenario", word);
+		}
+	}
+	rpl_stop(f, RPL_SKIP, "no SCENARIO_END");
+}

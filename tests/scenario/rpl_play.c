@@ -1,0 +1,800 @@
+/* The machine that plays a scenario: queries that engines send are answered by the ranges of the step at hand, at once; time
+ * stands still but where a step waits for what has not come, or says that it passes. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/cache.h"
+#include "core/check.h"
+#include "core/dns_const.h"
+#include "core/root_hints.h"
+#include "rpl.h"
+#include "tests/sim/world.h"
+
+#define WAIT_NS (12 * NS_PER_S)  /* for what a step wants: longer than any question takes */
+#define OPEN_NS (6 * NS_PER_S)   /* after that nobody waits for a query's reply any more */
+#define UDP_REPLY_BYTES_MAX 4096 /* what is longer is cut, with TC */
+#define PROBE_NAME "rplrun-probe.invalid."
+#define CLIENT_PORT 40000
+/* Clients on the loopback interface, as scenarios have them, would be no guests on a wire. */
+#define CLIENT_STAND_IN "198.19.254.0"
+
+/* A query of an engine that has no reply yet. */
+struct open_query {
+	struct world_event event;
+	struct rpl_seen seen;
+	mono_ns opened_at;
+	struct open_query *next;
+};
+
+/* A reply that is on its way. */
+struct later {
+	mono_ns due;
+	struct world_event event;
+	ldns_buffer *message;
+	struct later *next;
+};
+
+/* What a client got. */
+struct answer {
+	struct rpl_seen seen;
+	struct answer *next;
+};
+
+struct player {
+	struct rpl_file *file;
+	const struct rpl_options *options;
+	struct world *world;
+	unsigned step; /* index of the one at hand */
+	struct open_query *open;
+	struct later *later;
+	struct answer *answers;
+	unsigned asked; /* questions of clients */
+	unsigned answered;
+	bool is_lenient;
+	char lenient_reason[300];
+};
+
+static const struct rpl_step *step_at(const struct player *p, unsigned idx)
+{
+	return idx < p->file->step_count ? &p->file->steps[idx] : NULL;
+}
+
+static void tell(const struct player *p, const char *says, const ldns_pkt *packet)
+{
+	if (p->options->is_verbose)
+		rpl_show(says, packet);
+}
+
+/* ---- replies ---- */
+
+static struct span span_of(ldns_buffer *b)
+{
+	return (struct span){ldns_buffer_begin(b), ldns_buffer_position(b)};
+}
+
+static void deliver(struct player *p, const struct world_event *event, ldns_buffer *message)
+{
+	struct span bytes = span_of(message);
+
+	if (event->kind == WORLD_STREAM_QUERY) {
+		world_stream_reply(p->world, event, bytes);
+		return;
+	}
+	if (bytes.length_bytes > UDP_REPLY_BYTES_MAX) {
+		/* The header, cut, says that there is more. */
+		uint8_t header[DNS_HEADER_BYTES] = {0};
+
+		memcpy(header, bytes.data, 4);
+		header[2] |= 0x02;
+		world_udp(p->world, event->engine, &event->peer, &event->local,
+			  (struct span){header, sizeof(header)});
+		return;
+	}
+	world_udp(p->world, event->engine, &event->peer, &event->local, bytes);
+}
+
+static void send_reply(struct player *p, const struct open_query *q, ldns_buffer *message,
+		       uint64_t delay_ns)
+{
+	struct later **place = &p->later;
+	struct later *l;
+
+	if (delay_ns == 0) {
+		deliver(p, &q->event, message);
+		ldns_buffer_free(message);
+		return;
+	}
+	l = rpl_new(sizeof(*l));
+	*l = (struct later){p->world->now + delay_ns, q->event, message, NULL};
+	while (*place != NULL && (*place)->due <= l->due)
+		place = &(*place)->next;
+	l->next = *place;
+	*place = l;
+}
+
+/* Whoever has sent it has its reply, or never will. */
+static void close_query(struct player *p, struct open_query *q)
+{
+	struct open_query **place = &p->open;
+
+	while (*place != q)
+		place = &(*place)->next;
+	*place = q->next;
+	ldns_pkt_free(q->seen.packet);
+	free(q);
+}
+
+static void reply_by(struct player *p, struct open_query *q, struct rpl_entry *entry)
+{
+	for (struct rpl_entry *e = entry; e != NULL; e = e->extra) {
+		e->was_used = true;
+		if ((e->adjust & RPL_DO_NOT_ANSWER) == 0)
+			send_reply(p, q, rpl_reply(e, q->seen.packet), e->sleep_ms * NS_PER_MS);
+	}
+	tell(p, "reply", entry->packet);
+	close_query(p, q);
+}
+
+/* ---- which reply ---- */
+
+static bool plays(const struct rpl_range *r, const struct address *server)
+{
+	for (unsigned i = 0; i < r->address_count; i++)
+		if (address_equal(&r->addresses[i], server))
+			return true;
+	return r->address_count == 0;
+}
+
+/* The first entry of the ranges of this step that matches; *is_played: somebody is there. */
+static struct rpl_entry *range_entry(const struct player *p, const struct open_query *q,
+				     bool *is_played)
+{
+	unsigned now = p->file->steps[p->step].number;
+
+	*is_played = false;
+	for (struct rpl_range *r = p->file->ranges; r != NULL; r = r->next) {
+		if (now < r->first || now > r->last || !plays(r, &q->event.peer.address))
+			continue;
+		*is_played = true;
+		for (struct rpl_entry *e = r->entries; e != NULL; e = e->next)
+			if (rpl_mismatch(e, &q->seen) == 0)
+				return e;
+	}
+	return NULL;
+}
+
+/* Does the step want this very query? */
+static bool wants(const struct rpl_step *s, const struct open_query *q)
+{
+	return (!s->has_address || address_equal(&s->address, &q->event.peer.address)) &&
+	       (s->entry == NULL || rpl_mismatch(s->entry, &q->seen) == 0);
+}
+
+/* The step after this one checks it, so that it must be there then. */
+static bool is_held(const struct player *p, const struct open_query *q)
+{
+	for (unsigned idx = p->step; idx <= p->step + 1; idx++) {
+		const struct rpl_step *s = step_at(p, idx);
+
+		if (s != NULL && s->kind == RPL_STEP_CHECK_OUT_QUERY && wants(s, q))
+			return true;
+	}
+	return false;
+}
+
+static bool is_wanted_later(const struct player *p, const struct open_query *q)
+{
+	for (unsigned idx = p->step; idx < p->file->step_count; idx++) {
+		const struct rpl_step *s = step_at(p, idx);
+
+		if ((s->kind == RPL_STEP_CHECK_OUT_QUERY || s->kind == RPL_STEP_REPLY ||
+		     s->kind == RPL_STEP_TIMEOUT || s->kind == RPL_STEP_ERROR) &&
+		    wants(s, q))
+			return true;
+	}
+	return false;
+}
+
+/* Records of the file, wherever they stand. */
+struct found {
+	bool is_server;     /* a record NS names it */
+	ldns_rr_list *glue; /* its addresses of the type asked for */
+};
+
+static void look_in(const ldns_rr_list *list, const ldns_rr *asked, struct found *found)
+{
+	for (size_t i = 0; list != NULL && i < ldns_rr_list_rr_count(list); i++) {
+		const ldns_rr *rr = ldns_rr_list_rr(list, i);
+
+		if (ldns_rr_get_type(rr) == LDNS_RR_TYPE_NS && ldns_rr_rd_count(rr) == 1)
+			found->is_server =
+				found->is_server ||
+				ldns_dname_compare(ldns_rr_rdf(rr, 0), ldns_rr_owner(asked)) == 0;
+		if (ldns_rr_get_type(rr) == ldns_rr_get_type(asked) &&
+		    ldns_dname_compare(ldns_rr_owner(rr), ldns_rr_owner(asked)) == 0 &&
+		    !ldns_rr_list_contains_rr(found->glue, (ldns_rr *)(uintptr_t)rr))
+			ldns_rr_list_push_rr(found->glue, ldns_rr_clone(rr));
+	}
+}
+
+static void look_everywhere(const struct player *p, const ldns_rr *asked, struct found *found)
+{
+	for (struct rpl_range *r = p->file->ranges; r != NULL; r = r->next)
+		for (struct rpl_entry *e = r->entries; e != NULL; e = e->next) {
+			look_in(ldns_pkt_answer(e->packet), asked, found);
+			look_in(ldns_pkt_authority(e->packet), asked, found);
+			look_in(ldns_pkt_additional(e->packet), asked, found);
+		}
+}
+
+/* The server says that there is no such record, by a SOA that nobody can object to. */
+static void push_no_data(ldns_pkt *reply, const ldns_rr *asked)
+{
+	char *name = ldns_rdf2str(ldns_rr_owner(asked));
+	char text[2100];
+	ldns_rr *soa = NULL;
+
+	snprintf(text, sizeof(text), "%s 60 IN SOA . . 1 3600 600 86400 60", name);
+	CHECK(ldns_rr_new_frm_str(&soa, text, 0, NULL, NULL) == LDNS_STATUS_OK);
+	ldns_pkt_push_rr(reply, LDNS_SECTION_AUTHORITY, soa);
+	free(name);
+}
+
+/* Nobody who wrote the scenario has thought of this query: addresses of name servers as the file has them, SERVFAIL else. */
+static void reply_unforeseen(struct player *p, struct open_query *q)
+{
+	const ldns_rr_list *questions = ldns_pkt_question(q->seen.packet);
+	const ldns_rr *asked = ldns_rr_list_rr(questions, 0);
+	ldns_pkt *reply = ldns_pkt_new();
+	struct found found = {.glue = ldns_rr_list_new()};
+	ldns_buffer *message = ldns_buffer_new(4096);
+
+	ldns_pkt_set_id(reply, ldns_pkt_id(q->seen.packet));
+	ldns_pkt_set_qr(reply, true);
+	ldns_pkt_push_rr(reply, LDNS_SECTION_QUESTION, ldns_rr_clone(asked));
+	if (ldns_rr_get_type(asked) == LDNS_RR_TYPE_A ||
+	    ldns_rr_get_type(asked) == LDNS_RR_TYPE_AAAA)
+		look_everywhere(p, asked, &found);
+	if (!found.is_server) {
+		ldns_pkt_set_rcode(reply, LDNS_RCODE_SERVFAIL);
+	} else {
+		ldns_pkt_set_aa(reply, true);
+		if (ldns_rr_list_rr_count(found.glue) > 0)
+			ldns_pkt_push_rr_list(reply, LDNS_SECTION_ANSWER, found.glue);
+		else
+			push_no_data(reply, asked);
+	}
+	CHECK(ldns_pkt2buffer_wire(message, reply) == LDNS_STATUS_OK);
+	tell(p, "reply (unforeseen)", reply);
+	send_reply(p, q, message, 0);
+	close_query(p, q);
+}
+
+/* Answer it, if the step at hand does. */
+static void consider(struct player *p, struct open_query *q)
+{
+	struct rpl_entry *entry;
+	bool is_played;
+
+	if (is_held(p, q))
+		return;
+	entry = range_entry(p, q, &is_played);
+	if (entry != NULL)
+		reply_by(p, q, entry);
+	else if (is_played && !is_wanted_later(p, q))
+		reply_unforeseen(p, q);
+}
+
+static void consider_all(struct player *p)
+{
+	struct open_query *next;
+
+	for (struct open_query *q = p->open; q != NULL; q = next) {
+		next = q->next;
+		if (p->world->now - q->opened_at > OPEN_NS)
+			close_query(p, q);
+		else
+			consider(p, q);
+	}
+}
+
+/* ---- events ---- */
+
+static void on_query(struct player *p, const struct world_event *event, ldns_pkt *packet)
+{
+	struct open_query **last = &p->open;
+	struct open_query *q = rpl_new(sizeof(*q));
+	char says[128];
+
+	*q = (struct open_query){.event = *event,
+				 .seen = {packet, event->kind == WORLD_STREAM_QUERY},
+				 .opened_at = p->world->now};
+	q->event.message = NULL;
+	while (*last != NULL)
+		last = &(*last)->next;
+	*last = q;
+	if (p->options->is_verbose) {
+		ldns_rdf *server = ldns_rdf_new_frm_data(LDNS_RDF_TYPE_AAAA, ADDRESS_BYTES,
+							 event->peer.address.bytes);
+		char *text = ldns_rdf2str(server);
+
+		snprintf(says, sizeof(says), "query to %s at %.3f s", text,
+			 (double)(p->world->now - UINT64_C(1000) * NS_PER_S) / 1e9);
+		rpl_show(says, packet);
+		free(text);
+		ldns_rdf_deep_free(server);
+	}
+	consider(p, q);
+}
+
+static void on_answer(struct player *p, const struct world_event *event, ldns_pkt *packet)
+{
+	struct answer **last = &p->answers;
+	struct answer *a = rpl_new(sizeof(*a));
+
+	*a = (struct answer){.seen = {packet, event->kind == WORLD_STREAM_ANSWER}};
+	while (*last != NULL)
+		last = &(*last)->next;
+	*last = a;
+	p->answered++;
+	tell(p, "answer", packet);
+}
+
+static bool is_probe(const ldns_pkt *packet)
+{
+	const ldns_rr_list *list = ldns_pkt_question(packet);
+	ldns_rdf *probe = ldns_dname_new_frm_str(PROBE_NAME);
+	bool is = list != NULL && ldns_rr_list_rr_count(list) == 1 &&
+		  ldns_dname_compare(ldns_rr_owner(ldns_rr_list_rr(list, 0)), probe) == 0;
+
+	ldns_rdf_deep_free(probe);
+	return is;
+}
+
+static void on_event(struct player *p, const struct world_event *event)
+{
+	ldns_pkt *packet = NULL;
+	ldns_status status = ldns_wire2pkt(&packet, event->message, event->length_bytes);
+	bool is_answer = event->kind == WORLD_ANSWER || event->kind == WORLD_STREAM_ANSWER;
+
+	if (status != LDNS_STATUS_OK)
+		rpl_stop(p->file, RPL_FAIL, "step %u: %s is no DNS message: %s",
+			 p->file->steps[p->step].number, is_answer ? "an answer" : "a query",
+			 ldns_get_errorstr_by_id(status));
+	if (is_answer)
+		on_answer(p, event, packet);
+	else if (is_probe(packet))
+		ldns_pkt_free(packet);
+	else
+		on_query(p, event, packet);
+}
+
+/* ---- time ---- */
+
+static void deliver_due(struct player *p)
+{
+	while (p->later != NULL && p->later->due <= p->world->now) {
+		struct later *l = p->later;
+
+		p->later = l->next;
+		deliver(p, &l->event, l->message);
+		ldns_buffer_free(l->message);
+		free(l);
+	}
+}
+
+/* On until then, or until what is waited for is there (NULL: nothing is). */
+static void run(struct player *p, mono_ns until, bool (*is_there)(const struct player *p))
+{
+	struct world_event event;
+
+	for (;;) {
+		mono_ns next = until;
+
+		deliver_due(p);
+		if (is_there != NULL && world_deadline(p->world) > p->world->now && is_there(p))
+			return;
+		if (p->later != NULL && p->later->due < next)
+			next = p->later->due;
+		/* Deadline by deadline, so that it is seen at once. */
+		if (is_there != NULL && world_deadline(p->world) < next)
+			next = world_deadline(p->world) > p->world->now ? world_deadline(p->world)
+									: p->world->now;
+		if (world_run(p->world, next)) {
+			while (world_next(p->world, &event))
+				on_event(p, &event);
+			continue;
+		}
+		if (p->later != NULL && p->later->due <= p->world->now)
+			continue;
+		if (p->world->now >= until)
+			return;
+	}
+}
+
+/* All that is to be done now. */
+static void settle(struct player *p)
+{
+	run(p, p->world->now, NULL);
+}
+
+/* ---- steps ---- */
+
+static struct endpoint client_of(const struct rpl_step *s)
+{
+	struct endpoint client = {.port = CLIENT_PORT};
+	static const uint8_t loopback[ADDRESS_BYTES] = {[ADDRESS_BYTES - 1] = 1};
+
+	CHECK(world_address(CLIENT_STAND_IN, &client.address));
+	client.address.bytes[ADDRESS_BYTES - 1] = 1;
+	if (!s->has_address || memcmp(s->address.bytes, loopback, ADDRESS_BYTES) == 0)
+		return client;
+	if (address_is_v4(&s->address) && s->address.bytes[ADDRESS_V4_OFFSET] == 127)
+		client.address.bytes[ADDRESS_BYTES - 1] = s->address.bytes[ADDRESS_BYTES - 1];
+	else
+		client.address = s->address;
+	return client;
+}
+
+static void step_query(struct player *p, const struct rpl_step *s)
+{
+	struct endpoint client = client_of(s);
+	struct endpoint listen = world_listen(p->world, &client.address);
+	ldns_buffer *message = ldns_buffer_new(1024);
+	unsigned engine = p->asked % p->world->engine_count;
+	enum counter outcome;
+
+	if (s->entry == NULL)
+		rpl_stop(p->file, RPL_SKIP, "step %u: a QUERY without entry", s->number);
+	ldns_pkt_set_id(s->entry->packet, (uint16_t)(0x1000 + p->asked));
+	if (s->entry->raw != NULL) {
+		ldns_buffer_free(message);
+		message = s->entry->raw;
+	} else {
+		CHECK(ldns_pkt2buffer_wire(message, s->entry->packet) == LDNS_STATUS_OK);
+	}
+	tell(p, "question", s->entry->packet);
+	p->asked++;
+	client.port = (uint16_t)(client.port + p->asked);
+	if ((s->entry->match & RPL_TCP) != 0)
+		(void)world_stream_ask(p->world, p->world->engine_count, &client,
+				       (struct stream_handle){p->asked, 1}, span_of(message),
+				       &outcome);
+	else
+		world_udp(p->world, engine, &client, &listen, span_of(message));
+}
+
+static struct answer *answer_that_matches(const struct player *p)
+{
+	const struct rpl_step *s = &p->file->steps[p->step];
+
+	for (struct answer *a = p->answers; a != NULL; a = a->next)
+		if (rpl_mismatch(s->entry, &a->seen) == 0)
+			return a;
+	return NULL;
+}
+
+/* To the question that the entry is about, right or wrong. */
+static struct answer *answer_to_check(const struct player *p)
+{
+	const struct rpl_step *s = &p->file->steps[p->step];
+	struct rpl_entry about = *s->entry;
+	struct answer *a = answer_that_matches(p);
+
+	if (a != NULL)
+		return a;
+	about.match = ldns_pkt_qdcount(about.packet) > 0 ? RPL_QUESTION : 0;
+	for (a = p->answers; a != NULL; a = a->next)
+		if (rpl_mismatch(&about, &a->seen) == 0)
+			return a;
+	return NULL;
+}
+
+static bool has_answer_to_check(const struct player *p)
+{
+	return answer_to_check(p) != NULL;
+}
+
+static bool all_are_answered(const struct player *p)
+{
+	return p->answered >= p->asked;
+}
+
+static void forget_answer(struct player *p, struct answer *a)
+{
+	struct answer **place = &p->answers;
+
+	while (*place != a)
+		place = &(*place)->next;
+	*place = a->next;
+	ldns_pkt_free(a->seen.packet);
+	free(a);
+}
+
+static void step_check_answer(struct player *p, const struct rpl_step *s)
+{
+	struct answer *a;
+	unsigned mismatch;
+	char text[256];
+
+	if (s->entry == NULL)
+		rpl_stop(p->file, RPL_SKIP, "step %u: a CHECK_ANSWER without entry", s->number);
+	run(p, p->world->now + WAIT_NS, has_answer_to_check);
+	a = answer_to_check(p);
+	a = a != NULL ? a : p->answers;
+	if (a == NULL)
+		rpl_stop(p->file, RPL_FAIL, "step %u: no answer", s->number);
+	mismatch = rpl_mismatch(s->entry, &a->seen);
+	rpl_mismatch_text(mismatch, text);
+	if (mismatch != 0 && rpl_lenient(s->entry, &a->seen)) {
+		p->is_lenient = true;
+		snprintf(p->lenient_reason, sizeof(p->lenient_reason), "step %u: %s differ",
+			 s->number, text);
+	} else if (mismatch != 0) {
+		rpl_show("wanted", s->entry->packet);
+		rpl_show("got", a->seen.packet);
+		rpl_stop(p->file, RPL_FAIL, "step %u (line %u): the answer differs: %s", s->number,
+			 s->line, text);
+	}
+	s->entry->was_used = true;
+	forget_answer(p, a);
+}
+
+static struct open_query *wanted_query(const struct player *p)
+{
+	const struct rpl_step *s = &p->file->steps[p->step];
+
+	for (struct open_query *q = p->open; q != NULL; q = q->next)
+		if (wants(s, q))
+			return q;
+	return NULL;
+}
+
+static bool has_wanted_query(const struct player *p)
+{
+	return wanted_query(p) != NULL;
+}
+
+/* The query that the step is about, which must be there. */
+static struct open_query *expect_query(struct player *p, const struct rpl_step *s)
+{
+	struct open_query *q;
+
+	run(p, p->world->now + WAIT_NS, has_wanted_query);
+	q = wanted_query(p);
+	if (q == NULL) {
+		if (s->entry != NULL)
+			rpl_show("wanted", s->entry->packet);
+		for (q = p->open; q != NULL; q = q->next)
+			rpl_show("open", q->seen.packet);
+		rpl_stop(p->file, RPL_FAIL, "step %u (line %u): no such query is open", s->number,
+			 s->line);
+	}
+	return q;
+}
+
+static void step_check_out_query(struct player *p, const struct rpl_step *s)
+{
+	struct open_query *q = expect_query(p, s);
+
+	if (s->entry == NULL)
+		return;
+	s->entry->was_used = true;
+	if (s->entry->has_reply && (s->entry->adjust & RPL_COPY_ID) != 0)
+		reply_by(p, q, s->entry);
+}
+
+static void step_reply(struct player *p, const struct rpl_step *s)
+{
+	if (s->entry == NULL)
+		rpl_stop(p->file, RPL_SKIP, "step %u: a REPLY without entry", s->number);
+	reply_by(p, expect_query(p, s), s->entry);
+}
+
+static uint64_t tries_ended(const struct player *p)
+{
+	return world_count(p->world, COUNTER_UPSTREAM_TIMEOUTS) +
+	       world_count(p->world, COUNTER_UPSTREAM_TCP_TIMEOUTS) +
+	       world_count(p->world, COUNTER_UPSTREAM_TCP_FAILURE) +
+	       world_count(p->world, COUNTER_UPSTREAM_CANCELLED);
+}
+
+/* The query gets no reply: time goes on until the engine has given it up. A failed one over TCP it is told of. */
+static void step_timeout(struct player *p, const struct rpl_step *s)
+{
+	struct open_query *q = expect_query(p, s);
+	uint64_t ended = tries_ended(p);
+	mono_ns until = p->world->now + WAIT_NS;
+
+	if (s->kind == RPL_STEP_ERROR && q->event.kind == WORLD_STREAM_QUERY)
+		world_stream_fail(p->world, &q->event, STREAM_FAILURE_REFUSED);
+	close_query(p, q);
+	while (tries_ended(p) == ended && p->world->now < until) {
+		mono_ns next = world_deadline(p->world);
+
+		run(p, next > p->world->now && next < until ? next : p->world->now + NS_PER_MS,
+		    NULL);
+	}
+}
+
+static bool is_quiet(const struct player *p)
+{
+	for (unsigned i = 0; i < p->world->engine_count; i++)
+		if (!engine_idle(p->world->engines[i]))
+			return false;
+	return all_are_answered(p) && p->later == NULL && world_in_rings(p->world) == 0;
+}
+
+static void step_flush(struct player *p, const struct rpl_step *s)
+{
+	static uint64_t copy[CACHE_ENTRY_WORDS_MAX];
+	struct cache_key key;
+	struct cache_candidates candidates;
+	struct cache_found found;
+	struct name name;
+
+	if (!name_from_text(s->name, &name))
+		rpl_stop(p->file, RPL_SKIP, "line %u: no name: %s", s->line, s->name);
+	for (unsigned cd = 0; cd < 2; cd++) {
+		engine_key_make(p->world->engines[0], &name, s->qtype, cd != 0, &key);
+		cache_candidates(p->world->cache, key.hash, &candidates);
+		if (cache_find(p->world->cache, &candidates, &key, copy, CACHE_ENTRY_WORDS_MAX,
+			       &found) == CACHE_FOUND)
+			(void)cache_remove(p->world->cache, &found);
+	}
+}
+
+static void play_step(struct player *p, const struct rpl_step *s)
+{
+	switch (s->kind) {
+	case RPL_STEP_QUERY:
+		step_query(p, s);
+		break;
+	case RPL_STEP_CHECK_ANSWER:
+		step_check_answer(p, s);
+		break;
+	case RPL_STEP_CHECK_OUT_QUERY:
+		step_check_out_query(p, s);
+		break;
+	case RPL_STEP_REPLY:
+		step_reply(p, s);
+		break;
+	case RPL_STEP_TIMEOUT:
+	case RPL_STEP_ERROR:
+		step_timeout(p, s);
+		break;
+	case RPL_STEP_TRAFFIC:
+		run(p, p->world->now + WAIT_NS, is_quiet);
+		break;
+	case RPL_STEP_TIME_PASSES:
+		run(p, p->world->now + (uint64_t)(s->elapse_s * 1e9), NULL);
+		break;
+	case RPL_STEP_FLUSH_MESSAGE:
+		step_flush(p, s);
+		break;
+	case RPL_STEP_NOTHING:
+	case RPL_STEP_KINDS:
+		break;
+	}
+	settle(p);
+}
+
+/* ---- the world ---- */
+
+static void set_hints(const struct rpl_zone *zone, struct engine_config *c)
+{
+	struct name name;
+
+	CHECK(name_from_text(".", &name));
+	zone_cut_init(&c->root_hints, &name, ZONE_CUT_HINTS, UINT32_MAX);
+	for (unsigned i = 0; i < zone->server_count && i < ZONE_CUT_SERVERS_MAX; i++) {
+		char text[32];
+
+		snprintf(text, sizeof(text), "%c.root-servers.net.", (char)('a' + i));
+		CHECK(name_from_text(text, &name));
+		CHECK(zone_cut_add_server(&c->root_hints, &name));
+		CHECK(zone_cut_add_address(&c->root_hints, &zone->servers[i], i));
+	}
+}
+
+static void set_zones(struct player *p)
+{
+	struct engine_config *c = p->world->config;
+	bool forwards_all = false;
+	bool has_hints = false;
+
+	for (struct rpl_zone *z = p->file->config.zones; z != NULL; z = z->next) {
+		struct engine_zone zone = {
+			.recursion_desired = !z->is_stub, .timeout_ms = 800, .tries = 3};
+
+		if (!name_from_text(z->name, &zone.name))
+			rpl_stop(p->file, RPL_SKIP, "config: no name: %s", z->name);
+		name_lower(&zone.name, &zone.name);
+		if (z->is_stub && zone.name.length_bytes == 1) {
+			set_hints(z, c);
+			has_hints = true;
+			continue;
+		}
+		forwards_all = forwards_all || zone.name.length_bytes == 1;
+		world_zone(p->world, &zone, z->servers, z->server_count);
+	}
+	c->iterates = !forwards_all;
+	if (!has_hints)
+		root_hints_builtin(&c->root_hints);
+}
+
+static void set_families(const struct rpl_file *f, struct engine_config *c)
+{
+	if (f->config.no_ip4)
+		c->outgoing[0] = c->outgoing[1];
+	if (f->config.no_ip4 || f->config.no_ip6)
+		c->outgoing_count = 1;
+}
+
+static void make_world(struct player *p)
+{
+	const struct rpl_config *c = &p->file->config;
+	struct world_params params = {.engine_count = p->options->workers,
+				      .seed = p->options->seed,
+				      .carries = true,
+				      .is_dirty = true,
+				      .checks = true,
+				      .wall_s = c->wall_s};
+	struct engine_config *config;
+
+	p->world = world_new(&params);
+	config = p->world->config;
+	CHECK(name_from_text(PROBE_NAME, &config->health_name));
+	config->case_randomization = c->case_randomization;
+	if (c->udp_size_bytes > 0 && c->udp_size_bytes < EDNS_UDP_BYTES)
+		config->edns_udp_size_bytes = (uint16_t)c->udp_size_bytes;
+	config->cache = (struct engine_cache_config){.min_ttl_s = c->min_ttl_s,
+						     .max_ttl_s = c->max_ttl_s,
+						     .negative_max_ttl_s = c->negative_max_ttl_s,
+						     .failure_ttl_s = c->failure_ttl_s,
+						     .serve_stale = c->serve_stale,
+						     .prefetch = c->prefetch,
+						     .round_robin = c->round_robin,
+						     .max_stale_s = c->max_stale_s,
+						     .client_timeout_ms = c->client_timeout_ms};
+	set_families(p->file, config);
+	set_zones(p);
+	world_start(p->world);
+}
+
+static void check_end(struct player *p)
+{
+	if (p->answers != NULL) {
+		rpl_show("not checked", p->answers->seen.packet);
+		rpl_stop(p->file, RPL_FAIL, "an answer came that no step has checked");
+	}
+	for (struct rpl_range *r = p->file->ranges; r != NULL; r = r->next)
+		for (struct rpl_entry *e = r->entries; e != NULL; e = e->next)
+			if (e->is_mandatory && !e->was_used)
+				rpl_stop(p->file, RPL_FAIL, "the entry of line %u was not used",
+					 e->line);
+}
+
+void rpl_play(struct rpl_file *f, const struct rpl_options *options)
+{
+	struct player p = {.file = f, .options = options};
+
+	make_world(&p);
+	for (p.step = 0; p.step < f->step_count; p.step++) {
+		if (options->is_verbose)
+			printf("step %u %s\n", f->steps[p.step].number,
+			       rpl_step_text[f->steps[p.step].kind]);
+		consider_all(&p);
+		settle(&p);
+		play_step(&p, &f->steps[p.step]);
+	}
+	p.step = f->step_count - 1;
+	check_end(&p);
+	/* What is under way ends, and nothing is left of it. */
+	run(&p, p.world->now + WAIT_NS, is_quiet);
+	world_check(p.world);
+	world_free(p.world);
+	rpl_stop(f, p.is_lenient ? RPL_LENIENT : RPL_PASS, "%s",
+		 p.is_lenient ? p.lenient_reason : f->title);
+}
