@@ -154,6 +154,7 @@ print-sim-objects:
 	@echo $(call objects,release,$(SIM) $(WORLD))
 
 scenario: $(bin_$(BUILD))/rplrun ## the scenarios of tests/scenario, in simulated time; RPL_ARGS=--workers=4
+	$(Q)tests/scenario/runner_test.sh $<
 	$(Q)$< --strict $(RPL_ARGS) $(SCENARIOS)
 
 fuzz: $(harnesses) ## every fuzzer for FUZZ_S seconds; findings in build/fuzz/findings

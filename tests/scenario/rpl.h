@@ -4,7 +4,9 @@
  *   rpl_parse.c    ranges, entries, steps
  *   rpl_config.c   the lines before CONFIG_END
  *   rpl_message.c  messages: records read, messages compared and shown
- *   rpl_play.c     the machine that plays it on a world of engines (tests/sim/world.h)
+ *   rpl_world.c    the engines that it is played on (tests/sim/world.h)
+ *   rpl_play.c     the machine that plays it
+ *   rpl_unforeseen.c  replies to what it does not foresee
  *   rplrun.c       the program: a child process a file, verdicts
  *
  * Memory: heap, not freed but at the end of the process: it is a file's. Errors: rpl_stop(), a longjmp to whoever has set
@@ -193,6 +195,12 @@ struct rpl_options {
 	uint64_t seed;
 	bool is_verbose; /* every message that goes by */
 };
+/* Engines that are configured as the file wants. */
+struct world;
+struct world *rpl_world_new(struct rpl_file *f, const struct rpl_options *options);
+#define RPL_PROBE_NAME "rplrun-probe.invalid." /* what configured servers are probed with */
+/* What is replied to a query that no entry matches. */
+ldns_pkt *rpl_unforeseen(const struct rpl_file *f, const ldns_pkt *query);
 /* Never returns but by rpl_stop or with the verdict in the file. */
 void rpl_play(struct rpl_file *f, const struct rpl_options *options);
 

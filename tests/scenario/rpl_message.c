@@ -358,18 +358,43 @@ const char *rpl_mismatch_text(unsigned mismatch, char text[256])
 
 /* ---- making and showing ---- */
 
+/* The query's letters over a raw reply's, if the reply asks for the same name: a server that echoes them, as it should. */
+static void copy_letters(ldns_buffer *reply, const ldns_pkt *query)
+{
+	const ldns_rr *asked = question_of(query);
+	const ldns_rdf *name = asked != NULL ? ldns_rr_owner(asked) : NULL;
+	size_t length = name != NULL ? ldns_rdf_size(name) : 0;
+	const uint8_t *letters = name != NULL ? ldns_rdf_data(name) : NULL;
+	uint8_t *own = ldns_buffer_begin(reply) + LDNS_HEADER_SIZE;
+
+	if (ldns_buffer_position(reply) < LDNS_HEADER_SIZE + length)
+		return;
+	for (size_t i = 0; i < length; i++)
+		if (tolower(own[i]) != tolower(letters[i]))
+			return;
+	memcpy(own, letters, length);
+}
+
+static ldns_buffer *raw_reply(const struct rpl_entry *e, const ldns_pkt *query)
+{
+	size_t length = ldns_buffer_position(e->raw);
+	ldns_buffer *out = ldns_buffer_new(length + 2);
+
+	ldns_buffer_write(out, ldns_buffer_begin(e->raw), length);
+	if ((e->adjust & RPL_COPY_ID) != 0 && (e->adjust & RPL_RAW_ID) == 0 && length >= 2)
+		ldns_buffer_write_u16_at(out, 0, ldns_pkt_id(query));
+	if ((e->adjust & RPL_COPY_QUERY) != 0)
+		copy_letters(out, query);
+	return out;
+}
+
 ldns_buffer *rpl_reply(const struct rpl_entry *e, const ldns_pkt *query)
 {
 	ldns_buffer *out;
 	ldns_pkt *reply;
 
-	if (e->raw != NULL) {
-		out = ldns_buffer_new(ldns_buffer_position(e->raw) + 2);
-		ldns_buffer_write(out, ldns_buffer_begin(e->raw), ldns_buffer_position(e->raw));
-		if ((e->adjust & RPL_COPY_ID) != 0 && ldns_buffer_position(out) >= 2)
-			ldns_buffer_write_u16_at(out, 0, ldns_pkt_id(query));
-		return out;
-	}
+	if (e->raw != NULL)
+		return raw_reply(e, query);
 	reply = ldns_pkt_clone(e->packet);
 	if ((e->adjust & RPL_COPY_ID) != 0)
 		ldns_pkt_set_id(reply, ldns_pkt_id(query));

@@ -7,23 +7,23 @@
 #include "core/cache.h"
 #include "core/check.h"
 #include "core/dns_const.h"
-#include "core/root_hints.h"
 #include "rpl.h"
 #include "tests/sim/world.h"
 
 #define WAIT_NS (12 * NS_PER_S)  /* for what a step wants: longer than any question takes */
 #define OPEN_NS (6 * NS_PER_S)   /* after that nobody waits for a query's reply any more */
 #define UDP_REPLY_BYTES_MAX 4096 /* what is longer is cut, with TC */
-#define PROBE_NAME "rplrun-probe.invalid."
 #define CLIENT_PORT 40000
 /* Clients on the loopback interface, as scenarios have them, would be no guests on a wire. */
 #define CLIENT_STAND_IN "198.19.254.0"
 
-/* A query of an engine that has no reply yet. */
+/* A query of an engine that waits for its reply. */
 struct open_query {
 	struct world_event event;
 	struct rpl_seen seen;
 	mono_ns opened_at;
+	/* A REPLY step has answered it, as whoever has guessed it might: it is open still, but not for ranges. */
+	bool was_answered;
 	struct open_query *next;
 };
 
@@ -133,7 +133,7 @@ static void reply_by(struct player *p, struct open_query *q, struct rpl_entry *e
 			send_reply(p, q, rpl_reply(e, q->seen.packet), e->sleep_ms * NS_PER_MS);
 	}
 	tell(p, "reply", entry->packet);
-	close_query(p, q);
+	q->was_answered = true;
 }
 
 /* ---- which reply ---- */
@@ -196,78 +196,15 @@ static bool is_wanted_later(const struct player *p, const struct open_query *q)
 	return false;
 }
 
-/* Records of the file, wherever they stand. */
-struct found {
-	bool is_server;     /* a record NS names it */
-	ldns_rr_list *glue; /* its addresses of the type asked for */
-};
-
-static void look_in(const ldns_rr_list *list, const ldns_rr *asked, struct found *found)
-{
-	for (size_t i = 0; list != NULL && i < ldns_rr_list_rr_count(list); i++) {
-		const ldns_rr *rr = ldns_rr_list_rr(list, i);
-
-		if (ldns_rr_get_type(rr) == LDNS_RR_TYPE_NS && ldns_rr_rd_count(rr) == 1)
-			found->is_server =
-				found->is_server ||
-				ldns_dname_compare(ldns_rr_rdf(rr, 0), ldns_rr_owner(asked)) == 0;
-		if (ldns_rr_get_type(rr) == ldns_rr_get_type(asked) &&
-		    ldns_dname_compare(ldns_rr_owner(rr), ldns_rr_owner(asked)) == 0 &&
-		    !ldns_rr_list_contains_rr(found->glue, (ldns_rr *)(uintptr_t)rr))
-			ldns_rr_list_push_rr(found->glue, ldns_rr_clone(rr));
-	}
-}
-
-static void look_everywhere(const struct player *p, const ldns_rr *asked, struct found *found)
-{
-	for (struct rpl_range *r = p->file->ranges; r != NULL; r = r->next)
-		for (struct rpl_entry *e = r->entries; e != NULL; e = e->next) {
-			look_in(ldns_pkt_answer(e->packet), asked, found);
-			look_in(ldns_pkt_authority(e->packet), asked, found);
-			look_in(ldns_pkt_additional(e->packet), asked, found);
-		}
-}
-
-/* The server says that there is no such record, by a SOA that nobody can object to. */
-static void push_no_data(ldns_pkt *reply, const ldns_rr *asked)
-{
-	char *name = ldns_rdf2str(ldns_rr_owner(asked));
-	char text[2100];
-	ldns_rr *soa = NULL;
-
-	snprintf(text, sizeof(text), "%s 60 IN SOA . . 1 3600 600 86400 60", name);
-	CHECK(ldns_rr_new_frm_str(&soa, text, 0, NULL, NULL) == LDNS_STATUS_OK);
-	ldns_pkt_push_rr(reply, LDNS_SECTION_AUTHORITY, soa);
-	free(name);
-}
-
-/* Nobody who wrote the scenario has thought of this query: addresses of name servers as the file has them, SERVFAIL else. */
 static void reply_unforeseen(struct player *p, struct open_query *q)
 {
-	const ldns_rr_list *questions = ldns_pkt_question(q->seen.packet);
-	const ldns_rr *asked = ldns_rr_list_rr(questions, 0);
-	ldns_pkt *reply = ldns_pkt_new();
-	struct found found = {.glue = ldns_rr_list_new()};
+	ldns_pkt *reply = rpl_unforeseen(p->file, q->seen.packet);
 	ldns_buffer *message = ldns_buffer_new(4096);
 
-	ldns_pkt_set_id(reply, ldns_pkt_id(q->seen.packet));
-	ldns_pkt_set_qr(reply, true);
-	ldns_pkt_push_rr(reply, LDNS_SECTION_QUESTION, ldns_rr_clone(asked));
-	if (ldns_rr_get_type(asked) == LDNS_RR_TYPE_A ||
-	    ldns_rr_get_type(asked) == LDNS_RR_TYPE_AAAA)
-		look_everywhere(p, asked, &found);
-	if (!found.is_server) {
-		ldns_pkt_set_rcode(reply, LDNS_RCODE_SERVFAIL);
-	} else {
-		ldns_pkt_set_aa(reply, true);
-		if (ldns_rr_list_rr_count(found.glue) > 0)
-			ldns_pkt_push_rr_list(reply, LDNS_SECTION_ANSWER, found.glue);
-		else
-			push_no_data(reply, asked);
-	}
 	CHECK(ldns_pkt2buffer_wire(message, reply) == LDNS_STATUS_OK);
 	tell(p, "reply (unforeseen)", reply);
 	send_reply(p, q, message, 0);
+	ldns_pkt_free(reply);
 	close_query(p, q);
 }
 
@@ -277,13 +214,15 @@ static void consider(struct player *p, struct open_query *q)
 	struct rpl_entry *entry;
 	bool is_played;
 
-	if (is_held(p, q))
+	if (q->was_answered || is_held(p, q))
 		return;
 	entry = range_entry(p, q, &is_played);
-	if (entry != NULL)
+	if (entry != NULL) {
 		reply_by(p, q, entry);
-	else if (is_played && !is_wanted_later(p, q))
+		close_query(p, q);
+	} else if (is_played && !is_wanted_later(p, q)) {
 		reply_unforeseen(p, q);
+	}
 }
 
 static void consider_all(struct player *p)
@@ -344,7 +283,7 @@ static void on_answer(struct player *p, const struct world_event *event, ldns_pk
 static bool is_probe(const ldns_pkt *packet)
 {
 	const ldns_rr_list *list = ldns_pkt_question(packet);
-	ldns_rdf *probe = ldns_dname_new_frm_str(PROBE_NAME);
+	ldns_rdf *probe = ldns_dname_new_frm_str(RPL_PROBE_NAME);
 	bool is = list != NULL && ldns_rr_list_rr_count(list) == 1 &&
 		  ldns_dname_compare(ldns_rr_owner(ldns_rr_list_rr(list, 0)), probe) == 0;
 
@@ -541,14 +480,23 @@ static void step_check_answer(struct player *p, const struct rpl_step *s)
 	forget_answer(p, a);
 }
 
+/* The last one sent that has no reply; for replies, else the last one that has. */
 static struct open_query *wanted_query(const struct player *p)
 {
 	const struct rpl_step *s = &p->file->steps[p->step];
+	struct open_query *fresh = NULL;
+	struct open_query *stale = NULL;
 
 	for (struct open_query *q = p->open; q != NULL; q = q->next)
-		if (wants(s, q))
-			return q;
-	return NULL;
+		if (wants(s, q)) {
+			if (q->was_answered)
+				stale = q;
+			else
+				fresh = q;
+		}
+	if (fresh == NULL && s->kind == RPL_STEP_REPLY)
+		return stale;
+	return fresh;
 }
 
 static bool has_wanted_query(const struct player *p)
@@ -581,8 +529,10 @@ static void step_check_out_query(struct player *p, const struct rpl_step *s)
 	if (s->entry == NULL)
 		return;
 	s->entry->was_used = true;
-	if (s->entry->has_reply && (s->entry->adjust & RPL_COPY_ID) != 0)
-		reply_by(p, q, s->entry);
+	if (!s->entry->has_reply || (s->entry->adjust & RPL_COPY_ID) == 0)
+		return;
+	reply_by(p, q, s->entry);
+	close_query(p, q);
 }
 
 static void step_reply(struct player *p, const struct rpl_step *s)
@@ -680,88 +630,7 @@ static void play_step(struct player *p, const struct rpl_step *s)
 	settle(p);
 }
 
-/* ---- the world ---- */
-
-static void set_hints(const struct rpl_zone *zone, struct engine_config *c)
-{
-	struct name name;
-
-	CHECK(name_from_text(".", &name));
-	zone_cut_init(&c->root_hints, &name, ZONE_CUT_HINTS, UINT32_MAX);
-	for (unsigned i = 0; i < zone->server_count && i < ZONE_CUT_SERVERS_MAX; i++) {
-		char text[32];
-
-		snprintf(text, sizeof(text), "%c.root-servers.net.", (char)('a' + i));
-		CHECK(name_from_text(text, &name));
-		CHECK(zone_cut_add_server(&c->root_hints, &name));
-		CHECK(zone_cut_add_address(&c->root_hints, &zone->servers[i], i));
-	}
-}
-
-static void set_zones(struct player *p)
-{
-	struct engine_config *c = p->world->config;
-	bool forwards_all = false;
-	bool has_hints = false;
-
-	for (struct rpl_zone *z = p->file->config.zones; z != NULL; z = z->next) {
-		struct engine_zone zone = {
-			.recursion_desired = !z->is_stub, .timeout_ms = 800, .tries = 3};
-
-		if (!name_from_text(z->name, &zone.name))
-			rpl_stop(p->file, RPL_SKIP, "config: no name: %s", z->name);
-		name_lower(&zone.name, &zone.name);
-		if (z->is_stub && zone.name.length_bytes == 1) {
-			set_hints(z, c);
-			has_hints = true;
-			continue;
-		}
-		forwards_all = forwards_all || zone.name.length_bytes == 1;
-		world_zone(p->world, &zone, z->servers, z->server_count);
-	}
-	c->iterates = !forwards_all;
-	if (!has_hints)
-		root_hints_builtin(&c->root_hints);
-}
-
-static void set_families(const struct rpl_file *f, struct engine_config *c)
-{
-	if (f->config.no_ip4)
-		c->outgoing[0] = c->outgoing[1];
-	if (f->config.no_ip4 || f->config.no_ip6)
-		c->outgoing_count = 1;
-}
-
-static void make_world(struct player *p)
-{
-	const struct rpl_config *c = &p->file->config;
-	struct world_params params = {.engine_count = p->options->workers,
-				      .seed = p->options->seed,
-				      .carries = true,
-				      .is_dirty = true,
-				      .checks = true,
-				      .wall_s = c->wall_s};
-	struct engine_config *config;
-
-	p->world = world_new(&params);
-	config = p->world->config;
-	CHECK(name_from_text(PROBE_NAME, &config->health_name));
-	config->case_randomization = c->case_randomization;
-	if (c->udp_size_bytes > 0 && c->udp_size_bytes < EDNS_UDP_BYTES)
-		config->edns_udp_size_bytes = (uint16_t)c->udp_size_bytes;
-	config->cache = (struct engine_cache_config){.min_ttl_s = c->min_ttl_s,
-						     .max_ttl_s = c->max_ttl_s,
-						     .negative_max_ttl_s = c->negative_max_ttl_s,
-						     .failure_ttl_s = c->failure_ttl_s,
-						     .serve_stale = c->serve_stale,
-						     .prefetch = c->prefetch,
-						     .round_robin = c->round_robin,
-						     .max_stale_s = c->max_stale_s,
-						     .client_timeout_ms = c->client_timeout_ms};
-	set_families(p->file, config);
-	set_zones(p);
-	world_start(p->world);
-}
+/* ---- from the first step to the last ---- */
 
 static void check_end(struct player *p)
 {
@@ -778,9 +647,8 @@ static void check_end(struct player *p)
 
 void rpl_play(struct rpl_file *f, const struct rpl_options *options)
 {
-	struct player p = {.file = f, .options = options};
+	struct player p = {.file = f, .options = options, .world = rpl_world_new(f, options)};
 
-	make_world(&p);
 	for (p.step = 0; p.step < f->step_count; p.step++) {
 		if (options->is_verbose)
 			printf("step %u %s\n", f->steps[p.step].number,

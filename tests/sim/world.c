@@ -18,6 +18,7 @@
 #define UNDER_WAY 256
 #define WAITERS 1024
 #define ANSWER_BUFFERS 32
+#define LEARNED_SERVERS 256
 #define ENTROPY_BLOCK_BYTES 4096
 #define CARRIER_ANSWERS 4
 #define PORT_FIRST 1024
@@ -166,6 +167,8 @@ struct world *world_new(const struct world_params *params)
 	p->waiter_count_max = p->waiter_count_max > 0 ? p->waiter_count_max : WAITERS;
 	p->answer_buffer_count =
 		p->answer_buffer_count > 0 ? p->answer_buffer_count : ANSWER_BUFFERS;
+	p->learned_server_count =
+		p->learned_server_count > 0 ? p->learned_server_count : LEARNED_SERVERS;
 	p->ring_capacity = p->ring_capacity > 0 ? p->ring_capacity : WORLD_RING_PACKETS;
 	p->wall_s = p->wall_s > 0 ? p->wall_s : START_WALL_S;
 	CHECK(p->engine_count <= WORLD_ENGINES_MAX);
@@ -240,6 +243,7 @@ void world_start(struct world *w)
 		.under_way_max = w->params.under_way_max,
 		.waiter_count_max = w->params.waiter_count_max,
 		.answer_buffer_count = w->params.answer_buffer_count,
+		.learned_server_count = w->params.learned_server_count,
 		.worker_count = (uint8_t)w->engine_count,
 		.receiver_count = (uint8_t)w->engine_count,
 		.entropy_block_bytes = ENTROPY_BLOCK_BYTES,

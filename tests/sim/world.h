@@ -43,11 +43,12 @@
 struct world_params {
 	unsigned engine_count; /* 0: one */
 	uint64_t seed;
-	size_t cache_bytes;           /* 0: 4 MiB */
-	uint32_t under_way_max;       /* these three: of each engine; 0: 256 */
-	uint32_t waiter_count_max;    /* 0: 1024 */
-	uint32_t answer_buffer_count; /* 0: 32 */
-	unsigned ring_capacity;       /* 0: WORLD_RING_PACKETS */
+	size_t cache_bytes;            /* 0: 4 MiB */
+	uint32_t under_way_max;        /* these three: of each engine; 0: 256 */
+	uint32_t waiter_count_max;     /* 0: 1024 */
+	uint32_t answer_buffer_count;  /* 0: 32 */
+	uint16_t learned_server_count; /* 0: 256 */
+	unsigned ring_capacity;        /* 0: WORLD_RING_PACKETS */
 	bool carries;    /* one more engine, of who carries TCP for clients: number engine_count */
 	bool is_dirty;   /* engines get memory full of garbage, as they must not mind */
 	bool checks;     /* engine_check of all after every turn */
