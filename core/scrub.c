@@ -76,9 +76,16 @@ static uint16_t covered_type(struct span message, const struct msg_record *recor
 	return wire_get_u16(message.data + record->rdata_offset);
 }
 
-static bool is_link_type(uint16_t qtype, uint16_t type)
+/* As msg_response.has_dnssec_records counts them. */
+static inline bool is_dnssec_type(uint16_t type)
 {
-	return type == DNS_TYPE_CNAME && qtype != DNS_TYPE_CNAME && qtype != DNS_TYPE_ANY;
+	return type == DNS_TYPE_RRSIG || type == DNS_TYPE_NSEC || type == DNS_TYPE_NSEC3;
+}
+
+/* Is a CNAME a link for this type? Else it is what was asked for. */
+static bool has_links(uint16_t qtype)
+{
+	return qtype != DNS_TYPE_CNAME && qtype != DNS_TYPE_ANY;
 }
 
 /* ---- what is kept ---- */
@@ -143,8 +150,7 @@ static bool keep_answers(struct scrubbing *s, const struct wanted *wanted)
 		if (!keep(s, &record))
 			return false;
 		s->out->answer_count++;
-		s->out->has_dnssec |=
-			msg_records_is_dnssec(MSG_SECTION_ANSWER, record.type, s->response->qtype);
+		s->out->has_dnssec |= is_dnssec_type(record.type);
 	}
 	if (wanted->type == DNS_TYPE_ANY)
 		s->is_rewritten = true;
@@ -201,9 +207,9 @@ static bool find(struct scrubbing *s, struct found *found)
 			continue;
 		if (!owner_is_current(s, &record))
 			continue;
-		if (!is_link_type(qtype, record.type)) {
+		if (record.type != DNS_TYPE_CNAME || !has_links(qtype))
 			found->has_type = true;
-		} else if (!found->has_cname) {
+		if (record.type == DNS_TYPE_CNAME && !found->has_cname) {
 			found->has_cname = true;
 			found->cname = record;
 		}
@@ -249,8 +255,8 @@ static enum scrub_verdict follow_dname(struct scrubbing *s, const struct found *
 
 	if (!s->question->is_safe)
 		return SCRUB_TCP;
-	if (found->has_type || !read_name(message, found->dname.rdata_offset, &target) ||
-	    !keep_answers(s, &wanted))
+	if ((found->has_type && has_links(s->question->qtype)) ||
+	    !read_name(message, found->dname.rdata_offset, &target) || !keep_answers(s, &wanted))
 		return SCRUB_BROKEN;
 	s->is_rewritten = true;
 	if (!substitute(current_name(s), &found->dname_owner, &target, &synthesised)) {
@@ -427,13 +433,14 @@ static enum scrub_verdict judge_chain(struct scrubbing *s)
 			found.has_cname = false;
 		if (found.has_dname)
 			verdict = follow_dname(s, &found);
-		else if (found.has_cname)
+		else if (found.has_cname && has_links(qtype))
 			verdict = follow_cname(s, &found);
 		else
 			return found.has_type ? judge_answer(s) : judge_negative(s);
 		if (verdict != SCRUB_ANSWER)
 			return verdict;
-		if (s->out->rcode == DNS_RCODE_YXDOMAIN)
+		/* The CNAME that a DNAME makes is what was asked for, or it makes none. */
+		if (!has_links(qtype) || s->out->rcode == DNS_RCODE_YXDOMAIN)
 			return take_authority(s, false) ? SCRUB_ANSWER : SCRUB_BROKEN;
 		if (!name_is_below(current_name(s), s->question->zone))
 			return take_authority(s, false) ? SCRUB_LINK : SCRUB_BROKEN;
@@ -454,7 +461,7 @@ static inline bool is_plain(struct scrubbing *s)
 	if (r->answer_count == 0 || qtype == DNS_TYPE_ANY || qtype == DNS_TYPE_CNAME ||
 	    qtype == DNS_TYPE_RRSIG)
 		return false;
-	s->out->has_dnssec = false;
+	s->out->has_dnssec = is_dnssec_type(qtype);
 	for (unsigned i = 0; i < r->answer_count; i++) {
 		const uint8_t *p = data + at;
 		uint16_t type;
