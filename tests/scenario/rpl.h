@@ -144,6 +144,9 @@ struct rpl_file {
 	char *text, *next_line;
 	unsigned line; /* of the one read last */
 	char title[256];
+	/* What $ORIGIN and $TTL say: of the records that follow. NULL: the root. */
+	ldns_rdf *origin;
+	uint32_t default_ttl_s;
 	struct rpl_config config;
 	struct rpl_range *ranges;
 	unsigned step_count;

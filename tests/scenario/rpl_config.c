@@ -9,6 +9,8 @@
 #include "core/dns_const.h"
 #include "rpl.h"
 
+#define STALE_S_MAX 1000000 /* "serve-expired-ttl: 0", no limit */
+
 enum section {
 	SECTION_FLAT, /* Deckard's: none was begun */
 	SECTION_SERVER,
@@ -30,11 +32,6 @@ static const char *const passed_over[] = {
 	"minimal-responses",
 	"num-threads",
 	"verbosity",
-	"log-servfail",
-	"log-queries",
-	"log-replies",
-	"val-log-level",
-	"log-time-ascii",
 	"harden-glue",
 	"harden-referral-path",
 	"harden-algo-downgrade",
@@ -47,13 +44,6 @@ static const char *const passed_over[] = {
 	"iter-scrub-cname",
 	"iter-scrub-promiscuous",
 	"aggressive-nsec",
-	"val-bogus-ttl",
-	"val-clean-additional",
-	"val-permissive-mode",
-	"val-nsec3-keysize-iterations",
-	"val-sig-skew-min",
-	"val-sig-skew-max",
-	"val-max-restart",
 	"fake-sha1",
 	"fake-dsa",
 	"trust-anchor-signaling",
@@ -77,14 +67,6 @@ static const char *const passed_over[] = {
 	"key-cache-size",
 	"key-cache-slabs",
 	"neg-cache-size",
-	"infra-cache-numhosts",
-	"infra-cache-slabs",
-	"infra-cache-min-rtt",
-	"infra-host-ttl",
-	"infra-keep-probing",
-	"so-reuseport",
-	"so-rcvbuf",
-	"so-sndbuf",
 	"msg-buffer-size",
 	"jostle-timeout",
 	"delay-close",
@@ -122,8 +104,10 @@ static const char *const passed_over[] = {
 	"stub-prime",
 	"forward-no-cache",
 	"stub-no-cache",
-	"val-override-date",
 };
+
+/* The same of all keys that begin so. */
+static const char *const passed_over_prefixes[] = {"log-", "val-", "infra-", "so-"};
 
 /* Whose default is what the engine does: other values are not supported. */
 static const struct {
@@ -141,7 +125,6 @@ static const struct {
 	{"ssl-upstream", "no"},
 	{"disable-dnssec-lame-check", "no"},
 	{"ignore-cd-flag", "no"},
-	{"val-disable-edns-do", "no"},
 };
 
 static bool is_on(struct parser *p, const char *key, const char *value)
@@ -244,6 +227,8 @@ static bool number_key(struct parser *p, const char *key, const char *value)
 	for (unsigned i = 0; i < ARRAY_COUNT(numbers); i++)
 		if (rpl_is(key, numbers[i].key)) {
 			*numbers[i].number = rpl_number(p->file, value);
+			if (numbers[i].number == &c->max_stale_s && c->max_stale_s == 0)
+				c->max_stale_s = STALE_S_MAX;
 			return true;
 		}
 	return false;
@@ -285,6 +270,9 @@ static bool is_passed_over(struct parser *p, const char *key, const char *value)
 	for (unsigned i = 0; i < ARRAY_COUNT(only_so); i++)
 		if (rpl_is(key, only_so[i].key) &&
 		    is_on(p, key, value) == is_on(p, key, only_so[i].value))
+			return true;
+	for (unsigned i = 0; i < ARRAY_COUNT(passed_over_prefixes); i++)
+		if (strncasecmp(key, passed_over_prefixes[i], strlen(passed_over_prefixes[i])) == 0)
 			return true;
 	/* Everybody may ask. */
 	if (rpl_is(key, "access-control"))

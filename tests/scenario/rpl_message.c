@@ -7,7 +7,6 @@
 #include "core/check.h"
 #include "rpl.h"
 
-#define DEFAULT_TTL_S 3600
 #define OPTION_NSID 3
 #define OPTION_COOKIE 10
 #define OPTION_EDE 15
@@ -77,6 +76,8 @@ static ldns_rr *question(struct rpl_file *f, const struct record_words *w)
 
 	if (owner == NULL)
 		rpl_stop(f, RPL_SKIP, "line %u: no name: %s", f->line, w->owner);
+	if (f->origin != NULL && !ldns_dname_str_absolute(w->owner))
+		(void)ldns_dname_cat(owner, f->origin);
 	ldns_rr_set_question(rr, true);
 	ldns_rr_set_owner(rr, owner);
 	ldns_rr_set_type(rr, (ldns_rr_type)rpl_type(f, w->type));
@@ -99,9 +100,9 @@ ldns_rr *rpl_record(struct rpl_file *f, const char *line, bool is_question)
 	if (w.ttl != NULL)
 		snprintf(text, bytes, "%s %s %s %s %s", w.owner, w.ttl, w.class, w.type, w.rest);
 	else
-		snprintf(text, bytes, "%s %u %s %s %s", w.owner, DEFAULT_TTL_S, w.class, w.type,
+		snprintf(text, bytes, "%s %u %s %s %s", w.owner, f->default_ttl_s, w.class, w.type,
 			 w.rest);
-	status = ldns_rr_new_frm_str(&rr, text, DEFAULT_TTL_S, NULL, NULL);
+	status = ldns_rr_new_frm_str(&rr, text, f->default_ttl_s, f->origin, NULL);
 	if (status != LDNS_STATUS_OK)
 		rpl_stop(f, RPL_SKIP, "line %u: record not understood (%s): %.200s", f->line,
 			 ldns_get_errorstr_by_id(status), text);

@@ -5,6 +5,9 @@
 
 #include "rpl.h"
 
+#define DEFAULT_TTL_S 3600
+#define EDNS_FLAG_CO 0x4000 /* RFC 9824 */
+
 /* A keyword and the bit that it stands for. */
 struct keyword {
 	const char *text;
@@ -132,9 +135,12 @@ static bool reply_flag(ldns_pkt *packet, const char *word)
 			flags[i].set(packet, true);
 			return true;
 		}
-	if (!rpl_is(word, "DO"))
+	if (rpl_is(word, "DO"))
+		ldns_pkt_set_edns_do(packet, true);
+	else if (rpl_is(word, "CO"))
+		ldns_pkt_set_edns_z(packet, EDNS_FLAG_CO | ldns_pkt_edns_z(packet));
+	else
 		return false;
-	ldns_pkt_set_edns_do(packet, true);
 	ldns_pkt_set_edns_udp_size(packet, 4096);
 	return true;
 }
@@ -158,6 +164,22 @@ static void reply_line(struct rpl_file *f, struct rpl_entry *e, char *line)
 			unknown(f, "REPLY", word);
 		}
 	}
+}
+
+/* $ORIGIN or $TTL; false: neither. */
+static bool zone_file_keyword(struct rpl_file *f, const char *word, char *rest)
+{
+	if (rpl_is(word, "$TTL")) {
+		f->default_ttl_s = rpl_number(f, rpl_word(&rest));
+	} else if (rpl_is(word, "$ORIGIN")) {
+		word = rpl_word(&rest);
+		f->origin = word != NULL ? ldns_dname_new_frm_str(word) : NULL;
+		if (f->origin == NULL)
+			unknown(f, "$ORIGIN", word != NULL ? word : "");
+	} else {
+		return false;
+	}
+	return true;
 }
 
 static int section_of(const char *word)
@@ -234,8 +256,8 @@ static bool entry_keyword(struct rpl_file *f, struct rpl_entry *e, const char *w
 		e->is_mandatory = true;
 	} else if (rpl_is(word, "HEX_ANSWER_BEGIN")) {
 		e->raw = hex_block(f, "HEX_ANSWER_END");
-	} else if (rpl_is(word, "HEX_EDNSDATA_BEGIN")) {
-		e->options = hex_block(f, "HEX_EDNSDATA_END");
+	} else if (rpl_is(word, "HEX_EDNSDATA_BEGIN") || rpl_is(word, "HEX_EDNS_BEGIN")) {
+		e->options = hex_block(f, "HEX_EDNS");
 	} else if (rpl_is(word, "RAW")) {
 		char *line = *rest != '\0' ? rest : rpl_line(f, false);
 
@@ -247,7 +269,7 @@ static bool entry_keyword(struct rpl_file *f, struct rpl_entry *e, const char *w
 		if (*section < 0)
 			unknown(f, "SECTION", "");
 	} else {
-		return false;
+		return zone_file_keyword(f, word, rest);
 	}
 	return true;
 }
@@ -309,7 +331,7 @@ static void range_parse(struct rpl_file *f, char *rest)
 		} else if (rpl_is(word, "ENTRY_BEGIN")) {
 			*last = entry_parse(f);
 			last = &(*last)->next;
-		} else {
+		} else if (!zone_file_keyword(f, word, line)) {
 			unknown(f, "RANGE", word);
 		}
 	}
@@ -372,6 +394,7 @@ void rpl_parse(struct rpl_file *f)
 {
 	char *line;
 
+	f->default_ttl_s = DEFAULT_TTL_S;
 	f->steps = rpl_new(RPL_STEPS_MAX * sizeof(*f->steps));
 	while ((line = rpl_line(f, false)) != NULL) {
 		const char *word = rpl_word(&line);
@@ -392,7 +415,7 @@ void rpl_parse(struct rpl_file *f)
 		} else if (rpl_is(word, "ADDRESS") && last != NULL) {
 			last->has_address = true;
 			last->address = rpl_address(f, rpl_word(&line));
-		} else {
+		} else if (!zone_file_keyword(f, word, line)) {
 			unknown(f, "scenario", word);
 		}
 	}
