@@ -45,7 +45,9 @@ struct player {
 	struct rpl_file *file;
 	const struct rpl_options *options;
 	struct world *world;
-	unsigned step; /* index of the one at hand */
+	unsigned step;              /* index of the one at hand */
+	bool step_is_done;          /* what it wants it has had: the next one is what counts */
+	struct open_query *checked; /* by the last CHECK_OUT_QUERY; NULL: it is gone */
 	struct open_query *open;
 	struct later *later;
 	struct answer *answers;
@@ -121,6 +123,8 @@ static void close_query(struct player *p, struct open_query *q)
 	while (*place != q)
 		place = &(*place)->next;
 	*place = q->next;
+	if (p->checked == q)
+		p->checked = NULL;
 	ldns_pkt_free(q->seen.packet);
 	free(q);
 }
@@ -146,15 +150,13 @@ static bool plays(const struct rpl_range *r, const struct address *server)
 	return r->address_count == 0;
 }
 
-/* The first entry of the ranges of this step that matches; *is_played: somebody is there. */
-static struct rpl_entry *range_entry(const struct player *p, const struct open_query *q,
-				     bool *is_played)
+/* The first entry that matches of the ranges of a step; *is_played: somebody is there. */
+static struct rpl_entry *range_entry(const struct player *p, const struct rpl_step *at,
+				     const struct open_query *q, bool *is_played)
 {
-	unsigned now = p->file->steps[p->step].number;
-
-	*is_played = false;
-	for (struct rpl_range *r = p->file->ranges; r != NULL; r = r->next) {
-		if (now < r->first || now > r->last || !plays(r, &q->event.peer.address))
+	for (struct rpl_range *r = at != NULL ? p->file->ranges : NULL; r != NULL; r = r->next) {
+		if (at->number < r->first || at->number > r->last ||
+		    !plays(r, &q->event.peer.address))
 			continue;
 		*is_played = true;
 		for (struct rpl_entry *e = r->entries; e != NULL; e = e->next)
@@ -171,13 +173,15 @@ static bool wants(const struct rpl_step *s, const struct open_query *q)
 	       (s->entry == NULL || rpl_mismatch(s->entry, &q->seen) == 0);
 }
 
-/* The step after this one checks it, so that it must be there then. */
+/* This step or the one after it checks the query or replies to it, so that it must be there then. */
 static bool is_held(const struct player *p, const struct open_query *q)
 {
-	for (unsigned idx = p->step; idx <= p->step + 1; idx++) {
+	for (unsigned idx = p->step + p->step_is_done; idx <= p->step + 1; idx++) {
 		const struct rpl_step *s = step_at(p, idx);
 
-		if (s != NULL && s->kind == RPL_STEP_CHECK_OUT_QUERY && wants(s, q))
+		if (s != NULL &&
+		    (s->kind == RPL_STEP_CHECK_OUT_QUERY || s->kind == RPL_STEP_REPLY) &&
+		    wants(s, q))
 			return true;
 	}
 	return false;
@@ -212,11 +216,14 @@ static void reply_unforeseen(struct player *p, struct open_query *q)
 static void consider(struct player *p, struct open_query *q)
 {
 	struct rpl_entry *entry;
-	bool is_played;
+	bool is_played = false;
 
 	if (q->was_answered || is_held(p, q))
 		return;
-	entry = range_entry(p, q, &is_played);
+	entry = range_entry(p, step_at(p, p->step), q, &is_played);
+	/* Between two steps it is either's. */
+	if (entry == NULL)
+		entry = range_entry(p, step_at(p, p->step + 1), q, &is_played);
 	if (entry != NULL) {
 		reply_by(p, q, entry);
 		close_query(p, q);
@@ -480,13 +487,15 @@ static void step_check_answer(struct player *p, const struct rpl_step *s)
 	forget_answer(p, a);
 }
 
-/* The last one sent that has no reply; for replies, else the last one that has. */
+/* The last one sent that has no reply; for replies rather the one that was checked, else the last one that has a reply. */
 static struct open_query *wanted_query(const struct player *p)
 {
 	const struct rpl_step *s = &p->file->steps[p->step];
 	struct open_query *fresh = NULL;
 	struct open_query *stale = NULL;
 
+	if (s->kind == RPL_STEP_REPLY && p->checked != NULL && wants(s, p->checked))
+		return p->checked;
 	for (struct open_query *q = p->open; q != NULL; q = q->next)
 		if (wants(s, q)) {
 			if (q->was_answered)
@@ -526,6 +535,7 @@ static void step_check_out_query(struct player *p, const struct rpl_step *s)
 {
 	struct open_query *q = expect_query(p, s);
 
+	p->checked = q;
 	if (s->entry == NULL)
 		return;
 	s->entry->was_used = true;
@@ -627,6 +637,7 @@ static void play_step(struct player *p, const struct rpl_step *s)
 	case RPL_STEP_KINDS:
 		break;
 	}
+	p->step_is_done = true;
 	settle(p);
 }
 
@@ -653,6 +664,7 @@ void rpl_play(struct rpl_file *f, const struct rpl_options *options)
 		if (options->is_verbose)
 			printf("step %u %s\n", f->steps[p.step].number,
 			       rpl_step_text[f->steps[p.step].kind]);
+		p.step_is_done = false;
 		consider_all(&p);
 		settle(&p);
 		play_step(&p, &f->steps[p.step]);
