@@ -132,6 +132,7 @@ struct rpl_config {
 	bool no_ip4, no_ip6;
 	bool minimises; /* the default */
 	bool case_randomization;
+	bool asks_loopback; /* servers on the loopback interface may be asked */
 	bool serve_stale, prefetch, round_robin;
 	uint32_t min_ttl_s, max_ttl_s, negative_max_ttl_s, failure_ttl_s, max_stale_s,
 		client_timeout_ms;

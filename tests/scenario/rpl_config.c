@@ -94,7 +94,6 @@ static const char *const passed_over[] = {
 	"tcp-idle-timeout",
 	"max-udp-size",
 	"qname-minimisation-strict",
-	"do-not-query-localhost",
 	"prefer-ip4",
 	"prefer-ip6",
 	"unblock-lan-zones",
@@ -248,6 +247,7 @@ static bool switch_key(struct parser *p, const char *key, const char *value)
 		{"qname-minimisation", &c->minimises},
 		{"query-minimization", &c->minimises},
 		{"force-ipv6", &c->no_ip4},
+		{"do-not-query-localhost", &c->asks_loopback},
 		{"do-ip4", &c->no_ip4},
 		{"do-ip6", &c->no_ip6},
 	};
@@ -255,7 +255,7 @@ static bool switch_key(struct parser *p, const char *key, const char *value)
 	for (unsigned i = 0; i < ARRAY_COUNT(switches); i++)
 		if (rpl_is(key, switches[i].key)) {
 			*switches[i].on = is_on(p, key, value);
-			if (strncmp(key, "do-ip", 5) == 0)
+			if (strncasecmp(key, "do-", 3) == 0)
 				*switches[i].on = !*switches[i].on;
 			return true;
 		}

@@ -560,13 +560,16 @@ static uint64_t tries_ended(const struct player *p)
 	       world_count(p->world, COUNTER_UPSTREAM_CANCELLED);
 }
 
-/* The query gets no reply: time goes on until the engine has given it up. A failed one over TCP it is told of. */
+/* The query gets no reply: time goes on until the engine has given it up. A failed one over TCP it is told of. How often an
+ * engine asks is its own affair: with nothing open there is nothing to be done. */
 static void step_timeout(struct player *p, const struct rpl_step *s)
 {
-	struct open_query *q = expect_query(p, s);
+	struct open_query *q = wanted_query(p);
 	uint64_t ended = tries_ended(p);
 	mono_ns until = p->world->now + WAIT_NS;
 
+	if (q == NULL)
+		return;
 	if (s->kind == RPL_STEP_ERROR && q->event.kind == WORLD_STREAM_QUERY)
 		world_stream_fail(p->world, &q->event, STREAM_FAILURE_REFUSED);
 	close_query(p, q);

@@ -49,6 +49,21 @@ static void set_zones(struct rpl_file *f, struct world *w)
 		root_hints_builtin(&c->root_hints);
 }
 
+/* Nobody is delegated to the loopback interface, whatever a scenario permits. */
+static void refuse_loopback(struct rpl_file *f)
+{
+	static const uint8_t loopback[ADDRESS_BYTES] = {[ADDRESS_BYTES - 1] = 1};
+
+	for (const struct rpl_range *r = f->ranges; r != NULL; r = r->next)
+		for (unsigned i = 0; i < r->address_count; i++) {
+			const struct address *a = &r->addresses[i];
+
+			if (memcmp(a->bytes, loopback, ADDRESS_BYTES) == 0 ||
+			    (address_is_v4(a) && a->bytes[ADDRESS_V4_OFFSET] == 127))
+				rpl_stop(f, RPL_SKIP, "config: do-not-query-localhost: no");
+		}
+}
+
 static void set_families(const struct rpl_file *f, struct engine_config *c)
 {
 	if (f->config.no_ip4)
@@ -69,6 +84,8 @@ struct world *rpl_world_new(struct rpl_file *f, const struct rpl_options *option
 	struct engine_config *config;
 	struct world *w;
 
+	if (c->asks_loopback)
+		refuse_loopback(f);
 	w = world_new(&params);
 	config = w->config;
 	CHECK(name_from_text(RPL_PROBE_NAME, &config->health_name));
