@@ -187,7 +187,7 @@ static void find_dname(const struct scrubbing *s, const struct msg_record *recor
 	name_copy(&found->dname_owner, &owner);
 }
 
-/* Also finds the section's end. False: there is none. */
+/* Also finds the section's end. False: a record that has no business there. */
 static bool find(struct scrubbing *s, struct found *found)
 {
 	uint16_t qtype = s->question->qtype;
@@ -197,10 +197,9 @@ static bool find(struct scrubbing *s, struct found *found)
 	for (unsigned i = 0; i < s->response->answer_count; i++) {
 		struct msg_record record;
 
-		if (!msg_record_next(s->response->message, &offset, &record))
+		if (!msg_record_next(s->response->message, &offset, &record) ||
+		    record.class_or_size != DNS_CLASS_IN)
 			return false;
-		if (record.class_or_size != DNS_CLASS_IN)
-			continue;
 		if (record.type == DNS_TYPE_DNAME)
 			find_dname(s, &record, found);
 		if (record.type != DNS_TYPE_CNAME && record.type != qtype && qtype != DNS_TYPE_ANY)
@@ -396,9 +395,11 @@ static enum scrub_verdict judge_negative(struct scrubbing *s)
 		return SCRUB_NODATA;
 	if (s->out->links > 0)
 		return SCRUB_LINK;
+	if (r->answer_count > 0) /* of other names only, and nothing denies this one */
+		return SCRUB_BROKEN;
 	if (s->question->is_recursive) /* one that does not recurse refers */
 		return s->has_ns && (r->flags & DNS_FLAG_RA) == 0 ? SCRUB_LAME : SCRUB_NODATA;
-	if (s->has_referral && r->answer_count == 0)
+	if (s->has_referral)
 		return SCRUB_REFERRAL;
 	if (is_authoritative)
 		return SCRUB_NODATA; /* RFC 2308 section 2.2, type 3 */

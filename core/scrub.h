@@ -6,7 +6,7 @@
  * names that CNAMEs and DNAMEs lead to from there, as long as these are in the zone, whatever order they stand in (CNAME first, in
  * the clean message), with their RRSIGs; a name that has a CNAME and other data counts as CNAME, and of several CNAMEs the first.
  * Of the authority section remain the SOA of a negative answer, and the proofs (NSEC, NSEC3, RRSIG) that validators behind us
- * want; of the additional section nothing.
+ * want; of the additional section nothing. What has a record of another class in its answer section, or only of other names, is broken.
  *
  * Threads: pure functions. Bound: SCRUB_RECORDS_MAX records kept, SCRUB_SCANNED_MAX of a section looked at (but of one RRset, which
  * may be any), LINKS_MAX links; two passes a link.
