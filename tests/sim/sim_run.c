@@ -527,8 +527,12 @@ static void run(struct sim *s)
 			end = next + TAIL_MS * NS_PER_MS;
 		if (next < s->world->now)
 			next = s->world->now;
-		while (world_run(s->world, next))
+		/* What it has sent may be answered before `next`. */
+		if (world_run(s->world, next)) {
 			take_events(s);
+			check_step(s, &checked_at);
+			continue;
+		}
 		while (sim_net_next_at(&s->net) <= s->world->now) {
 			struct sim_item item = sim_net_take(&s->net);
 
