@@ -145,6 +145,7 @@ struct engine *engine_init(void *memory, const struct engine_params *params)
 	e->now = params->now;
 	e->started_at = params->now;
 	e->wall_s = params->wall_s;
+	e->clock_offset_s = params->clock_offset_s;
 	e->worker_idx = params->worker_idx;
 	e->worker_count = params->worker_count;
 	e->under_way_max = params->under_way_max;
@@ -249,9 +250,22 @@ struct resolution_env engine_env(struct engine *e)
 				       e->now};
 }
 
+/* Modulo 2^32, as all that is counted in seconds. */
+static uint32_t offset_s(const struct engine *e)
+{
+	if (LIKELY(e->clock_offset_s == NULL))
+		return 0;
+	return (uint32_t)atomic_load_explicit(e->clock_offset_s, memory_order_relaxed);
+}
+
 uint32_t engine_wall_s(const struct engine *e)
 {
-	return e->wall_s + (uint32_t)((e->now - e->started_at) / NS_PER_S);
+	return e->wall_s + (uint32_t)((e->now - e->started_at) / NS_PER_S) + offset_s(e);
+}
+
+uint32_t engine_clock_s(const struct engine *e, mono_ns now)
+{
+	return (uint32_t)(now / NS_PER_S) + offset_s(e);
 }
 
 static uint32_t resolution_timer(const struct engine *e, uint32_t resolution_idx)
@@ -324,7 +338,7 @@ void engine_turn_begin(struct engine *e, mono_ns now)
 {
 	DCHECK(now >= e->now);
 	e->now = now;
-	e->now_s = (uint32_t)(now / NS_PER_S);
+	e->now_s = engine_clock_s(e, now);
 	if (e->cache != NULL)
 		e->flush = cache_flush_now(e->cache);
 	/* acquire: the snapshot's contents are read after its pointer */

@@ -20,6 +20,7 @@
 #ifndef PORTICO_ENGINE_H
 #define PORTICO_ENGINE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -29,6 +30,7 @@
 #include "counter.h"
 #include "engine_config.h"
 #include "entropy.h"
+#include "event_trace.h"
 #include "hash.h"
 #include "inflight.h"
 #include "latency.h"
@@ -70,6 +72,9 @@ struct engine_params {
 	struct hash_key cookie_key; /* the same in all workers (RFC 9018) */
 	mono_ns now;
 	uint32_t wall_s; /* wall-clock seconds at `now` */
+	/* Seconds that are added to the clock that TTLs age by and to the wall clock, whenever these are read; NULL: none. Others write,
+	 * relaxed. For tests of time. */
+	const _Atomic int64_t *clock_offset_s;
 };
 
 size_t engine_memory_bytes(const struct engine_params *params);
@@ -266,6 +271,11 @@ struct engine_route_row {
 unsigned engine_report_routes(const struct engine *e, struct engine_route_row rows[],
 			      unsigned count, uint32_t *cursor);
 
+/* What has happened here to questions that are traced, from event number *cursor on; ENGINE_REPORT_END: nothing, and *cursor is the
+ * number of the next. There are no more when fewer than count are filled. */
+unsigned engine_report_events(const struct engine *e, struct event rows[], unsigned count,
+			      uint32_t *cursor);
+
 /* What this worker has sent from this outgoing address, counted in blocks. Readers: any thread, relaxed. */
 const struct source_meter *engine_source_meter(const struct engine *e, unsigned outgoing_idx);
 
@@ -289,11 +299,16 @@ enum engine_ask {
 	ENGINE_ASK_FULL, /* as many as there may be, or as may be under way; or no more questions are taken */
 	ENGINE_ASK_NO_ZONE, /* nobody to forward it to */
 };
+enum engine_ask_how {
+	ENGINE_ASK_PLAIN,
+	ENGINE_ASK_TRACED, /* what becomes of it, and of all that is asked for its sake, is noted: engine_report_events */
+};
 /* *handle is written if STARTED, *owner if NOT_OURS. It is sent by the next engine_tx, and done within CLIENT_DEADLINE_MS
  * as every question is. An ask that nobody fetches is dropped when its place is needed and it is done. Threads: the
  * worker's. */
 MUST_USE enum engine_ask engine_ask(struct engine *e, const struct name *qname, uint16_t qtype,
-				    mono_ns now, uint32_t *handle, uint8_t *owner);
+				    enum engine_ask_how how, mono_ns now, uint32_t *handle,
+				    uint8_t *owner);
 
 struct engine_asked {
 	bool done; /* else nothing else is valid */

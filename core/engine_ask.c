@@ -33,8 +33,8 @@ static struct engine_ask_entry *choose_entry(struct engine *e)
 	return oldest;
 }
 
-enum engine_ask engine_ask(struct engine *e, const struct name *qname, uint16_t qtype, mono_ns now,
-			   uint32_t *handle, uint8_t *owner)
+enum engine_ask engine_ask(struct engine *e, const struct name *qname, uint16_t qtype,
+			   enum engine_ask_how how, mono_ns now, uint32_t *handle, uint8_t *owner)
 {
 	struct engine_ask_entry *entry = choose_entry(e);
 	struct resolution_key key = {.qtype = qtype, .qclass = DNS_CLASS_IN};
@@ -44,6 +44,7 @@ enum engine_ask engine_ask(struct engine *e, const struct name *qname, uint16_t 
 		.next = POOL_NONE,
 		.arrived_at = now,
 		.ask_handle = e->asks.last_handle + 1,
+		.udp.flags = how == ENGINE_ASK_TRACED ? WAITER_TRACE : 0,
 	};
 	struct cache_key hashed;
 	enum counter outcome;
@@ -92,8 +93,7 @@ bool engine_asked(struct engine *e, uint32_t handle, struct engine_asked *out)
 	return true;
 }
 
-/* The address that the query left from: of a prefix, with that query's identifier. */
-static struct address address_of(const struct engine *e, const struct inflight_slot *slot)
+struct address engine_slot_address(const struct engine *e, const struct inflight_slot *slot)
 {
 	struct address a = e->config->outgoing[slot->outgoing_idx].address;
 
@@ -110,7 +110,7 @@ void engine_ask_on_match(struct engine *e, uint32_t resolution_idx,
 
 		if (entry->state != ENGINE_ASK_WAITING || entry->resolution_idx != resolution_idx)
 			continue;
-		entry->result.local.address = address_of(e, slot);
+		entry->result.local.address = engine_slot_address(e, slot);
 		entry->result.local.port = slot->local_port;
 		entry->result.server = *server_endpoint(&e->servers, slot->server_idx);
 		entry->result.id = slot->id;

@@ -526,7 +526,7 @@ const struct cache_writer_stats *engine_cache_stats(const struct engine *e)
 bool engine_cache_restore(struct engine *e, struct cache_key *key, uint64_t words[],
 			  unsigned word_count, mono_ns now)
 {
-	uint32_t now_s = (uint32_t)(now / NS_PER_S);
+	uint32_t now_s = engine_clock_s(e, now);
 	struct cache_found found;
 
 	if (e->cache == NULL || engine_owner(e, key->hash) != e->worker_idx)

@@ -97,6 +97,16 @@ unsigned engine_report_inflight(const struct engine *e, struct engine_inflight_r
 	return filled;
 }
 
+unsigned engine_report_events(const struct engine *e, struct event rows[], unsigned count,
+			      uint32_t *cursor)
+{
+	if (*cursor == ENGINE_REPORT_END) {
+		*cursor = e->trace.count;
+		return 0;
+	}
+	return event_trace_read(&e->trace, cursor, rows, count);
+}
+
 const struct source_meter *engine_source_meter(const struct engine *e, unsigned outgoing_idx)
 {
 	CHECK(outgoing_idx < OUTGOING_SLOTS_MAX);

@@ -16,6 +16,7 @@
  *   engine_stream.c   TCP: clients and servers
  *   engine_hit.c      answers from the cache, in the packet that the question came in
  *   engine_cache.c    what is kept, what is served stale, what is asked for again before it expires
+ *   engine_trace.c    what becomes of questions that are traced
  *   engine_report.c   rows for porticoctl
  */
 #ifndef PORTICO_ENGINE_STATE_H
@@ -38,6 +39,7 @@
 #include "query_policy.h"
 #include "rate_limit.h"
 #include "resolution.h"
+#include "sub.h"
 #include "ticket.h"
 #include "timer_wheel.h"
 #include "waiter.h"
@@ -185,6 +187,7 @@ struct engine {
 	mono_ns now;
 	mono_ns started_at;
 	uint32_t wall_s; /* at started_at */
+	const _Atomic int64_t *clock_offset_s;
 	uint8_t worker_idx;
 	uint8_t worker_count;
 	bool stopping;
@@ -253,6 +256,7 @@ struct engine {
 	enum msg_query_result query_results[BURST_SLOTS_MAX];
 	uint8_t scratch[ANSWER_BUFFER_BYTES];
 	struct engine_asks asks;
+	struct event_trace trace;
 	struct engine_peer peers[ENGINE_PEERS];
 	struct engine_peer_way peer_ways[ENGINE_PEER_WAYS];
 	struct inflight_mark finished[ENGINE_FINISHED];
@@ -315,6 +319,8 @@ struct resolution_env engine_env(struct engine *e);
 void engine_step(struct engine *e, uint32_t resolution_idx, enum resolution_step step,
 		 const struct msg_response *response);
 uint32_t engine_wall_s(const struct engine *e);
+/* Seconds of the cache's clock. */
+uint32_t engine_clock_s(const struct engine *e, mono_ns now);
 /* Whatever comes in or goes out begins with it: time, snapshot, what others have changed. */
 void engine_turn_begin(struct engine *e, mono_ns now);
 /* The answer that a DONE resolution keeps for its waiters; NULL: it has none. */
@@ -602,6 +608,8 @@ bool engine_solicit_fill(struct engine *e, struct tx_slot *slot);
 
 /* ---- engine_ask.c ---- */
 
+/* The address that the query left from: of a prefix, with that query's identifier. */
+struct address engine_slot_address(const struct engine *e, const struct inflight_slot *slot);
 /* The slot's query has been answered with what the resolution's waiters get. Only while asks.waiting_count > 0. */
 void engine_ask_on_match(struct engine *e, uint32_t resolution_idx,
 			 const struct inflight_slot *slot);
@@ -711,6 +719,25 @@ size_t engine_stale_message(struct engine *e, const struct resolution_key *key,
 /* The next answer of stale_queue; false: nothing (more) to send. */
 bool engine_stale_fill(struct engine *e, struct tx_slot *slot);
 void engine_stale_check(const struct engine *e);
+
+/* ---- engine_trace.c: of a question that is traced ---- */
+
+/* It is, from now on. */
+void engine_trace_begin(struct engine *e, uint32_t resolution_idx);
+void engine_trace_sent(struct engine *e, uint32_t resolution_idx, const struct inflight_slot *slot);
+/* verdict: a constant, as below. */
+void engine_trace_reply(struct engine *e, uint32_t resolution_idx, const struct inflight_slot *slot,
+			const struct msg_response *response, const char *verdict);
+/* The query in slot brings nothing. */
+void engine_trace_silence(struct engine *e, uint32_t resolution_idx,
+			  const struct inflight_slot *slot, const char *verdict);
+/* It goes on at that zone cut. */
+void engine_trace_cut(struct engine *e, uint32_t resolution_idx, const struct name *zone);
+void engine_trace_asks(struct engine *e, uint32_t resolution_idx, const struct sub_question *q,
+		       uint8_t owner);
+void engine_trace_told(struct engine *e, uint32_t resolution_idx, const struct sub_answer *a);
+/* DONE. */
+void engine_trace_end(struct engine *e, uint32_t resolution_idx);
 
 /* ---- engine_stream.c ---- */
 

@@ -30,6 +30,7 @@ enum waiter_flag {
 	WAITER_EDNS = 1u << 2,
 	WAITER_DO = 1u << 3,
 	WAITER_COOKIE = 1u << 4, /* client_cookie is valid */
+	WAITER_TRACE = 1u << 5,  /* WAITER_OWN: what becomes of its question is noted */
 };
 
 /* Of a client over TCP mac, interface and VLAN are all zeroes, and udp_size_bytes is what a stream's message can have. */

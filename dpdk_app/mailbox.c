@@ -88,8 +88,8 @@ static void answer_asks(struct mailbox *m, struct engine *engine, mono_ns now)
 	for (unsigned i = 0; i < m->row_count; i++) {
 		struct mailbox_ask *row = &m->rows.asks[i];
 
-		row->result =
-			engine_ask(engine, &row->qname, row->qtype, now, &row->handle, &row->owner);
+		row->result = engine_ask(engine, &row->qname, row->qtype, row->how, now,
+					 &row->handle, &row->owner);
 	}
 }
 
@@ -128,6 +128,10 @@ void mailbox_answer(struct mailbox *m, struct engine *engine, mono_ns now)
 		break;
 	case MAILBOX_PORTS:
 		answer_ports(m, engine);
+		break;
+	case MAILBOX_EVENTS:
+		m->row_count = engine_report_events(engine, m->rows.events, MAILBOX_EVENT_ROWS,
+						    &m->cursor);
 		break;
 	case MAILBOX_ASK:
 		answer_asks(m, engine, now);

@@ -22,6 +22,7 @@
 #define MAILBOX_INFLIGHT_ROWS 8
 #define MAILBOX_NEIGHBOUR_ROWS 32
 #define MAILBOX_ROUTE_ROWS 32
+#define MAILBOX_EVENT_ROWS 16
 
 enum mailbox_report {
 	MAILBOX_UPSTREAMS,
@@ -29,6 +30,7 @@ enum mailbox_report {
 	MAILBOX_NEIGHBOURS,
 	MAILBOX_ROUTES,
 	MAILBOX_PORTS,
+	MAILBOX_EVENTS,
 	MAILBOX_ASK,   /* begin questions of our own: rows.asks, in and out (mailbox_post_asks) */
 	MAILBOX_ASKED, /* what has become of them: rows.asked, in and out (mailbox_post_asked) */
 };
@@ -37,6 +39,7 @@ enum mailbox_report {
 struct mailbox_ask {
 	struct name qname;
 	uint16_t qtype;
+	enum engine_ask_how how;
 	enum engine_ask result;
 	uint32_t handle; /* if ENGINE_ASK_STARTED */
 	uint8_t owner;   /* if ENGINE_ASK_NOT_OURS */
@@ -64,6 +67,7 @@ struct mailbox {
 		struct engine_neighbour_row neighbours[MAILBOX_NEIGHBOUR_ROWS];
 		struct engine_route_row routes[MAILBOX_ROUTE_ROWS];
 		uint32_t port_counts[ENGINE_PORT_BLOCKS];
+		struct event events[MAILBOX_EVENT_ROWS];
 		struct mailbox_ask asks[ENGINE_ASKS_MAX];
 		struct mailbox_asked asked[ENGINE_ASKS_MAX];
 	} rows;

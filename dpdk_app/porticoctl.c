@@ -12,6 +12,7 @@
 #include "dpdk_app/porticoctl_show.h"
 #include "dpdk_app/porticoctl_socket.h"
 #include "dpdk_app/porticoctl_tcp.h"
+#include "dpdk_app/porticoctl_trace.h"
 #include "dpdk_app/version.h"
 
 enum { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2 };
@@ -125,6 +126,13 @@ static const struct command {
 	 porticoctl_reload},
 	{{"upstreams"}, "", "what is known of each server", 0, JSON, NULL, show_rows},
 	{{"inflight"}, "", "the resolutions under way", 0, JSON, NULL, show_rows},
+	{{"trace"},
+	 " NAME TYPE",
+	 "resolves a question now, and shows every step with its server, port, ID and time",
+	 2,
+	 JSON,
+	 porticoctl_check_trace,
+	 porticoctl_trace},
 	{{"tcp"},
 	 "",
 	 "TCP connections: of clients by state, to servers with what came of them",

@@ -20,6 +20,7 @@
 #include "dpdk_app/telemetry_rows.h"
 #include "dpdk_app/telemetry_tcp.h"
 #include "dpdk_app/text.h"
+#include "dpdk_app/trace.h"
 #include "dpdk_app/version.h"
 
 #define STATS_PAGE 200
@@ -43,6 +44,7 @@ static const char *const phase_text[] = {
 static struct {
 	pthread_mutex_t lock;
 	bool open;
+	bool tracing;  /* likewise */
 	bool auditing; /* one is under way, perhaps without the lock */
 	struct telemetry_sources sources;
 	struct reload *reload;
@@ -426,6 +428,28 @@ static void reply_ports_audit(const char *params, struct rte_tel_data *data)
 	telemetry.auditing = false;
 }
 
+static void reply_trace(const char *params, struct rte_tel_data *data)
+{
+	struct trace_sources from = {
+		.workers = telemetry.sources.workers,
+		.worker_count = telemetry.sources.worker_count,
+		.pause = pause_unlocked,
+	};
+
+	if (telemetry.tracing) {
+		rte_tel_data_add_dict_string(data, "error", "another trace is running");
+		return;
+	}
+	telemetry.tracing = true;
+	trace_reply(&from, params, data);
+	telemetry.tracing = false;
+}
+
+static void reply_trace_steps(const char *params, struct rte_tel_data *data)
+{
+	trace_steps_reply(parse_start(params), data);
+}
+
 /* ---- the socket ---- */
 
 static const struct command {
@@ -458,6 +482,9 @@ static const struct command {
 	{"/portico/ports_set", reply_ports_set, "Changes a setting. Parameter: KEY=VALUE."},
 	{"/portico/ports_audit", reply_ports_audit,
 	 "Asks a name 16 times, to see what leaves. Parameter: the name."},
+	{"/portico/trace", reply_trace,
+	 "Resolves a question and notes each step. Parameter: TYPE NAME."},
+	{"/portico/trace_steps", reply_trace_steps, "The steps of the last. Parameter: cursor."},
 };
 
 static int on_command(const char *name, const char *params, struct rte_tel_data *data)

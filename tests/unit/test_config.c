@@ -473,6 +473,7 @@ static void config_load__reads_the_examples(void)
 		unsigned warning_count;
 	} rows[] = {
 		{"config/examples/minimal.yaml", 0},
+		{"config/examples/resolver.yaml", 0},
 		{"config/examples/lab_af_packet.yaml", 0},
 		{"config/examples/forwarder_pci.yaml", 0},
 		{"config/examples/shared_nic.yaml", 0},

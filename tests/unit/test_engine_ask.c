@@ -14,7 +14,8 @@ static enum engine_ask ask(struct rig *r, unsigned engine, const char *text, uin
 	enum engine_ask result;
 
 	CU_ASSERT_FATAL(name_from_text(text, &qname));
-	result = engine_ask(r->engines[engine], &qname, DNS_TYPE_TXT, r->now, handle, &owner);
+	result = engine_ask(r->engines[engine], &qname, DNS_TYPE_TXT, ENGINE_ASK_PLAIN, r->now,
+			    handle, &owner);
 	CU_ASSERT_EQUAL(owner != UINT8_MAX, result == ENGINE_ASK_NOT_OURS);
 	rig_check(r);
 	return result;
@@ -114,8 +115,8 @@ static void engine_ask__is_the_owners(void)
 
 			owners[e] = e;
 			CU_ASSERT_FATAL(name_from_text(text, &qname));
-			switch (engine_ask(r->engines[e], &qname, DNS_TYPE_TXT, r->now, &handle,
-					   &owners[e])) {
+			switch (engine_ask(r->engines[e], &qname, DNS_TYPE_TXT, ENGINE_ASK_PLAIN,
+					   r->now, &handle, &owners[e])) {
 			case ENGINE_ASK_STARTED:
 				started++;
 				owned[e]++;

@@ -169,7 +169,8 @@ static void step_own(struct soak *s)
 		CU_ASSERT(asked.rcode != DNS_RCODE_REFUSED);
 	name_of(draw_name(s), name);
 	CU_ASSERT_FATAL(name_from_text(name, &qname));
-	if (engine_ask(e, &qname, DNS_TYPE_A, s->r->now, handle, &owner) != ENGINE_ASK_STARTED)
+	if (engine_ask(e, &qname, DNS_TYPE_A, ENGINE_ASK_PLAIN, s->r->now, handle, &owner) !=
+	    ENGINE_ASK_STARTED)
 		*handle = 0;
 }
 

@@ -332,7 +332,8 @@ static void engine_stale__is_not_for_questions_of_our_own(void)
 
 	CU_ASSERT_FATAL(name_from_text("a.example", &qname));
 	CU_ASSERT_EQUAL(kept_ask(r, "a.example"), COUNTER_QUESTION_NEW);
-	CU_ASSERT_EQUAL(engine_ask(r->engines[0], &qname, DNS_TYPE_A, r->now, &handle, &owner),
+	CU_ASSERT_EQUAL(engine_ask(r->engines[0], &qname, DNS_TYPE_A, ENGINE_ASK_PLAIN, r->now,
+				   &handle, &owner),
 			ENGINE_ASK_STARTED);
 	CU_ASSERT_EQUAL(kept_ask(r, "a.example"), COUNTER_COALESCED);
 	rig_advance(r, CLIENT_TIMEOUT_NS + TIMER_LATE_NS);
@@ -363,8 +364,8 @@ static void engine_stale__is_for_clients_that_join_questions_of_our_own(void)
 
 	CU_ASSERT_FATAL(name_from_text("a.example", &qname));
 	for (unsigned i = 0; i < ARRAY_COUNT(handles); i++)
-		CU_ASSERT_EQUAL(engine_ask(r->engines[0], &qname, DNS_TYPE_A, r->now, &handles[i],
-					   &owner),
+		CU_ASSERT_EQUAL(engine_ask(r->engines[0], &qname, DNS_TYPE_A, ENGINE_ASK_PLAIN,
+					   r->now, &handles[i], &owner),
 				ENGINE_ASK_STARTED);
 	CU_ASSERT_EQUAL(kept_ask(r, "a.example"), COUNTER_COALESCED);
 	rig_advance(r, CLIENT_TIMEOUT_NS + TIMER_LATE_NS);
