@@ -60,7 +60,7 @@ DPDK_CFLAGS_RAW = $(call ask,DPDK_CFLAGS_RAW,--cflags libdpdk)
 DPDK_CFLAGS = $(patsubst -I%,-isystem %,$(filter-out -march=%,$(DPDK_CFLAGS_RAW)))
 DPDK_LIBS   = $(call ask,DPDK_LIBS,--libs libdpdk)
 UV_LIBS     = $(call ask,UV_LIBS,--libs libuv)
-APP_LIBS    = $(call ask,APP_LIBS,--libs libfyaml openssl libsystemd libpcap libbpf libmnl libmicrohttpd libuv) -lldns
+APP_LIBS    = $(call ask,APP_LIBS,--libs libfyaml openssl libsystemd libpcap libbpf libmnl libmicrohttpd libuv)
 # AddressSanitizer brings its own allocator.
 JEMALLOC_LIBS = $(call ask,JEMALLOC_LIBS,--libs jemalloc)
 ALLOCATOR_release = $(JEMALLOC_LIBS)
@@ -84,6 +84,8 @@ CTL_ALONE  := $(wildcard dpdk_app/porticoctl*.c dpdk_app/port_firewall.c dpdk_ap
 CTL_SHARED := $(wildcard dpdk_app/ports_audit_verdict.c)
 CTL    := $(CTL_ALONE) $(CTL_SHARED)
 APP    := $(filter-out $(CTL_ALONE) %.bpf.c,$(wildcard dpdk_app/*.c))
+# Parts that a build for black-box tests of time has otherwise (TEST_HOOKS=1; dpdk_app/test_hooks.h).
+HOOKED := $(shell grep -lE '(test_hooks|cache_clock)\.h"' $(APP))
 UNIT   := $(wildcard tests/unit/*.c)
 # Parts of the programs that call nothing of DPDK are unit-tested too.
 UNIT_APP := $(patsubst %,dpdk_app/%.c,entropy_meter port_firewall port_picture ports_audit_verdict kernel_ports port_floor log cache_file \
@@ -110,6 +112,11 @@ bin_debug   := build/debug
 bin_san     := build/san
 # $(call objects,TREE,SOURCES)
 objects = $(patsubst %.c,build/$(1)/%.o,$(2))
+# $(call hooked_objects,TREE): of the program with the hooks; $(call app_objects,TREE): with or without, as asked for.
+hooked_objects = $(call objects,$(1),$(filter-out $(HOOKED),$(APP))) $(patsubst %.c,build/$(1)/hooks/%.o,$(HOOKED))
+app_objects = $(if $(filter 1,$(TEST_HOOKS)),$(call hooked_objects,$(1)),$(call objects,$(1),$(APP)))
+# Of the two the program has been made with one: it is made anew with the other.
+HOOKS_STAMP := build/test_hooks.$(if $(filter 1,$(TEST_HOOKS)),on,off)
 programs = $(if $(wildcard dpdk_app/main.c),$(bin_$(1))/portico) $(if $(CTL),$(bin_$(1))/porticoctl)
 harnesses := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(FUZZ))
 benches := $(patsubst bench/%.c,build/bench/%,$(BENCH))
@@ -129,13 +136,13 @@ NEEDS := build$(if $(filter test unit unit-bin stress smoke fuzz fuzz-bin lint f
 
 all: $(call programs,$(BUILD)) build/$(BUILD)/libcore.a build/$(BUILD)/libconfig.a ## everything that is installed (default)
 
-test: all $(load) $(stress) build/xdp_steer_run build/unit build/san/unit $(call programs,san) ## every test, as root: unit tests (release and san), stress, smoke tests
+test: all $(load) $(stress) build/xdp_steer_run build/hooks/portico build/unit build/san/unit $(call programs,san) ## every test, as root: unit tests (release and san), stress, smoke tests
 	$(Q)$(STRESS_ENV) tests/lab/suite.sh release=build/unit san=build/san/unit smoke stress
 
 unit: $(bin_$(BUILD))/unit ## only the unit tests, of BUILD
 	$(Q)tests/lab/suite.sh $(BUILD)=$<
 
-smoke: all $(load) build/xdp_steer_run ## only the smoke tests; SMOKE=name runs one, SMOKE="name workers=4 device=af_xdp" one variant
+smoke: all $(load) build/xdp_steer_run build/hooks/portico ## only the smoke tests; SMOKE=name runs one, SMOKE="name workers=4 device=af_xdp" one variant
 	$(Q)tests/lab/suite.sh smoke
 
 stress: $(stress) ## in-flight words and cache: threads, ThreadSanitizer, mutants (SEED= STRESS_S=)
@@ -195,7 +202,7 @@ clean: ## remove build/
 
 help: ## this
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
-	@echo 'Variables: BUILD=release|debug|san V=1 SEED= FUZZ_S= STRESS_S= SMOKE= DEPS= BENCH_ARGS= CONFIG= RUN_SECONDS= PREFIX= DESTDIR='
+	@echo 'Variables: BUILD=release|debug|san V=1 SEED= FUZZ_S= STRESS_S= SMOKE= TEST_HOOKS=1 DEPS= BENCH_ARGS= CONFIG= RUN_SECONDS= PREFIX= DESTDIR='
 
 # --- rules, once for each tree -----------------------------------------------------------------
 
@@ -217,6 +224,10 @@ build/$(1)/dpdk_app/%.o: dpdk_app/%.c Makefile | deps-needed
 	$$(call say,CC)mkdir -p $$(@D)
 	$$(Q)$$(CC_$(1)) $$(APP_FLAGS) $$(MODE_$(1)) $$(FORTIFY_$(1)) -MMD -MP -c -o $$@ $$<
 
+build/$(1)/hooks/dpdk_app/%.o: dpdk_app/%.c Makefile | deps-needed
+	$$(call say,CC)mkdir -p $$(@D)
+	$$(Q)$$(CC_$(1)) $$(APP_FLAGS) -DPORTICO_TEST_HOOKS $$(MODE_$(1)) $$(FORTIFY_$(1)) -MMD -MP -c -o $$@ $$<
+
 build/$(1)/dpdk_app/xdp_object.o: $(BPF_OBJECT)
 build/$(1)/dpdk_app/xdp_object.o: APP_FLAGS += -DXDP_OBJECT='"\"$(BPF_OBJECT)\""'
 
@@ -237,14 +248,14 @@ build/$(1)/libconfig.a: $$(call objects,$(1),$$(CONFIGURATION)) config
 	$$(call say,AR)mkdir -p $$(@D) && rm -f $$@
 	$$(Q)ar rcs $$@ $$(filter %.o,$$^)
 
--include $$(patsubst %.o,%.d,$$(call objects,$(1),$$(CORE) $$(CONFIGURATION) $$(CTL) $$(APP) $$(UNIT) $$(WORLD) $$(SIM) $$(RPL) $$(FUZZ) $$(FUZZ_SHARED) $$(LOAD)))
+-include $$(patsubst %.o,%.d,$$(call objects,$(1),$$(CORE) $$(CONFIGURATION) $$(CTL) $$(APP) $$(addprefix hooks/,$$(HOOKED)) $$(UNIT) $$(WORLD) $$(SIM) $$(RPL) $$(FUZZ) $$(FUZZ_SHARED) $$(LOAD)))
 endef
 
 # $(call programs_of,TREE): programs and unit tests.
 define programs_of
-$$(bin_$(1))/portico: $$(call objects,$(1),$$(APP)) build/$(1)/libconfig.a build/$(1)/libcore.a
+$$(bin_$(1))/portico: $$(call app_objects,$(1)) build/$(1)/libconfig.a build/$(1)/libcore.a $$(HOOKS_STAMP)
 	$$(call say,LD)mkdir -p $$(@D)
-	$$(Q)$$(CC_$(1)) $$(LINK_$(1)) -o $$@ $$^ $$(ALLOCATOR_$(1)) -Wl,--as-needed $$(DPDK_LIBS) $$(APP_LIBS) -lm -pthread
+	$$(Q)$$(CC_$(1)) $$(LINK_$(1)) -o $$@ $$(filter-out $$(HOOKS_STAMP),$$^) $$(ALLOCATOR_$(1)) -Wl,--as-needed $$(DPDK_LIBS) $$(APP_LIBS) -lldns -lm -pthread
 
 $$(bin_$(1))/porticoctl: $$(call objects,$(1),$$(CTL)) build/$(1)/libconfig.a build/$(1)/libcore.a
 	$$(call say,LD)mkdir -p $$(@D)
@@ -265,6 +276,14 @@ endef
 
 $(foreach t,release debug san fuzz,$(eval $(call tree,$t)))
 $(foreach t,release debug san,$(eval $(call programs_of,$t)))
+
+# For the smoke test of the hooks.
+build/hooks/portico: $(call hooked_objects,release) build/release/libconfig.a build/release/libcore.a
+	$(call say,LD)mkdir -p $(@D)
+	$(Q)$(CC_release) $(LINK_release) -o $@ $^ $(ALLOCATOR_release) -Wl,--as-needed $(DPDK_LIBS) $(APP_LIBS) -lldns -lm -pthread
+
+build/test_hooks.on build/test_hooks.off:
+	$(Q)mkdir -p $(@D) && rm -f build/test_hooks.* && touch $@
 
 $(BPF_OBJECT): dpdk_app/portico_steer.bpf.c Makefile | deps-needed
 	$(call say,BPF)mkdir -p $(@D)

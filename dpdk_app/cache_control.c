@@ -437,7 +437,7 @@ enum cache_control_result cache_control_lookup(struct cache_control *c, const st
 {
 	uint64_t copy[CACHE_ENTRY_WORDS_MAX];
 	const uint32_t max_stale_s = max_stale_of(c);
-	const uint32_t now_s = (uint32_t)(now_of(c) / NS_PER_S);
+	const uint32_t now_s = cache_clock_s(&c->workers[0].clock);
 	struct cache_candidates candidates;
 	enum cache_entry_state state;
 	struct cache_found found;
@@ -552,7 +552,7 @@ enum cache_control_result cache_control_sample(struct cache_control *c,
 	*out = (struct cache_control_sample){0};
 	if (c->cache == NULL)
 		return CACHE_CONTROL_NO_CACHE;
-	now_s = (uint32_t)(now_of(c) / NS_PER_S);
+	now_s = cache_clock_s(&c->workers[0].clock);
 	pthread_mutex_lock(&c->lock);
 	if (c->sample.next == 0)
 		has_wrapped = true;

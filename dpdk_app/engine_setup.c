@@ -14,6 +14,7 @@
 #include "dpdk_app/cache_memory.h"
 #include "dpdk_app/entropy_feed.h"
 #include "dpdk_app/log.h"
+#include "dpdk_app/test_hooks.h"
 
 /* A question under way has one client as a rule; twice that leaves room for names that many ask at once. */
 #define WAITERS_PER_UNDER_WAY 2
@@ -365,6 +366,7 @@ static void fill_params(struct engine_setup *s, const struct config *config)
 	p->worker_count = (uint8_t)config->worker_count;
 	p->receiver_count = (uint8_t)port_receiver_count(s->ports, config->worker_count);
 	p->entropy_block_bytes = ENTROPY_FEED_BLOCK_BYTES;
+	p->clock_offset_s = test_hooks_clock_offset();
 }
 
 struct engine_setup *engine_setup_make(const struct config *config, const struct port_table *ports,

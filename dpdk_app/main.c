@@ -33,6 +33,7 @@
 #include "dpdk_app/streams.h"
 #include "dpdk_app/telemetry.h"
 #include "dpdk_app/telemetry_cache.h"
+#include "dpdk_app/test_hooks.h"
 #include "dpdk_app/version.h"
 #include "dpdk_app/worker.h"
 #include "dpdk_app/xdp.h"
@@ -51,7 +52,7 @@ static const char usage[] =
 	"       portico --check -c FILE   check the configuration\n"
 	"       portico --schema          print the configuration's JSON Schema\n"
 	"       portico --defaults        print every key with its default, unit and help\n"
-	"       portico --version | --help\n"
+	"       portico --version | --help\n" TEST_HOOKS_USAGE
 	"Exit codes: 0 done, 1 refused or failed with a reason on stderr, 2 usage.\n"
 	"Manual: portico(8), portico.yaml(5), porticoctl(8)\n";
 
@@ -91,7 +92,7 @@ static bool parse_command_line(int argc, char **argv, struct command_line *out)
 		{"defaults", no_argument, NULL, TASK_DEFAULTS},
 		{"version", no_argument, NULL, TASK_VERSION},
 		{"help", no_argument, NULL, TASK_HELP},
-		{0},
+		TEST_HOOKS_OPTIONS{0},
 	};
 	int option;
 
@@ -112,7 +113,8 @@ static bool parse_command_line(int argc, char **argv, struct command_line *out)
 			out->task = (enum task)option;
 			break;
 		default:
-			return false;
+			if (!test_hooks_take(option, optarg))
+				return false;
 		}
 	}
 	if (optind < argc) {
