@@ -241,7 +241,8 @@ static bool answer_name(struct writer *w, const struct tree_zone *zone, struct t
 	}
 	record = dname_above(zone, name);
 	if (record != NULL)
-		return follow_dname(w, record, name);
+		/* The CNAME that it makes is what was asked for, if CNAME was. */
+		return follow_dname(w, record, name) && qtype != TREE_CNAME;
 	if (!tree_has_name(zone, name) && !wildcard_for(zone, name, &stored)) {
 		w->rcode = RCODE_NXDOMAIN;
 		write_soa(w, zone);

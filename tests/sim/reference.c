@@ -100,7 +100,7 @@ static bool walk_one(const struct tree *tree, struct tree_name *name, uint16_t q
 	unsigned at = 0;
 
 	if (by_dname(zone, name, out))
-		return out->rcode == 0;
+		return out->rcode == 0 && qtype != TREE_CNAME;
 	if (!stored_at(zone, name, &stored)) {
 		out->rcode = REFERENCE_NXDOMAIN;
 		return false;
