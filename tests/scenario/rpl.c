@@ -21,6 +21,7 @@ const char *const rpl_step_text[RPL_STEP_KINDS] = {
 	[RPL_STEP_TRAFFIC] = "TRAFFIC",
 	[RPL_STEP_TIME_PASSES] = "TIME_PASSES",
 	[RPL_STEP_FLUSH_MESSAGE] = "FLUSH_MESSAGE",
+	[RPL_STEP_INFRA_RTT] = "INFRA_RTT",
 };
 
 void rpl_stop(struct rpl_file *f, enum rpl_verdict verdict, const char *format, ...)

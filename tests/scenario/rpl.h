@@ -101,6 +101,7 @@ enum rpl_step_kind {
 	RPL_STEP_TRAFFIC,
 	RPL_STEP_TIME_PASSES,
 	RPL_STEP_FLUSH_MESSAGE,
+	RPL_STEP_INFRA_RTT, /* address, elapse_s */
 	RPL_STEP_KINDS,
 };
 extern const char *const rpl_step_text[RPL_STEP_KINDS];

@@ -350,6 +350,12 @@ static void step_words(struct rpl_file *f, struct rpl_step *s, char *rest)
 		s->qtype = rpl_type(f, rpl_word(&rest));
 		return;
 	}
+	if (s->kind == RPL_STEP_INFRA_RTT && word != NULL) {
+		s->address = rpl_address(f, word);
+		(void)rpl_word(&rest); /* whatever the zone: what is known of a server is known */
+		s->elapse_s = rpl_number(f, rpl_word(&rest)) / 1e3;
+		return;
+	}
 	for (; word != NULL; word = rpl_word(&rest)) {
 		if (rpl_is(word, "ADDRESS")) {
 			s->has_address = true;

@@ -7,6 +7,7 @@
 #include "core/cache.h"
 #include "core/check.h"
 #include "core/dns_const.h"
+#include "core/engine_state.h"
 #include "rpl.h"
 #include "tests/sim/world.h"
 
@@ -608,6 +609,22 @@ static void step_flush(struct player *p, const struct rpl_step *s)
 	}
 }
 
+/* As if the server had answered after so long. */
+static void step_rtt(struct player *p, const struct rpl_step *s)
+{
+	struct endpoint server = {s->address, DNS_PORT};
+
+	for (unsigned i = 0; i < p->world->engine_count; i++) {
+		struct server_table *servers = &p->world->engines[i]->servers;
+		uint16_t idx = server_learn(servers, &server, p->world->now);
+
+		if (idx == SERVER_NONE)
+			continue;
+		server_on_sent(servers, idx);
+		server_on_answer(servers, idx, (uint32_t)(s->elapse_s * 1e6), false, p->world->now);
+	}
+}
+
 static void play_step(struct player *p, const struct rpl_step *s)
 {
 	switch (s->kind) {
@@ -635,6 +652,9 @@ static void play_step(struct player *p, const struct rpl_step *s)
 		break;
 	case RPL_STEP_FLUSH_MESSAGE:
 		step_flush(p, s);
+		break;
+	case RPL_STEP_INFRA_RTT:
+		step_rtt(p, s);
 		break;
 	case RPL_STEP_NOTHING:
 	case RPL_STEP_KINDS:
