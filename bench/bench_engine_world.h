@@ -116,9 +116,9 @@ static inline struct portico *world_portico(uint8_t worker_count, mono_ns now)
 	bench_random(keys, sizeof(keys));
 	name_fold_key_init(&p->fold_key, &keys[1]);
 	neighbour_shared_init(&p->neighbours,
-			      bench_memory(NEIGHBOUR_SLOTS_MAX * sizeof(struct neighbour_word),
+			      bench_memory(NEIGHBOUR_PLACES_MAX * sizeof(struct neighbour_word),
 					   BENCH_PAGES_HUGE),
-			      NEIGHBOUR_SLOTS_MAX);
+			      NEIGHBOUR_PLACES_MAX);
 	inflight_words_init(&p->words,
 			    bench_memory(inflight_words_memory_bytes(slot_count), BENCH_PAGES_HUGE),
 			    slot_count, &keys[0]);

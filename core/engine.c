@@ -72,7 +72,7 @@ static struct engine *carve(struct arena *a, const struct engine_params *p)
 	void *cursors = arena_take(a, ZONE_SLOTS_MAX, sizeof(uint32_t));
 	void *entropy = arena_take(a, 2, p->entropy_block_bytes);
 	void *meters = arena_take(a, OUTGOING_SLOTS_MAX, sizeof(struct source_meter));
-	void *neighbours = arena_take(a, NEIGHBOUR_SLOTS_MAX, sizeof(struct neighbour));
+	void *neighbours = arena_take(a, NEIGHBOUR_PLACES_MAX, sizeof(struct neighbour));
 	void *latencies = arena_take(a, server_count, sizeof(struct latency));
 	void *cache_writer =
 		arena_take(a, p->cache != NULL && owns(p), sizeof(struct cache_writer));
@@ -390,7 +390,7 @@ unsigned engine_tx_wanted(struct engine *e, unsigned most, mono_ns now)
 	     i = e->resolutions.resolutions[i].stale_next)
 		wanted += e->resolutions.resolutions[i].waiter_count;
 	if (neighbour_next_at(&e->neighbours, now) <= now)
-		wanted += e->neighbours.entry_count;
+		wanted += e->neighbours.entry_count + NEIGHBOUR_DEMAND_MAX;
 	if (e->servers.next_probe_at <= now)
 		wanted += e->servers.server_count;
 	return wanted < most ? (unsigned)wanted : most;

@@ -49,7 +49,7 @@ struct engine_params {
 	struct inflight_words *words; /* shared by all workers */
 	struct server_shared_table
 		*servers; /* likewise; of SERVER_SLOTS_MAX, or as many as there will ever be */
-	struct neighbour_shared *neighbours; /* likewise; NEIGHBOUR_SLOTS_MAX of them */
+	struct neighbour_shared *neighbours; /* likewise; NEIGHBOUR_PLACES_MAX of them */
 	struct cache *cache; /* likewise, with a log for each worker; NULL: nothing is kept */
 	const struct name_fold_key *
 		fold_key; /* the same in all workers: with it a question is hashed, which decides who owns it */
@@ -229,8 +229,12 @@ struct engine_upstream_row {
 	uint32_t under_way;
 	uint64_t queries, responses, timeouts, near_misses;
 };
+/* The configured ones: row for row the same in all workers, but for reloads. */
 unsigned engine_report_upstreams(const struct engine *e, struct engine_upstream_row rows[],
 				 unsigned count, uint32_t *cursor);
+/* The learned ones, each worker's own. */
+unsigned engine_report_learned(const struct engine *e, struct engine_upstream_row rows[],
+			       unsigned count, uint32_t *cursor);
 /* What all workers know of a server: row, of another worker, is added to *sum. Counts are summed; round-trip
  * times are the mean over the responses that they were measured with; the rest is the same in all. */
 void engine_upstream_row_add(struct engine_upstream_row *sum,

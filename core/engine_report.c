@@ -12,6 +12,16 @@ static uint32_t cursor_after(uint32_t next, uint32_t entry_count)
 	return next < entry_count ? next : ENGINE_REPORT_END;
 }
 
+/* What is the same for every server. */
+static void fill_upstream(const struct engine *e, uint16_t idx, struct engine_upstream_row *row)
+{
+	row->endpoint = *server_endpoint(&e->servers, idx);
+	row->state = server_state_text[server_state(&e->servers, idx)];
+	row->edns = server_edns_on(&e->servers, idx, e->now) ? "on" : "off";
+	row->letter_case = server_case_on(&e->servers, idx, e->now) ? "kept" : "lost";
+	row->tcp = server_tcp_only(&e->servers, idx, e->now) ? "only" : "if needed";
+}
+
 unsigned engine_report_upstreams(const struct engine *e, struct engine_upstream_row rows[],
 				 unsigned count, uint32_t *cursor)
 {
@@ -23,12 +33,7 @@ unsigned engine_report_upstreams(const struct engine *e, struct engine_upstream_
 
 		if (e->config->server_retired[idx])
 			continue;
-		rows[filled++] = (struct engine_upstream_row){
-			.endpoint = e->config->server_endpoints[idx],
-			.state = server_state_text[server_state(&e->servers, idx)],
-			.edns = server_edns_on(&e->servers, idx, e->now) ? "on" : "off",
-			.letter_case = server_case_on(&e->servers, idx, e->now) ? "kept" : "lost",
-			.tcp = server_tcp_only(&e->servers, idx, e->now) ? "only" : "if needed",
+		rows[filled] = (struct engine_upstream_row){
 			.srtt_us = s->srtt_us,
 			.rttvar_us = s->rttvar_us,
 			.under_way = s->under_way,
@@ -37,8 +42,33 @@ unsigned engine_report_upstreams(const struct engine *e, struct engine_upstream_
 			.timeouts = s->timeouts,
 			.near_misses = s->near_misses,
 		};
+		fill_upstream(e, idx, &rows[filled++]);
 	}
 	*cursor = cursor_after(*cursor, e->servers.server_count);
+	return filled;
+}
+
+unsigned engine_report_learned(const struct engine *e, struct engine_upstream_row rows[],
+			       unsigned count, uint32_t *cursor)
+{
+	const struct server_learned_table *t = &e->servers.learned;
+	unsigned filled = 0;
+
+	for (; filled < count && *cursor < t->fresh; (*cursor)++) {
+		const struct server_learned *s = &t->servers[*cursor];
+
+		rows[filled] = (struct engine_upstream_row){
+			.srtt_us = s->srtt_us,
+			.rttvar_us = s->rttvar_us,
+			.under_way = s->under_way,
+			.queries = s->queries,
+			.responses = s->responses,
+			.timeouts = s->timeouts,
+			.near_misses = s->near_misses,
+		};
+		fill_upstream(e, (uint16_t)(SERVER_SLOTS_MAX + *cursor), &rows[filled++]);
+	}
+	*cursor = cursor_after(*cursor, t->fresh);
 	return filled;
 }
 
@@ -129,29 +159,53 @@ void engine_report_ports(const struct engine *e, unsigned outgoing_idx,
 	*cursor = cursor_after(*cursor, e->inflight.slot_count);
 }
 
-unsigned engine_report_neighbours(const struct engine *e, struct engine_neighbour_row rows[],
-				  unsigned count, uint32_t *cursor)
+/* Who has the place, kept by us or the kernel; false: nobody. */
+static bool neighbour_at(const struct engine *e, uint32_t idx, struct engine_neighbour_row *row)
 {
-	unsigned filled = 0;
+	const struct neighbour *n = &e->neighbours.entries[idx];
+	const struct neighbour_demands *demands = &e->neighbours.shared->demands;
+	struct neighbour_wanted wanted;
 
-	for (; filled < count && *cursor < e->neighbours.entry_count; (*cursor)++) {
-		const struct neighbour *n = &e->neighbours.entries[*cursor];
-
-		if (n->is_retired)
-			continue;
-		rows[filled] = (struct engine_neighbour_row){
+	if (!n->is_retired) {
+		*row = (struct engine_neighbour_row){
 			.address = n->address,
 			.interface_idx = n->interface_idx,
 			.state = neighbour_state_text[n->state],
 			.moves = n->moves,
 		};
+		return true;
+	}
+	if (idx < demands->first ||
+	    !neighbour_demand_at(demands, (uint16_t)(idx - demands->first), &wanted) ||
+	    !wanted.is_kernels)
+		return false;
+	*row = (struct engine_neighbour_row){
+		.address = wanted.address,
+		.interface_idx = wanted.interface_idx,
+		.state = neighbour_state_text[NEIGHBOUR_KERNEL],
+	};
+	return true;
+}
+
+unsigned engine_report_neighbours(const struct engine *e, struct engine_neighbour_row rows[],
+				  unsigned count, uint32_t *cursor)
+{
+	const struct neighbour_demands *demands = &e->neighbours.shared->demands;
+	const uint32_t end = (uint32_t)demands->first + demands->count;
+	unsigned filled = 0;
+
+	for (; filled < count && *cursor < end; (*cursor)++) {
+		if (*cursor == e->neighbours.entry_count && *cursor < demands->first)
+			*cursor = demands->first;
+		if (*cursor >= end || !neighbour_at(e, *cursor, &rows[filled]))
+			continue;
 		/* Of one that the kernel keeps, only the word tells. */
 		if (neighbour_mac(&e->neighbours, (uint16_t)*cursor, &rows[filled].mac) !=
 		    NEIGHBOUR_KNOWN)
 			memset(&rows[filled].mac, 0, sizeof(rows[filled].mac));
 		filled++;
 	}
-	*cursor = cursor_after(*cursor, e->neighbours.entry_count);
+	*cursor = cursor_after(*cursor, end);
 	return filled;
 }
 

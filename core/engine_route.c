@@ -18,44 +18,83 @@ static bool is_own(const struct engine_config *c, const struct address *a)
 	return false;
 }
 
-static void make_route(struct engine *e, const struct endpoint *peer, struct engine_route *to)
+/* The neighbour's index; *tenure if it is there on demand. UINT16_MAX: there are too many of those. */
+static uint16_t next_hop(struct engine *e, uint8_t interface_idx, const struct address *address,
+			 uint64_t *tenure)
+{
+	const struct neighbour_wanted wanted = {
+		.address = *address,
+		.interface_idx = interface_idx,
+		.is_kernels = e->config->interfaces[interface_idx].kernel != FRAME_KERNEL_NONE,
+	};
+	uint16_t idx = neighbour_find_idx(&e->neighbours, interface_idx, address);
+
+	if (idx < NEIGHBOUR_SLOTS_MAX)
+		return idx;
+	return neighbour_demand(&e->neighbours.shared->demands, &wanted, tenure, e->now);
+}
+
+/* False: a next hop found no place now. */
+static bool make_route(struct engine *e, const struct endpoint *peer,
+		       struct engine_learned_route *learned)
 {
 	const struct engine_config *c = e->config;
 	const struct route_ways ways = route_find(&c->route_table, &peer->address);
+	struct engine_route *to = &learned->route;
+	bool is_whole = true;
 
 	to->way_count = 0;
+	learned->is_on_demand = false;
 	/* A delegation that leads to ourselves leads nowhere. */
 	if (is_own(c, &peer->address))
-		return;
+		return true;
 	for (uint8_t o = 0; o < c->outgoing_count && to->way_count < OUTGOING_MAX; o++) {
 		const struct engine_outgoing *out = &c->outgoing[o];
 		const uint64_t peer_hash = inflight_peer_hash(e->inflight.words, o, peer);
 		const struct route *way = route_pick(ways, out->interface_idx, peer_hash);
-		uint16_t neighbour_idx;
+		uint16_t idx;
 
 		if (out->retired || way == NULL ||
 		    address_is_v4(&out->address) != address_is_v4(&peer->address))
 			continue;
-		neighbour_idx =
-			neighbour_find_idx(&e->neighbours, out->interface_idx,
-					   way->is_on_link ? &peer->address : &way->gateway);
-		if (neighbour_idx != UINT16_MAX)
-			to->ways[to->way_count++] =
-				(struct engine_way){o, neighbour_idx, peer_hash};
+		idx = next_hop(e, out->interface_idx,
+			       way->is_on_link ? &peer->address : &way->gateway,
+			       &learned->tenures[to->way_count]);
+		if (idx == UINT16_MAX) {
+			is_whole = false;
+			continue;
+		}
+		learned->is_on_demand = learned->is_on_demand || idx >= NEIGHBOUR_SLOTS_MAX;
+		to->ways[to->way_count++] = (struct engine_way){o, idx, peer_hash};
 	}
+	return is_whole;
+}
+
+/* Are its next hops on demand still there? */
+static bool is_kept(struct engine *e, const struct engine_learned_route *learned)
+{
+	for (unsigned i = 0; i < learned->route.way_count; i++) {
+		uint16_t idx = learned->route.ways[i].neighbour_idx;
+
+		if (idx >= NEIGHBOUR_SLOTS_MAX &&
+		    !neighbour_demand_use(&e->neighbours.shared->demands, idx, learned->tenures[i],
+					  e->now))
+			return false;
+	}
+	return true;
 }
 
 const struct engine_route *engine_route_learned(struct engine *e, uint16_t server_idx)
 {
 	uint16_t position = server_learned_position(server_idx);
 	struct server_learned *server = server_learned_at(&e->servers.learned, position);
-	struct engine_route *route = &e->learned_routes[position].route;
+	struct engine_learned_route *learned = &e->learned_routes[position];
 
-	if (UNLIKELY(server->route_stamp != e->route_stamp)) {
-		make_route(e, &server->peer, route);
-		server->route_stamp = e->route_stamp;
-	}
-	return route;
+	if (LIKELY(server->route_stamp == e->route_stamp) &&
+	    (LIKELY(!learned->is_on_demand) || is_kept(e, learned)))
+		return &learned->route;
+	server->route_stamp = make_route(e, &server->peer, learned) ? e->route_stamp : 0;
+	return &learned->route;
 }
 
 bool engine_route_has_tcp(struct engine *e, uint16_t server_idx)

@@ -133,6 +133,8 @@ static_assert((ENGINE_FINISHED & (ENGINE_FINISHED - 1)) == 0, "a power of two");
 /* How a learned server is reached: valid if its route_stamp is the engine's. */
 struct engine_learned_route {
 	struct engine_route route;
+	bool is_on_demand; /* some next hops are, and are to be looked at before they are used; */
+	uint64_t tenures[OUTGOING_MAX]; /* theirs, by way: neighbour_demand_use */
 };
 
 /* Questions asked again lately before their answers expired, one a place, by hash. */

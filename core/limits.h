@@ -20,10 +20,12 @@
 #define ZONE_SLOTS_MAX 2048
 #define SERVER_SLOTS_MAX 2048
 #define NEIGHBOUR_SLOTS_MAX 4096 /* gateways and on-link servers, by interface */
-#define ROUTES_MAX 4096          /* ways of all prefixes; a machine that is no router has a few */
-#define ROUTE_GATEWAYS_WARM 256  /* whose link-layer address is known before anything goes there */
-#define ZONE_SERVERS_MAX 16      /* servers of one zone: what one question may try */
-#define WORKERS_MAX 128          /* owner is 7 bits in an in-flight word */
+#define NEIGHBOUR_DEMAND_MAX 512 /* beside these, on-link servers that delegations lead to */
+#define NEIGHBOUR_PLACES_MAX (NEIGHBOUR_SLOTS_MAX + NEIGHBOUR_DEMAND_MAX)
+#define ROUTES_MAX 4096         /* ways of all prefixes; a machine that is no router has a few */
+#define ROUTE_GATEWAYS_WARM 256 /* whose link-layer address is known before anything goes there */
+#define ZONE_SERVERS_MAX 16     /* servers of one zone: what one question may try */
+#define WORKERS_MAX 128         /* owner is 7 bits in an in-flight word */
 
 #define UNDER_WAY_MAX 65536 /* slots a worker: the slot field of an in-flight word has 16 bits */
 

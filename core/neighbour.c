@@ -95,6 +95,10 @@ void neighbour_shared_init(struct neighbour_shared *shared, struct neighbour_wor
 		atomic_init(&words[i].word, 0);
 		atomic_init(&words[i].suspect, 0);
 	}
+	if (capacity == NEIGHBOUR_PLACES_MAX)
+		neighbour_demands_init(&shared->demands, NEIGHBOUR_SLOTS_MAX, NEIGHBOUR_DEMAND_MAX);
+	else
+		neighbour_demands_init(&shared->demands, capacity, 0);
 }
 
 void neighbour_forget(struct neighbour_shared *shared, uint16_t idx)
@@ -116,6 +120,12 @@ void neighbour_init(struct neighbour_table *t, struct neighbour *entries, uint16
 		.next_at = MONO_NEVER,
 		.scan_next_at = MONO_NEVER,
 	};
+	for (unsigned i = 0; i < shared->demands.count; i++)
+		entries[shared->demands.first + i] = (struct neighbour){
+			.is_retired = true,
+			.next_at = MONO_NEVER,
+			.solicited_at = MONO_NEVER,
+		};
 }
 
 static struct neighbour *neighbour_find(const struct neighbour_table *t, uint8_t interface_idx,
@@ -131,12 +141,38 @@ static struct neighbour *neighbour_find(const struct neighbour_table *t, uint8_t
 	return NULL;
 }
 
+/* The same, on demand, where the keeper has taken note of it. */
+static struct neighbour *neighbour_find_demanded(const struct neighbour_table *t,
+						 uint8_t interface_idx,
+						 const struct address *address)
+{
+	uint16_t idx = neighbour_demand_find(&t->shared->demands, interface_idx, address);
+	struct neighbour *n;
+
+	if (idx == NEIGHBOUR_DEMAND_NONE)
+		return NULL;
+	n = &t->entries[idx];
+	return !n->is_retired && n->interface_idx == interface_idx &&
+			       address_equal(&n->address, address)
+		       ? n
+		       : NULL;
+}
+
+static struct neighbour *neighbour_find_any(const struct neighbour_table *t, uint8_t interface_idx,
+					    const struct address *address)
+{
+	struct neighbour *n = neighbour_find(t, interface_idx, address);
+
+	return n != NULL ? n : neighbour_find_demanded(t, interface_idx, address);
+}
+
 uint16_t neighbour_find_idx(const struct neighbour_table *t, uint8_t interface_idx,
 			    const struct address *address)
 {
 	const struct neighbour *n = neighbour_find(t, interface_idx, address);
 
-	return n != NULL ? (uint16_t)(n - t->entries) : UINT16_MAX;
+	return n != NULL ? (uint16_t)(n - t->entries)
+			 : neighbour_demand_find(&t->shared->demands, interface_idx, address);
 }
 
 static bool neighbour_asked(const struct neighbour *n, mono_ns now)
@@ -163,7 +199,7 @@ enum neighbour_learn neighbour_on_answer(struct neighbour_table *t, uint8_t inte
 					 const struct address *address, const struct mac *mac,
 					 mono_ns now)
 {
-	struct neighbour *n = neighbour_find(t, interface_idx, address);
+	struct neighbour *n = neighbour_find_any(t, interface_idx, address);
 
 	CHECK(t->role == NEIGHBOUR_KEEPER);
 	if (n == NULL || !neighbour_asked(n, now))
@@ -244,12 +280,112 @@ void neighbour_follow(struct neighbour_table *t, const struct neighbour_place pl
 	t->entry_count = count;
 }
 
+/* ---- on demand ---- */
+
+static bool is_demanded(const struct neighbour_table *t, uint16_t idx)
+{
+	return idx >= t->shared->demands.first &&
+	       idx - t->shared->demands.first < t->shared->demands.count;
+}
+
+static uint16_t demand_position(const struct neighbour_table *t, const struct neighbour *n)
+{
+	return (uint16_t)(n - t->entries - t->shared->demands.first);
+}
+
+/* Indices of entries, in order: the first from `at` on. UINT32_MAX: none. */
+static uint32_t entry_from(const struct neighbour_table *t, uint32_t at)
+{
+	const struct neighbour_demands *d = &t->shared->demands;
+
+	if (at < t->entry_count)
+		return at;
+	if (t->demand_count == 0)
+		return UINT32_MAX;
+	if (at < d->first)
+		return d->first;
+	return at < (uint32_t)d->first + d->count ? at : UINT32_MAX;
+}
+
+/* The next entry of neighbour_due's pass; NULL: it is over. */
+static struct neighbour *neighbour_scan(struct neighbour_table *t)
+{
+	uint32_t idx = entry_from(t, t->scan_idx);
+
+	if (idx == UINT32_MAX)
+		return NULL;
+	t->scan_idx = (uint16_t)(idx + 1);
+	return &t->entries[idx];
+}
+
+/* Keeper: nobody has use for it any more. It is asked for no more, and rests. */
+static void demand_give_up(struct neighbour_table *t, struct neighbour *n, mono_ns now)
+{
+	neighbour_demand_give_up(&t->shared->demands, demand_position(t, n));
+	n->is_retired = true;
+	neighbour_schedule(t, n, now + NEIGHBOUR_DEMAND_REST_MS * NS_PER_MS);
+}
+
+/* Keeper: it has rested. */
+static void demand_free(struct neighbour_table *t, struct neighbour *n)
+{
+	n->next_at = MONO_NEVER;
+	t->demand_count--;
+	neighbour_forget(t->shared, (uint16_t)(n - t->entries));
+	neighbour_demand_free(&t->shared->demands, demand_position(t, n));
+}
+
+/* Keeper: a place that others have claimed since it last looked. */
+static void demand_begin(struct neighbour_table *t, uint16_t position, mono_ns now)
+{
+	struct neighbour_demands *d = &t->shared->demands;
+	struct neighbour *n = &t->entries[d->first + position];
+	struct neighbour_wanted wanted;
+
+	/* The kernel's are kept by who asks it; and what rests is not wanted. */
+	if (!n->is_retired || !neighbour_demand_at(d, position, &wanted) || wanted.is_kernels)
+		return;
+	t->demand_count++;
+	neighbour_begin(t, n,
+			&(struct neighbour_place){.address = wanted.address,
+						  .interface_idx = wanted.interface_idx},
+			now);
+	if (neighbour_demand_is_double(d, position))
+		demand_give_up(t, n, now);
+}
+
+static void demand_take_new(struct neighbour_table *t, mono_ns now)
+{
+	struct neighbour_demands *d = &t->shared->demands;
+
+	if (t->role != NEIGHBOUR_KEEPER || !neighbour_demand_take_new(d))
+		return;
+	for (uint16_t i = 0; i < d->count; i++)
+		demand_begin(t, i, now);
+}
+
+/* Its time has come: is it over for an entry on demand? */
+static bool demand_on_due(struct neighbour_table *t, struct neighbour *n, mono_ns now)
+{
+	if (!is_demanded(t, (uint16_t)(n - t->entries)))
+		return false;
+	if (n->is_retired) {
+		demand_free(t, n);
+		return true;
+	}
+	if (!neighbour_demand_is_idle(&t->shared->demands, demand_position(t, n), now) &&
+	    (n->state != NEIGHBOUR_INCOMPLETE || n->tries < NEIGHBOUR_DEMAND_TRIES))
+		return false;
+	demand_give_up(t, n, now);
+	return true;
+}
+
 /* ---- hints and suspicions ---- */
 
 void neighbour_on_hint(struct neighbour_table *t, uint8_t interface_idx,
 		       const struct address *address, mono_ns now)
 {
-	struct neighbour *n = neighbour_find(t, interface_idx, address);
+	struct neighbour *n = neighbour_find_any(t, interface_idx, address);
 
 	CHECK(t->role == NEIGHBOUR_KEEPER);
 	if (n != NULL)
@@ -264,13 +400,13 @@ static void raise_suspicion(struct neighbour_table *t, uint16_t idx)
 		return;
 	atomic_store_explicit(&t->shared->words[idx].suspect, 1, memory_order_relaxed);
 	/* Release: the mark before the flag that says there is one. */
-	if (t->entries[idx].state != NEIGHBOUR_KERNEL)
+	if (is_demanded(t, idx) || t->entries[idx].state != NEIGHBOUR_KERNEL)
 		atomic_store_explicit(&t->shared->any_suspect, 1, memory_order_release);
 }
 
 void neighbour_suspect(struct neighbour_table *t, uint16_t idx, mono_ns now)
 {
-	CHECK(idx < t->entry_count);
+	CHECK(idx < t->entry_count || is_demanded(t, idx));
 	if (t->role == NEIGHBOUR_KEEPER && t->entries[idx].state != NEIGHBOUR_KERNEL)
 		neighbour_doubt(t, &t->entries[idx], now);
 	else
@@ -286,7 +422,7 @@ static void neighbour_take_suspicions(struct neighbour_table *t, mono_ns now)
 	    atomic_exchange_explicit(&t->shared->any_suspect, 0, memory_order_acquire) == 0)
 		return;
 	t->suspicions_at = now + NEIGHBOUR_PROBE_NS;
-	for (uint16_t i = 0; i < t->entry_count; i++) {
+	for (uint32_t i = entry_from(t, 0); i != UINT32_MAX; i = entry_from(t, i + 1)) {
 		_Atomic uint32_t *suspect = &t->shared->words[i].suspect;
 
 		if (t->entries[i].state == NEIGHBOUR_KERNEL ||
@@ -301,6 +437,8 @@ mono_ns neighbour_next_at(const struct neighbour_table *t, mono_ns now)
 {
 	mono_ns suspicions_at = t->suspicions_at > now ? t->suspicions_at : now;
 
+	if (t->role == NEIGHBOUR_KEEPER && neighbour_demand_any_new(&t->shared->demands))
+		return now;
 	if (t->role == NEIGHBOUR_KEEPER && suspicions_at < t->next_at &&
 	    atomic_load_explicit(&t->shared->any_suspect, memory_order_relaxed) != 0)
 		return suspicions_at;
@@ -353,14 +491,13 @@ bool neighbour_due(struct neighbour_table *t, mono_ns now, struct neighbour_soli
 {
 	if (LIKELY(now < neighbour_next_at(t, now)))
 		return false;
+	demand_take_new(t, now);
 	neighbour_take_suspicions(t, now);
 	/* Passes over the table, spread over the calls until false. Another one if something behind the pass has become due
 	 * meanwhile; it ends, since what is due is solicited, which moves it past now. */
 	do {
-		while (t->scan_idx < t->entry_count) {
-			struct neighbour *n = &t->entries[t->scan_idx++];
-
-			if (n->next_at <= now) {
+		for (struct neighbour *n; (n = neighbour_scan(t)) != NULL;) {
+			if (n->next_at <= now && !demand_on_due(t, n, now)) {
 				neighbour_on_due(n);
 				neighbour_solicit(t, n, now, out);
 				return true;
@@ -375,11 +512,49 @@ bool neighbour_due(struct neighbour_table *t, mono_ns now, struct neighbour_soli
 	return false;
 }
 
-void neighbour_check(const struct neighbour_table *t)
+/* Of one that is not retired. */
+static void entry_check(const struct neighbour_table *t, const struct neighbour *n)
 {
 	static const struct mac never_known;
 
-	CHECK(t->entry_count <= t->capacity && t->scan_idx <= t->entry_count);
+	if (n->state == NEIGHBOUR_KERNEL) {
+		CHECK(n->next_at == MONO_NEVER && n->solicited_at == MONO_NEVER);
+		CHECK(mac_equal(&n->mac, &never_known) && n->tries == 0 && n->moves == 0);
+		return;
+	}
+	CHECK(t->role == NEIGHBOUR_READER || t->next_at <= n->next_at);
+	CHECK(t->role == NEIGHBOUR_READER ||
+	      atomic_load_explicit(&t->shared->words[n - t->entries].word, memory_order_relaxed) ==
+		      neighbour_word(n));
+	CHECK(n->state == NEIGHBOUR_INCOMPLETE || !mac_equal(&n->mac, &never_known));
+	CHECK(n->state == NEIGHBOUR_INCOMPLETE || n->solicited_at != MONO_NEVER);
+	CHECK(n->state == NEIGHBOUR_INCOMPLETE || n->tries <= NEIGHBOUR_PROBES_MAX);
+}
+
+static void demands_check(const struct neighbour_table *t)
+{
+	const struct neighbour_demands *d = &t->shared->demands;
+	unsigned in_use = 0;
+
+	for (uint16_t i = 0; i < d->count; i++) {
+		const struct neighbour *n = &t->entries[d->first + i];
+
+		/* Whom it keeps is wanted; what it has given up rests. */
+		if (!n->is_retired) {
+			CHECK(neighbour_demand_state(d, i) == NEIGHBOUR_DEMAND_WANTED);
+			entry_check(t, n);
+		} else if (n->next_at != MONO_NEVER) {
+			CHECK(neighbour_demand_state(d, i) == NEIGHBOUR_DEMAND_RESTING);
+			CHECK(t->next_at <= n->next_at);
+		}
+		in_use += !n->is_retired || n->next_at != MONO_NEVER;
+	}
+	CHECK(in_use == t->demand_count);
+}
+
+void neighbour_check(const struct neighbour_table *t)
+{
+	CHECK(t->entry_count <= t->capacity);
 	for (uint16_t i = 0; i < t->entry_count; i++) {
 		const struct neighbour *n = &t->entries[i];
 
@@ -389,17 +564,7 @@ void neighbour_check(const struct neighbour_table *t)
 			continue;
 		}
 		CHECK(neighbour_find(t, n->interface_idx, &n->address) == n);
-		if (n->state == NEIGHBOUR_KERNEL) {
-			CHECK(n->next_at == MONO_NEVER && n->solicited_at == MONO_NEVER);
-			CHECK(mac_equal(&n->mac, &never_known) && n->tries == 0 && n->moves == 0);
-			continue;
-		}
-		CHECK(t->role == NEIGHBOUR_READER || t->next_at <= n->next_at);
-		CHECK(t->role == NEIGHBOUR_READER ||
-		      atomic_load_explicit(&t->shared->words[i].word, memory_order_relaxed) ==
-			      neighbour_word(n));
-		CHECK(n->state == NEIGHBOUR_INCOMPLETE || !mac_equal(&n->mac, &never_known));
-		CHECK(n->state == NEIGHBOUR_INCOMPLETE || n->solicited_at != MONO_NEVER);
-		CHECK(n->state == NEIGHBOUR_INCOMPLETE || n->tries <= NEIGHBOUR_PROBES_MAX);
+		entry_check(t, n);
 	}
+	demands_check(t);
 }

@@ -20,6 +20,8 @@
  * learned, but what is known of it stays, should it come back. A reader that suspects one raises a flag, which the keeper
  * takes down.
  *
+ * Behind the places of the configuration, from NEIGHBOUR_SLOTS_MAX on, are those on demand (neighbour_demand.h).
+ *
  * Memory: one array a worker, one of shared words for all, sized at init. Threads: a table is one worker's. A word
  * has one writer: the keeper or, of a neighbour that the kernel keeps, the one thread that calls neighbour_tell.
  * Time: monotonic, given.
@@ -37,6 +39,7 @@
 #include "address.h"
 #include "check.h"
 #include "mono.h"
+#include "neighbour_demand.h"
 
 #define NEIGHBOUR_REACHABLE_S 30
 #define NEIGHBOUR_PROBES_MAX 3
@@ -78,6 +81,7 @@ struct neighbour_shared {
 	uint8_t apart[64];
 	_Atomic uint32_t any_suspect;
 	uint8_t apart_too[64];
+	struct neighbour_demands demands;
 };
 
 enum neighbour_role {
@@ -91,6 +95,7 @@ struct neighbour_table {
 	uint8_t role; /* enum neighbour_role */
 	uint16_t entry_count;
 	uint16_t capacity;
+	uint16_t demand_count; /* keeper: of the entries on demand, those in use or resting */
 	mono_ns next_at; /* not after the earliest of all entries'; a reader's is MONO_NEVER */
 	mono_ns suspicions_at; /* when what others suspect is looked at again: a storm costs a look a NEIGHBOUR_PROBE_MS */
 	/* neighbour_due's pass over the table: where it goes on, and the earliest it has seen. */
@@ -106,7 +111,8 @@ struct neighbour_solicit {
 	const struct mac *unicast; /* NULL: broadcast; valid until the next call */
 };
 
-/* Once for all workers, before any table: nothing is known of any. */
+/* Once for all workers, before any table: nothing is known of any. capacity: NEIGHBOUR_PLACES_MAX; or less, then there are none
+ * on demand. */
 void neighbour_shared_init(struct neighbour_shared *shared, struct neighbour_word words[],
 			   uint16_t capacity);
 
@@ -114,7 +120,7 @@ void neighbour_shared_init(struct neighbour_shared *shared, struct neighbour_wor
  * list with him is followed, when nobody sends to the one before. */
 void neighbour_forget(struct neighbour_shared *shared, uint16_t idx);
 
-/* The caller owns the array; the shared words are at least as many. */
+/* The caller owns the array, of as many entries as there are shared words; capacity: of the configuration's places. */
 void neighbour_init(struct neighbour_table *t, struct neighbour *entries, uint16_t capacity,
 		    struct neighbour_shared *shared, enum neighbour_role role);
 
@@ -156,7 +162,7 @@ void neighbour_tell(struct neighbour_shared *shared, uint16_t idx,
 /* Has a worker suspected it since the last call? The same thread, the same entries. */
 bool neighbour_take_suspicion(struct neighbour_shared *shared, uint16_t idx);
 
-/* Is the address a neighbour that the configuration names? Its index, else UINT16_MAX. Any worker. */
+/* Is the address a neighbour that the configuration names, or that is there on demand? Its index, else UINT16_MAX. Any worker. */
 uint16_t neighbour_find_idx(const struct neighbour_table *t, uint8_t interface_idx,
 			    const struct address *address);
 

@@ -333,13 +333,14 @@ static bool make_tables(struct engine_setup *s, const struct config *config)
 	void *words, *servers;
 
 	words = map_lazily("in-flight", inflight_words_memory_bytes(slot_count));
-	neighbours = map_lazily("neighbours", NEIGHBOUR_SLOTS_MAX * sizeof(*neighbours));
+	neighbours = map_lazily("neighbours", NEIGHBOUR_PLACES_MAX * sizeof(*neighbours));
 	servers = map_lazily("servers", server_shared_memory_bytes(SERVER_SLOTS_MAX));
 	if (words == NULL || neighbours == NULL || servers == NULL || !draw_keys(s, &words_key) ||
 	    !cache_memory_make(config, &s->cache))
 		return false;
 	inflight_words_init(&s->words, words, slot_count, &words_key);
-	neighbour_shared_init(&s->neighbours, neighbours, NEIGHBOUR_SLOTS_MAX);
+	neighbour_shared_init(&s->neighbours, neighbours, NEIGHBOUR_PLACES_MAX);
+	neighbour_demands_key(&s->neighbours.demands, &words_key);
 	server_shared_init(&s->servers, servers, SERVER_SLOTS_MAX);
 	engine_plan_init(&s->plan, &s->words, &s->servers, &s->neighbours);
 	return true;

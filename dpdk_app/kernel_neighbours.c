@@ -62,7 +62,9 @@ struct kernel_neighbours {
 	uint32_t sequence; /* of the last message: its answer bears it */
 	bool complained;   /* of the kernel's refusal, once */
 	unsigned entry_count;
-	struct entry entries[NEIGHBOUR_SLOTS_MAX];
+	struct entry entries[NEIGHBOUR_PLACES_MAX];
+	/* Places on demand that were given up: until when they rest; 0: not such a one. */
+	mono_ns resting_until[NEIGHBOUR_DEMAND_MAX];
 };
 
 /* What the kernel says of one. */
@@ -307,11 +309,103 @@ static bool look_at(struct kernel_neighbours *n, struct entry *e, bool suspected
 	return true;
 }
 
+/* ---- whom to look at, on demand ---- */
+
+static struct entry new_entry(const struct kernel_neighbours *n, uint16_t idx,
+			      const struct neighbour_place *place, mono_ns now)
+{
+	const struct kernel_spaces *spaces = n->spaces;
+
+	/* What stands there from the last time may be old. */
+	neighbour_tell(n->shared, idx, NEIGHBOUR_UNKNOWN, NULL);
+	return (struct entry){
+		.address = place->address,
+		.idx = idx,
+		.space = spaces->of_interface[place->interface_idx],
+		.ifindex = spaces->path->interfaces[place->interface_idx].ifindex,
+		.told = NEIGHBOUR_UNKNOWN,
+		.unknown_since = now,
+		.confirmed_till = MONO_NEVER,
+	};
+}
+
+static bool is_demanded(const struct kernel_neighbours *n, const struct entry *e)
+{
+	return e->idx >= n->shared->demands.first;
+}
+
+/* Nobody has use for it any more: no one has sent there for long, or nobody answers there. */
+static bool is_over(const struct kernel_neighbours *n, const struct entry *e, mono_ns now)
+{
+	const struct neighbour_demands *d = &n->shared->demands;
+	const uint16_t position = (uint16_t)(e->idx - d->first);
+
+	return neighbour_demand_is_idle(d, position, now) ||
+	       neighbour_demand_is_double(d, position) ||
+	       (e->told == NEIGHBOUR_SILENT &&
+		now - e->unknown_since > NEIGHBOUR_DEMAND_TRIES * NS_PER_S);
+}
+
+static void give_up(struct kernel_neighbours *n, unsigned i, mono_ns now)
+{
+	const uint16_t position = (uint16_t)(n->entries[i].idx - n->shared->demands.first);
+
+	neighbour_demand_give_up(&n->shared->demands, position);
+	n->resting_until[position] = now + NEIGHBOUR_DEMAND_REST_MS * NS_PER_MS;
+	n->entries[i] = n->entries[--n->entry_count];
+}
+
+static void free_rested(struct kernel_neighbours *n, mono_ns now)
+{
+	struct neighbour_demands *d = &n->shared->demands;
+
+	for (uint16_t i = 0; i < d->count; i++) {
+		if (n->resting_until[i] == 0 || now < n->resting_until[i])
+			continue;
+		n->resting_until[i] = 0;
+		neighbour_forget(n->shared, (uint16_t)(d->first + i));
+		neighbour_demand_free(d, i);
+	}
+}
+
+static bool has_entry(const struct kernel_neighbours *n, uint16_t idx)
+{
+	for (unsigned i = 0; i < n->entry_count; i++)
+		if (n->entries[i].idx == idx)
+			return true;
+	return false;
+}
+
+/* Take up what workers have demanded since, and give up what they demand no more. */
+static void follow_demands(struct kernel_neighbours *n, mono_ns now)
+{
+	const struct neighbour_demands *d = &n->shared->demands;
+	struct neighbour_wanted wanted;
+
+	for (unsigned i = n->entry_count; i-- > 0;)
+		if (is_demanded(n, &n->entries[i]) && is_over(n, &n->entries[i], now))
+			give_up(n, i, now);
+	free_rested(n, now);
+	for (uint16_t i = 0; i < d->count; i++) {
+		const uint16_t idx = (uint16_t)(d->first + i);
+
+		if (!neighbour_demand_at(d, i, &wanted) || !wanted.is_kernels ||
+		    n->entry_count == ARRAY_COUNT(n->entries) || has_entry(n, idx))
+			continue;
+		n->entries[n->entry_count++] =
+			new_entry(n, idx,
+				  &(struct neighbour_place){.address = wanted.address,
+							    .interface_idx = wanted.interface_idx},
+				  now);
+	}
+}
+
 void kernel_neighbours_poll(struct kernel_neighbours *n, mono_ns now)
 {
 	bool answers = true;
 
 	pthread_mutex_lock(&n->lock);
+	follow_demands(n, now);
 	/* The rest is looked at the next time: a kernel that is silent is not waited for again and again. */
 	for (unsigned i = 0; answers && i < n->entry_count; i++) {
 		struct entry *e = &n->entries[i];
@@ -359,24 +453,6 @@ static const struct entry *find_before(const struct entry before[], unsigned bef
 	return NULL;
 }
 
-static struct entry new_entry(const struct kernel_neighbours *n, uint16_t idx,
-			      const struct neighbour_place *place, mono_ns now)
-{
-	const struct kernel_spaces *spaces = n->spaces;
-
-	/* What stands there from the last time may be old. */
-	neighbour_tell(n->shared, idx, NEIGHBOUR_UNKNOWN, NULL);
-	return (struct entry){
-		.address = place->address,
-		.idx = idx,
-		.space = spaces->of_interface[place->interface_idx],
-		.ifindex = spaces->path->interfaces[place->interface_idx].ifindex,
-		.told = NEIGHBOUR_UNKNOWN,
-		.unknown_since = now,
-		.confirmed_till = MONO_NEVER,
-	};
-}
-
 static bool is_ours(const struct neighbour_place *place)
 {
 	return place->is_kernels && !place->retired;
@@ -395,6 +471,10 @@ static void collect(struct kernel_neighbours *n, const struct engine_config *sna
 		n->entries[n->entry_count++] =
 			known != NULL ? *known : new_entry(n, idx, place, now);
 	}
+	/* What workers demand does not change with the configuration. */
+	for (unsigned i = 0; i < before_count; i++)
+		if (is_demanded(n, &before[i]))
+			n->entries[n->entry_count++] = before[i];
 }
 
 /* Places that nobody had are nobody's yet: they may be told of. */

@@ -114,6 +114,10 @@ void mailbox_answer(struct mailbox *m, struct engine *engine, mono_ns now)
 		m->row_count = engine_report_upstreams(engine, m->rows.upstreams,
 						       MAILBOX_UPSTREAM_ROWS, &m->cursor);
 		break;
+	case MAILBOX_LEARNED:
+		m->row_count = engine_report_learned(engine, m->rows.upstreams,
+						     MAILBOX_UPSTREAM_ROWS, &m->cursor);
+		break;
 	case MAILBOX_INFLIGHT:
 		m->row_count = engine_report_inflight(engine, m->rows.inflight,
 						      MAILBOX_INFLIGHT_ROWS, &m->cursor, now);

@@ -26,6 +26,7 @@
 
 enum mailbox_report {
 	MAILBOX_UPSTREAMS,
+	MAILBOX_LEARNED, /* likewise rows.upstreams */
 	MAILBOX_INFLIGHT,
 	MAILBOX_NEIGHBOURS,
 	MAILBOX_ROUTES,

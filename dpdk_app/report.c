@@ -19,9 +19,20 @@ static_assert(UNDER_WAY_MAX <= CURSOR_PLACE_MASK, "a place fits its bits");
 static_assert(CURSOR_PLACE_BITS == MAILBOX_PORTS_PLACE_BITS, "of MAILBOX_PORTS too");
 static_assert(WORKERS_MAX <= ENGINE_REPORT_END >> CURSOR_PLACE_BITS, "no cursor is the end");
 
+/* A cursor of upstreams behind the configured servers: the worker above, the place among those that it has learned below. */
+#define CURSOR_LEARNED (UINT32_C(1) << 24)
+#define CURSOR_LEARNED_WORKER_BITS 16
+#define CURSOR_LEARNED_PLACE_MASK ((UINT32_C(1) << CURSOR_LEARNED_WORKER_BITS) - 1)
+static_assert(SERVERS_LEARNED_MAX <= CURSOR_LEARNED_PLACE_MASK &&
+		      WORKERS_MAX << CURSOR_LEARNED_WORKER_BITS < CURSOR_LEARNED &&
+		      SERVER_SLOTS_MAX < CURSOR_LEARNED,
+	      "the parts do not meet");
+
 /* ---- rows ---- */
 
-static void add_upstream(struct rte_tel_data *row, const struct engine_upstream_row *from)
+/* known_by: "all" workers, or the number of one. */
+static void add_upstream(struct rte_tel_data *row, const struct engine_upstream_row *from,
+			 const char *known_by)
 {
 	char text[TEXT_ENDPOINT_BYTES];
 
@@ -37,6 +48,7 @@ static void add_upstream(struct rte_tel_data *row, const struct engine_upstream_
 	rte_tel_data_add_dict_string(row, "edns", from->edns);
 	rte_tel_data_add_dict_string(row, "letter_case", from->letter_case);
 	rte_tel_data_add_dict_string(row, "tcp", from->tcp);
+	rte_tel_data_add_dict_string(row, "worker", known_by);
 }
 
 /* qname, and qname_1, qname_2 … where it is longer than one string may be. */
@@ -130,7 +142,47 @@ static const struct mailbox *ask(const struct report_sources *from, unsigned wor
 	return NULL;
 }
 
-void report_upstreams(const struct report_sources *from, uint32_t cursor, struct rte_tel_data *data)
+static void add_upstreams(struct rte_tel_data *data, const struct engine_upstream_row rows[],
+			  unsigned row_count, const char *known_by)
+{
+	for (unsigned i = 0; i < row_count; i++) {
+		struct rte_tel_data *row = telemetry_row_start();
+
+		if (row == NULL)
+			return;
+		add_upstream(row, &rows[i], known_by);
+		telemetry_row_add(data, i, row);
+	}
+}
+
+/* A page of those that one worker has learned; the next worker's follow. */
+static void report_learned(const struct report_sources *from, uint32_t cursor,
+			   struct rte_tel_data *data)
+{
+	unsigned worker_idx = (cursor - CURSOR_LEARNED) >> CURSOR_LEARNED_WORKER_BITS;
+	char known_by[KEY_BYTES];
+	const struct mailbox *m;
+	uint32_t next = ENGINE_REPORT_END;
+
+	if (worker_idx >= from->worker_count) {
+		telemetry_cursor_add(data, ENGINE_REPORT_END);
+		return;
+	}
+	m = ask(from, worker_idx, MAILBOX_LEARNED, cursor & CURSOR_LEARNED_PLACE_MASK, data);
+	if (m == NULL)
+		return;
+	if (m->cursor != ENGINE_REPORT_END)
+		next = CURSOR_LEARNED + (worker_idx << CURSOR_LEARNED_WORKER_BITS) + m->cursor;
+	else if (worker_idx + 1 < from->worker_count)
+		next = CURSOR_LEARNED + ((worker_idx + 1) << CURSOR_LEARNED_WORKER_BITS);
+	telemetry_cursor_add(data, next);
+	snprintf(known_by, sizeof(known_by), "%u", worker_idx);
+	add_upstreams(data, m->rows.upstreams, m->row_count, known_by);
+}
+
+/* A page of the configured ones. */
+static void report_configured(const struct report_sources *from, uint32_t cursor,
+			      struct rte_tel_data *data)
 {
 	struct engine_upstream_row rows[MAILBOX_UPSTREAM_ROWS];
 	const struct mailbox *m = ask(from, 0, MAILBOX_UPSTREAMS, cursor, data);
@@ -152,15 +204,16 @@ void report_upstreams(const struct report_sources *from, uint32_t cursor, struct
 				engine_upstream_row_add(&rows[i], &m->rows.upstreams[i]);
 		}
 	}
-	telemetry_cursor_add(data, next);
-	for (unsigned i = 0; i < row_count; i++) {
-		struct rte_tel_data *row = telemetry_row_start();
+	telemetry_cursor_add(data, next != ENGINE_REPORT_END ? next : CURSOR_LEARNED);
+	add_upstreams(data, rows, row_count, "all");
+}
 
-		if (row == NULL)
-			return;
-		add_upstream(row, &rows[i]);
-		telemetry_row_add(data, i, row);
-	}
+void report_upstreams(const struct report_sources *from, uint32_t cursor, struct rte_tel_data *data)
+{
+	if (cursor >= CURSOR_LEARNED)
+		report_learned(from, cursor, data);
+	else
+		report_configured(from, cursor, data);
 }
 
 /* Where to go on after a worker's page. */

@@ -204,8 +204,8 @@ static void shared_new(struct world *w)
 	cache_new(w);
 	w->words_memory = world_memory(inflight_words_memory_bytes(slots));
 	inflight_words_init(&w->words, w->words_memory, slots, &words_key);
-	w->neighbour_words = world_memory(NEIGHBOUR_SLOTS_MAX * sizeof(struct neighbour_word));
-	neighbour_shared_init(&w->neighbours, w->neighbour_words, NEIGHBOUR_SLOTS_MAX);
+	w->neighbour_words = world_memory(NEIGHBOUR_PLACES_MAX * sizeof(struct neighbour_word));
+	neighbour_shared_init(&w->neighbours, w->neighbour_words, NEIGHBOUR_PLACES_MAX);
 	w->servers_memory = world_memory(server_shared_memory_bytes(WORLD_SERVERS));
 	server_shared_init(&w->servers, w->servers_memory, WORLD_SERVERS);
 	engine_plan_first(w->config, &w->words);

@@ -143,8 +143,8 @@ void rig_start(struct rig *r)
 	atomic_init(&r->current, &r->config);
 	r->words_memory = memory_new(inflight_words_memory_bytes(slots));
 	inflight_words_init(&r->words, r->words_memory, slots, &words_key);
-	r->neighbour_words = memory_new(NEIGHBOUR_SLOTS_MAX * sizeof(struct neighbour_word));
-	neighbour_shared_init(&r->neighbours, r->neighbour_words, NEIGHBOUR_SLOTS_MAX);
+	r->neighbour_words = memory_new(NEIGHBOUR_PLACES_MAX * sizeof(struct neighbour_word));
+	neighbour_shared_init(&r->neighbours, r->neighbour_words, NEIGHBOUR_PLACES_MAX);
 	rig_rings_new(r);
 	r->params.config = &r->current;
 	r->params.neighbours = &r->neighbours;
@@ -382,6 +382,8 @@ void rig_check(const struct rig *r)
 		/* Of all, also those that a reload has taken out. */
 		for (unsigned s = 0; s < servers->server_count; s++)
 			under_way += servers->servers[s].under_way;
+		for (unsigned s = 0; s < servers->learned.fresh; s++)
+			under_way += servers->learned.servers[s].under_way;
 		CU_ASSERT_FATAL(under_way ==
 				gauges.tickets_out + gauges.probes_out + gauges.tcp_queries_out);
 	}

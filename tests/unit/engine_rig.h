@@ -196,8 +196,9 @@ struct rig {
 	bool link_anywhere; /* what neighbours answer reaches any engine; else the one that asked */
 	bool checks;        /* engine_check after every step */
 	bool ldns_agrees;   /* what clients get must parse with ldns: not where types are garbled */
-	bool carries;       /* there is an engine for clients over TCP, RIG_CARRIER */
-	bool collects;      /* keep answers and queries for *_next; else only count and call back */
+	bool asks_strangers; /* queries to servers that are not configured are to be */
+	bool carries;        /* there is an engine for clients over TCP, RIG_CARRIER */
+	bool collects; /* keep answers and queries for *_next; else only count and call back */
 	/* Called for every upstream query. True: dealt with, it is not kept. */
 	bool (*on_query)(struct rig *r, const struct rig_query *query);
 	bool (*on_answer)(struct rig *r, const struct rig_answer *answer);
