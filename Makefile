@@ -91,6 +91,8 @@ UNIT   := $(wildcard tests/unit/*.c)
 UNIT_APP := $(patsubst %,dpdk_app/%.c,entropy_meter port_firewall port_picture ports_audit_verdict kernel_ports port_floor log cache_file \
 	cache_flushed cache_flusher cache_lane nap_plan \
 	kernel_path stream_counter stream_servers stream_server_link stream_server_peer stream_report stream_limits stream_message)
+# What iterates can be played by a unit test (test_engine_sub.c).
+UNIT_PLAYED = $(patsubst %,-Wl$(comma)--wrap=engine_iterate_%,begin join left on_sub cut)
 FUZZ   := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_SHARED := $(filter-out $(FUZZ),$(wildcard tests/fuzz/*.c))
 BENCH  := $(wildcard bench/bench_*.c)
@@ -102,6 +104,7 @@ WORLD  := $(wildcard tests/sim/world*.c)
 # The player of scenarios (.rpl).
 RPL    := $(wildcard tests/scenario/*.c)
 SCENARIOS := $(wildcard tests/scenario/*.rpl)
+AUTHORITY := tests/sim/authority.c tests/sim/tree.c
 SIM    := $(filter-out $(WORLD),$(wildcard tests/sim/*.c))
 MAN    := $(wildcard dpdk_app/man/*.[158])
 EXAMPLES := $(wildcard config/*.yaml config/examples/*.yaml)
@@ -261,9 +264,9 @@ $$(bin_$(1))/porticoctl: $$(call objects,$(1),$$(CTL)) build/$(1)/libconfig.a bu
 	$$(call say,LD)mkdir -p $$(@D)
 	$$(Q)$$(CC_$(1)) $$(LINK_$(1)) -o $$@ $$^ -Wl,--as-needed -lldns $$(FYAML_LIBS) -lm
 
-$$(bin_$(1))/unit: $$(call objects,$(1),$$(UNIT) $$(UNIT_APP) $$(WORLD)) build/$(1)/libconfig.a build/$(1)/libcore.a
+$$(bin_$(1))/unit: $$(call objects,$(1),$$(UNIT) $$(UNIT_APP) $$(WORLD) $$(AUTHORITY)) build/$(1)/libconfig.a build/$(1)/libcore.a
 	$$(call say,LD)mkdir -p $$(@D)
-	$$(Q)$$(CC_$(1)) $$(LINK_$(1)) -o $$@ $$^ -Wl,--as-needed -lcunit -lldns -lcrypto $$(UV_LIBS) $$(FYAML_LIBS) -lm -pthread
+	$$(Q)$$(CC_$(1)) $$(LINK_$(1)) $(UNIT_PLAYED) -o $$@ $$^ -Wl,--as-needed -lcunit -lldns -lcrypto $$(UV_LIBS) $$(FYAML_LIBS) -lm -pthread
 
 $$(bin_$(1))/sim: $$(call objects,$(1),$$(SIM) $$(WORLD)) build/$(1)/libcore.a
 	$$(call say,LD)mkdir -p $$(@D)

@@ -96,7 +96,11 @@
 	  "packets on a device that the kernel shares which are the kernel's to deal with")        \
 	X(KERNEL_RX, "kernel_rx", "packets given to the kernel, by a TAP")                         \
 	X(DROP_KERNEL_FULL, "drops_kernel_full",                                                   \
-	  "packets for the kernel's TAP that found its queue full")
+	  "packets for the kernel's TAP that found its queue full")                                \
+	X(SUB_QUESTION, "sub_questions_taken", "sub-questions of other workers' questions")        \
+	X(SUB_ANSWER, "sub_answers_taken", "answers of other workers to our sub-questions")        \
+	X(SUB_ANSWER_LATE, "sub_answers_late",                                                     \
+	  "answers of other workers that nothing waits for any more")
 
 #define COUNTER_EVENTS(X)                                                                          \
 	X(RX_PACKETS, "rx_packets", "packets received from devices")                               \
@@ -148,13 +152,41 @@
 	  "queries not sent: the server had as many under way as it may have")                     \
 	X(SHED_TICKETS, "shed_tickets", "queries not sent: no free ticket after all draws")        \
 	X(SHED_BUDGET, "shed_budget", "questions ended at their budget of packets or time")        \
+	X(REFERRALS, "referrals", "replies that led to another zone's servers")                    \
+	X(UPSTREAM_USELESS, "upstream_useless",                                                    \
+	  "replies of which nothing is believed: lame, upward, contradicting themselves")          \
+	X(DENIED_ABOVE, "denied_above",                                                            \
+	  "questions answered because a name above theirs is known not to exist (RFC 8020)")       \
+	X(DENIED_WRONGLY, "denied_wrongly", "names that were denied although names below exist")   \
+	X(BUDGET_PACKETS, "budget_packets", "questions ended at what they may send")               \
+	X(BUDGET_QUESTION_PACKETS, "budget_question_packets",                                      \
+	  "questions ended at what may be sent for one name and type")                             \
+	X(BUDGET_BYTES, "budget_bytes", "questions ended at the bytes that may be received")       \
+	X(BUDGET_LINKS, "budget_links", "questions ended at so many CNAMEs and DNAMEs")            \
+	X(BUDGET_DEPTH, "budget_depth", "questions ended at so many that wait for each other")     \
+	X(BUDGET_REFERRALS, "budget_referrals", "questions ended at so many referrals")            \
+	X(BUDGET_ADDRESS_LOOKUPS, "budget_address_lookups",                                        \
+	  "questions ended at so many names of servers looked up")                                 \
+	X(BUDGET_ADDRESS_FAILURES, "budget_address_failures",                                      \
+	  "questions ended at so many names of servers without an address")                        \
 	X(ENTROPY_WAITS, "entropy_waits", "sends that waited for random bytes")                    \
 	X(NEIGHBOUR_WAITS, "neighbour_waits", "sends that waited for a neighbour's MAC")           \
 	X(SOLICITS, "solicits", "ARP and ND questions sent")                                       \
 	X(KERNEL_TX, "kernel_tx", "packets of the kernel's, from a TAP, sent")                     \
 	X(KERNEL_TX_REFUSED, "kernel_tx_refused",                                                  \
 	  "packets of the kernel's, from a TAP, not sent: malformed, or UDP from a port of ours")  \
-	X(HANDOFFS, "handoffs", "packets and questions taken from other workers")                  \
+	X(HANDOFFS, "handoffs", "packets, questions and sub-questions taken from other workers")   \
+	X(SUB_ASKED, "sub_questions", "questions asked for the sake of another one")               \
+	X(SUB_CACHED, "sub_cache_hits", "of them, those that the cache had an answer to")          \
+	X(SUB_NEW, "sub_questions_new", "of them, those that began a resolution")                  \
+	X(SUB_COALESCED, "sub_coalesced", "of them, those that joined one under way")              \
+	X(SUB_LOOPS, "sub_loops", "of them, those that would have waited for themselves")          \
+	X(SUB_FULL, "sub_full", "of them, those that there was no place for")                      \
+	X(SUB_TIMEOUTS, "sub_timeouts", "of them, those that nothing was heard of in time")        \
+	X(SUB_RESENT, "sub_resent", "sub-questions given to another worker once more")             \
+	X(SUB_PASSED, "sub_messages_passed", "sub-questions and answers given to other workers")   \
+	X(SUB_LOST, "sub_messages_lost",                                                           \
+	  "sub-questions and answers that found no place in the ring towards their worker")        \
 	X(STREAM_LOST, "tcp_messages_lost",                                                        \
 	  "messages of workers for TCP lost to a full ring or for want of a buffer")               \
 	X(FRAMES_RELAYED, "frames_relayed",                                                        \

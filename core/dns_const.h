@@ -107,6 +107,7 @@ enum dns_ede {
 	DNS_EDE_NONE = 0xffff, /* not on the wire: no EDE option */
 	DNS_EDE_OTHER = 0,
 	DNS_EDE_STALE_ANSWER = 3,
+	DNS_EDE_CACHED_ERROR = 13,
 	DNS_EDE_PROHIBITED = 18,
 	DNS_EDE_NOT_READY = 14,
 	DNS_EDE_STALE_NXDOMAIN = 19,

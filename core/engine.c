@@ -1,4 +1,4 @@
-#include "engine_state.h"
+#include "engine_iterate.h"
 
 #include <string.h>
 
@@ -59,6 +59,8 @@ static struct engine *carve(struct arena *a, const struct engine_params *p)
 	const uint16_t server_count = p->servers->server_count;
 	struct engine *e = arena_take(a, 1, sizeof(*e));
 	void *resolutions = arena_take(a, 1, resolution_table_memory_bytes(p->under_way_max));
+	void *subs = arena_take(a, p->under_way_max, sizeof(struct sub_state));
+	void *iterations = arena_take(a, p->under_way_max, sizeof(struct iteration));
 	void *waiters = arena_take(a, p->waiter_count_max, sizeof(struct waiter));
 	void *waiters_free = arena_take(a, 1, pool_memory_bytes(p->waiter_count_max));
 	void *client_counts = arena_take(a, CLIENT_PLACES, sizeof(uint32_t));
@@ -85,6 +87,8 @@ static struct engine *carve(struct arena *a, const struct engine_params *p)
 	memset(e, 0, sizeof(*e));
 	e->config = config;
 	resolution_table_init(&e->resolutions, resolutions, p->under_way_max);
+	e->subs.states = subs;
+	e->iterations = iterations;
 	e->waiters.waiters = waiters;
 	pool_init(&e->waiters.free, waiters_free, p->waiter_count_max);
 	memset(client_counts, 0, CLIENT_PLACES * sizeof(uint32_t));
@@ -157,6 +161,7 @@ struct engine *engine_init(void *memory, const struct engine_params *params)
 	e->answer_queue = (struct engine_queue){POOL_NONE, POOL_NONE, 0};
 	e->stale_queue = (struct engine_queue){POOL_NONE, POOL_NONE, 0};
 	e->streams.send_queue = (struct engine_queue){POOL_NONE, POOL_NONE, 0};
+	engine_sub_init(e);
 	e->streams.waiter_head = POOL_NONE;
 	e->streams.waiter_tail = POOL_NONE;
 	e->streams.probe_slot = POOL_NONE;
@@ -199,8 +204,7 @@ bool engine_can_keep(const struct engine *e, size_t length_bytes)
 	return pool_used_count(pool) < pool->capacity;
 }
 
-/* Keep the answer for the waiters. False: no buffer. */
-static bool keep_answer(struct engine *e, struct resolution *r, const struct msg_response *response)
+bool engine_keep_answer(struct engine *e, struct resolution *r, const struct msg_response *response)
 {
 	bool is_large = response->message.length_bytes > ANSWER_BUFFER_BYTES;
 	uint32_t idx = pool_take(is_large ? &e->streams.answers_free : &e->answers_free);
@@ -219,6 +223,15 @@ static bool keep_answer(struct engine *e, struct resolution *r, const struct msg
 	return true;
 }
 
+void engine_drop_answer(struct engine *e, struct resolution *r)
+{
+	if (r->answer_idx != POOL_NONE && (r->answer_idx & ENGINE_ANSWER_LARGE) != 0)
+		pool_put(&e->streams.answers_free, r->answer_idx & ~ENGINE_ANSWER_LARGE);
+	else if (r->answer_idx != POOL_NONE)
+		pool_put(&e->answers_free, r->answer_idx);
+	r->answer_idx = POOL_NONE;
+}
+
 const struct msg_response *engine_kept_answer(const struct engine *e, const struct resolution *r)
 {
 	if (r->answer_idx == POOL_NONE)
@@ -234,11 +247,7 @@ void engine_resolution_end(struct engine *e, uint32_t resolution_idx)
 
 	if (r->waiting != 0)
 		return;
-	if (r->answer_idx != POOL_NONE && (r->answer_idx & ENGINE_ANSWER_LARGE) != 0)
-		pool_put(&e->streams.answers_free, r->answer_idx & ~ENGINE_ANSWER_LARGE);
-	else if (r->answer_idx != POOL_NONE)
-		pool_put(&e->answers_free, r->answer_idx);
-	r->answer_idx = POOL_NONE;
+	engine_drop_answer(e, r);
 	resolution_put(&e->resolutions, resolution_idx);
 }
 
@@ -268,17 +277,25 @@ uint32_t engine_clock_s(const struct engine *e, mono_ns now)
 	return (uint32_t)(now / NS_PER_S) + offset_s(e);
 }
 
-static uint32_t resolution_timer(const struct engine *e, uint32_t resolution_idx)
-{
-	return e->under_way_max + resolution_idx;
-}
-
 void engine_step(struct engine *e, uint32_t resolution_idx, enum resolution_step step,
 		 const struct msg_response *response)
 {
 	struct resolution *r = &e->resolutions.resolutions[resolution_idx];
+	struct msg_response found;
 
+	if (UNLIKELY(step == RESOLUTION_STEP_ITERATE)) {
+		step = engine_iterate_advance(e, resolution_idx, &found);
+		response = &found;
+	}
+	if (UNLIKELY(r->has_iteration) && r->state == RESOLUTION_DONE)
+		engine_iterate_on_end(e, resolution_idx);
 	switch (step) {
+	case RESOLUTION_STEP_JUDGE:
+	case RESOLUTION_STEP_ITERATE:
+		CHECK(false); /* engine_reply and engine_iterate_advance turn them into others */
+		return;
+	case RESOLUTION_STEP_END:
+		break;
 	case RESOLUTION_STEP_KEEP:
 	case RESOLUTION_STEP_GRACE:
 		return;
@@ -286,14 +303,14 @@ void engine_step(struct engine *e, uint32_t resolution_idx, enum resolution_step
 		engine_queue_push(e, &e->send_queue, resolution_idx);
 		return;
 	case RESOLUTION_STEP_PAUSE:
-		timer_set(&e->timers, resolution_timer(e, resolution_idx), r->resume_at);
+		timer_set(&e->timers, engine_resolution_timer(e, resolution_idx), r->resume_at);
 		return;
 	case RESOLUTION_STEP_ANSWER:
-		if (r->waiting != 0 && !keep_answer(e, r, response))
+		if (r->waiting != 0 && !engine_keep_answer(e, r, response))
 			CHECK(false); /* engine_reply made sure of a buffer */
 		break;
 	case RESOLUTION_STEP_FAIL:
-		if (r->packets >= UPSTREAM_PACKETS_MAX || r->tcp_tries >= UPSTREAM_TCP_TRIES_MAX ||
+		if (r->packets >= r->packets_max || r->tcp_tries >= UPSTREAM_TCP_TRIES_MAX ||
 		    e->now >= r->deadline_at)
 			counter_add(&e->counters, COUNTER_SHED_BUDGET, 1);
 		break;
@@ -301,8 +318,11 @@ void engine_step(struct engine *e, uint32_t resolution_idx, enum resolution_step
 	engine_stale_on_end(e, resolution_idx);
 	if (step == RESOLUTION_STEP_FAIL && e->cache != NULL)
 		engine_cache_store_failure(e, r);
-	if (UNLIKELY(r->stream_tail != POOL_NONE))
-		engine_stream_release(e, resolution_idx);
+	if (UNLIKELY(r->apart_count > 0)) {
+		if (r->stream_tail != POOL_NONE)
+			engine_stream_release(e, resolution_idx);
+		engine_sub_release(e, resolution_idx);
+	}
 	if (r->waiter_count > 0)
 		engine_queue_push(e, &e->answer_queue, resolution_idx);
 	else if (LIKELY(r->waiting == 0))
@@ -313,6 +333,10 @@ static void resolution_resume(struct engine *e, uint32_t resolution_idx)
 {
 	struct resolution_env env = engine_env(e);
 
+	if (UNLIKELY(engine_sub_waits_for(e, resolution_idx) != NULL)) {
+		engine_sub_on_timer(e, resolution_idx);
+		return;
+	}
 	engine_step(e, resolution_idx, resolution_on_resume(&e->resolutions, resolution_idx, &env),
 		    NULL);
 }
@@ -332,6 +356,8 @@ static void run_timers(struct engine *e)
 	}
 	inflight_expire_late(&e->inflight, e->now, LATE_EXPIRED_PER_TURN);
 	engine_sources_scan(e);
+	if (UNLIKELY(engine_sub_due(e)))
+		engine_sub_turn(e);
 }
 
 void engine_turn_begin(struct engine *e, mono_ns now)
@@ -382,7 +408,8 @@ unsigned engine_tx_wanted(struct engine *e, unsigned most, mono_ns now)
 
 	engine_turn_begin(e, now);
 	run_timers(e);
-	wanted = e->send_queue.count;
+	wanted = (uint64_t)e->send_queue.count + e->subs.out.count + e->subs.out_count +
+		 e->subs.primes;
 	for (uint32_t i = e->answer_queue.head, n = e->answer_queue.count; n > 0 && wanted < most;
 	     n--, i = e->resolutions.resolutions[i].queue_next)
 		wanted += e->resolutions.resolutions[i].waiter_count;
@@ -403,10 +430,14 @@ unsigned engine_tx(struct engine *e, struct tx_slot slots[], unsigned slot_count
 	CHECK(slot_count <= BURST_SLOTS_MAX);
 	engine_turn_begin(e, now);
 	run_timers(e);
-	/* Neighbours first: nothing else leaves without them. Then answers, they free resolutions; then queries. */
+	for (unsigned i = 0; i < slot_count; i++)
+		slots[i].to_worker = TX_DEVICE;
+	/* Neighbours first: nothing else leaves without them. Then what others wait for, answers, which free resolutions, and
+	 * queries. */
 	while (filled < slot_count &&
-	       (engine_solicit_fill(e, &slots[filled]) || engine_answer_fill(e, &slots[filled]) ||
-		query_fill(e, &slots[filled]) || probe_fill(e, &slots[filled])))
+	       (engine_solicit_fill(e, &slots[filled]) || engine_sub_fill(e, &slots[filled]) ||
+		engine_answer_fill(e, &slots[filled]) || query_fill(e, &slots[filled]) ||
+		probe_fill(e, &slots[filled])))
 		filled++;
 	return filled;
 }
@@ -418,7 +449,7 @@ mono_ns engine_next_deadline(const struct engine *e)
 	mono_ns neighbours = neighbour_next_at(&e->neighbours, e->now);
 
 	if (e->send_queue.count > 0 || e->answer_queue.count > 0 || e->stale_queue.count > 0 ||
-	    engine_stream_wants_out(e) || engine_sources_due(e))
+	    engine_stream_wants_out(e) || engine_sources_due(e) || engine_sub_due(e))
 		return e->now;
 	if (late < next)
 		next = late;
@@ -505,6 +536,8 @@ void engine_gauges(const struct engine *e, struct engine_gauges *out)
 		.answer_buffers_used = pool_used_count(&e->answers_free),
 		.large_buffers_used = pool_used_count(&e->streams.answers_free),
 		.tcp_queries_out = e->streams.under_way,
+		.subs_waiting = e->subs.waiting_count,
+		.subs_waited_for = e->subs.waiter_count,
 	};
 }
 
@@ -521,6 +554,8 @@ void engine_check(const struct engine *e)
 	engine_ask_check(e);
 	engine_stale_check(e);
 	engine_stream_check(e);
+	engine_sub_check(e);
+	engine_iterate_check(e);
 	for (uint32_t i = 0; i < e->resolutions.free.fresh; i++) {
 		const struct resolution *r = &e->resolutions.resolutions[i];
 
@@ -536,6 +571,7 @@ void engine_check(const struct engine *e)
 	CHECK(e->probes_out <= e->inflight.live_count);
 	engine_sources_check(e);
 	CHECK(waiters == pool_used_count(&e->waiters.free));
+	waiters -= e->subs.waiter_count; /* which no client's limit counts */
 	for (uint32_t i = 0; i < CLIENT_PLACES; i++)
 		waiters -= e->waiters.client_counts[i];
 	CHECK(waiters == 0);

@@ -92,6 +92,8 @@ enum rx_kind {
 	RX_PACKET,        /* received from a device */
 	RX_PASSED_PACKET, /* by another worker, and passed on as it came */
 	RX_PASSED_QUESTION, /* a question that we own, as the engine of the worker that received it wrote it: no frame */
+	RX_PASSED_SUB_QUESTION, /* a question that we own, for a resolution of another worker; from engine_tx */
+	RX_PASSED_SUB_ANSWER, /* what has become of one of ours; likewise */
 	RX_KIND_COUNT,
 };
 
@@ -114,12 +116,18 @@ struct rx_slot {
 /* Take a burst (slot_count <= BURST_SLOTS_MAX): a verdict for every slot. */
 void engine_rx(struct engine *e, struct rx_slot slots[], unsigned slot_count, mono_ns now);
 
-/* An empty buffer lent to be filled with a frame. */
+/* An empty buffer lent to be filled with a frame, or with a message for another worker. */
+#define TX_BUFFER_BYTES_MIN 1920
+#define TX_DEVICE UINT8_MAX
 struct tx_slot {
 	uint8_t *data;
-	uint32_t capacity_bytes; /* at least 14+4+40+8+1232 */
+	uint32_t capacity_bytes; /* TX_BUFFER_BYTES_MIN at least */
 	uint32_t length_bytes;   /* out */
-	uint8_t interface_idx;   /* out */
+	uint8_t interface_idx;   /* out, of a frame */
+	/* out: TX_DEVICE: a frame; else pass data[0..length) to this worker, whose engine_rx takes it as kind; engine_not_passed,
+	 * where it finds no place */
+	uint8_t to_worker;
+	uint8_t kind; /* out: enum rx_kind */
 };
 
 /* Runs timers that are due, then fills up to slot_count slots (<= BURST_SLOTS_MAX) with what waits to be sent;
@@ -134,8 +142,9 @@ mono_ns engine_next_deadline(const struct engine *e);
 /* The answers of the last engine_rx have been given to their devices at `now`: for the latency of those from the cache. */
 void engine_burst_sent(struct engine *e, mono_ns now);
 
-/* So many packets of this kind (RX_PASSED_*) with the verdict RX_WORKER found no place in the ring towards their worker and
- * were freed: counted as drops_handoff_full instead of handed off. */
+/* So many packets of this kind (RX_PASSED_*) with the verdict RX_WORKER, or from engine_tx, found no place in the ring towards
+ * their worker and were freed: counted as drops_handoff_full instead of handed off, those of engine_tx as
+ * sub_messages_lost instead of sub_messages_passed. */
 void engine_not_passed(struct engine *e, enum rx_kind kind, unsigned count);
 
 /* So many packets with the verdict RX_KERNEL found no place and were freed: counted as drops_kernel_full instead. */
@@ -210,6 +219,9 @@ struct engine_gauges {
 	uint64_t answer_buffers_used;
 	uint64_t large_buffers_used; /* for answers that came over TCP */
 	uint64_t tcp_queries_out;    /* under way; not among the tickets */
+	uint64_t subs_waiting;       /* resolutions that wait for a sub-question of theirs */
+	uint64_t
+		subs_waited_for; /* and sub-questions of any worker's that wait for one of ours, among the waiters */
 };
 void engine_gauges(const struct engine *e, struct engine_gauges *out);
 

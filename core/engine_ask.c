@@ -56,7 +56,7 @@ enum engine_ask engine_ask(struct engine *e, const struct name *qname, uint16_t 
 	key.zone_idx = engine_zone_for(e->config, &key.qname);
 	if (key.zone_idx == ENGINE_ZONE_NONE)
 		return ENGINE_ASK_NO_ZONE;
-	key.zone_generation = e->config->zones[key.zone_idx].generation;
+	key.zone_generation = engine_zone_generation(e->config, key.zone_idx);
 	engine_key_make(e, &key.qname, key.qtype, false, &hashed);
 	key.hash = hashed.hash;
 	if (engine_owner(e, key.hash) != e->worker_idx) {

@@ -3,7 +3,7 @@
  * All of it is done by the worker that owns the question: one writer a question, and one resolution. An entry at hand stands
  * in e->kept; no function counts on finding there what another one left. */
 #include "cache_flush.h"
-#include "engine_state.h"
+#include "engine_iterate.h"
 
 #include <string.h>
 
@@ -505,15 +505,20 @@ void engine_cache_refresh(struct engine *e, const struct cache_key *key)
 	if (wanted.zone_idx == ENGINE_ZONE_NONE ||
 	    resolution_find(&e->resolutions, &wanted) != POOL_NONE)
 		return;
-	wanted.zone_generation = e->config->zones[wanted.zone_idx].generation;
+	wanted.zone_generation = engine_zone_generation(e->config, wanted.zone_idx);
 	idx = resolution_take(&e->resolutions, &wanted, e->now);
 	if (idx == POOL_NONE)
 		return;
 	/* Who fails to refresh it does not try with every client that is answered meanwhile. */
 	*last = (struct engine_refresh){key->hash, e->now + failure_ttl_s(e) * NS_PER_S};
+	counter_add(&e->counters, COUNTER_CACHE_PREFETCHES, 1);
+	if (engine_zone_iterates(e->config, wanted.zone_idx)) {
+		engine_iterate_init(e, idx, NULL);
+		engine_step(e, idx, RESOLUTION_STEP_ITERATE, NULL);
+		return;
+	}
 	env = engine_env(e);
 	engine_step(e, idx, resolution_on_start(&e->resolutions, idx, &env), NULL);
-	counter_add(&e->counters, COUNTER_CACHE_PREFETCHES, 1);
 }
 
 /* ---- beside the packet path ---- */

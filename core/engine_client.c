@@ -1,5 +1,5 @@
 /* Questions from clients: judged, coalesced, and answered. */
-#include "engine_state.h"
+#include "engine_iterate.h"
 
 #include <string.h>
 
@@ -263,7 +263,7 @@ __attribute__((noinline)) static void resolve(struct engine *e, struct rx_slot *
 			    DNS_EDE_NOT_AUTHORITATIVE);
 		return;
 	}
-	key->zone_generation = e->config->zones[key->zone_idx].generation;
+	key->zone_generation = engine_zone_generation(e->config, key->zone_idx);
 	waiter = waiter_place(e, &elsewhere);
 	waiter_from_query(e, slot, &e->work[i].view, query, waiter);
 	if (engine_owner(e, key->hash) == e->worker_idx) {
@@ -447,9 +447,17 @@ static inline void waiter_push(struct engine *e, struct resolution *r, uint32_t 
 static inline bool begin(struct engine *e, uint32_t idx)
 {
 	const struct resolution *r = &e->resolutions.resolutions[idx];
+	struct msg_response found;
 	struct resolution_env env;
 	enum resolution_step step;
 
+	if (UNLIKELY(engine_zone_iterates(e->config, r->key.zone_idx))) {
+		engine_iterate_init(e, idx, NULL);
+		step = engine_iterate_advance(e, idx, &found);
+		if (step != RESOLUTION_STEP_SEND)
+			engine_step(e, idx, step, &found);
+		return step == RESOLUTION_STEP_SEND;
+	}
 	if (LIKELY(resolution_has_zone(r, e->config) &&
 		   resolution_on_start_alone(&e->resolutions, idx,
 					     &e->config->zones[r->key.zone_idx], e->now)))
@@ -507,6 +515,8 @@ static inline __attribute__((always_inline)) enum counter wait_for(struct engine
 	     e->waiters.waiters[r->waiter_head].kind == WAITER_OWN) &&
 	    e->cache != NULL && waiter->kind != WAITER_OWN)
 		engine_stale_on_wait(e, idx);
+	if (!is_new && UNLIKELY(r->has_iteration))
+		engine_iterate_join(e, idx, NULL);
 	if (is_new && begin(e, idx))
 		*resolution_idx = idx;
 	return is_new ? COUNTER_QUESTION_NEW : COUNTER_COALESCED;

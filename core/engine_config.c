@@ -2,7 +2,7 @@
 
 uint16_t engine_zone_for_any(const struct engine_config *c, const struct name *qname)
 {
-	uint16_t best = ENGINE_ZONE_NONE;
+	uint16_t best = c->iterates ? ENGINE_ZONE_ITERATE : ENGINE_ZONE_NONE;
 	unsigned best_bytes = 0;
 
 	/* All that fit are ends of the same name: the longest in bytes has the most labels. */

@@ -111,6 +111,7 @@ struct engine_config {
 	/* Names that no zone has are resolved from the deepest known zone cut, in the end from root_hints. Else they are
 	 * refused. */
 	bool iterates;
+	bool asks_whole_names; /* no QNAME minimisation (RFC 9156) */
 	uint16_t zone_count;
 	struct engine_zone
 		zones[ZONE_SLOTS_MAX]; /* in no order: engine_zone_for finds the longest */
@@ -153,7 +154,10 @@ bool engine_server_has_tcp(const struct engine_config *c, uint16_t server_idx);
 bool engine_family_has_tcp(const struct engine_config *c, bool is_v4);
 
 #define ENGINE_ZONE_NONE UINT16_MAX
-/* The zone with the longest name at or above qname, or ENGINE_ZONE_NONE. */
+#define ENGINE_ZONE_ITERATE (UINT16_MAX - 1) /* from the root, or the deepest known zone cut */
+static_assert(ZONE_SLOTS_MAX < ENGINE_ZONE_ITERATE, "no zone has that index");
+/* The zone with the longest name at or above qname; none: ENGINE_ZONE_ITERATE if the configuration iterates, else
+ * ENGINE_ZONE_NONE. */
 uint16_t engine_zone_for_any(const struct engine_config *c, const struct name *qname);
 static inline uint16_t engine_zone_for(const struct engine_config *c, const struct name *qname)
 {
@@ -162,6 +166,15 @@ static inline uint16_t engine_zone_for(const struct engine_config *c, const stru
 		   c->zones[0].server_count > 0))
 		return 0;
 	return engine_zone_for_any(c, qname);
+}
+static inline uint32_t engine_zone_generation(const struct engine_config *c, uint16_t zone_idx)
+{
+	return LIKELY(zone_idx < c->zone_count) ? c->zones[zone_idx].generation : 0;
+}
+/* Are questions that belong there answered by iteration: from the root, or from a stub zone's servers? */
+static inline bool engine_zone_iterates(const struct engine_config *c, uint16_t zone_idx)
+{
+	return zone_idx >= c->zone_count || !c->zones[zone_idx].recursion_desired;
 }
 
 #endif

@@ -72,14 +72,33 @@ bool engine_ways_full(const struct engine *e)
 	return e->now < e->ways_full_until;
 }
 
+static enum counter counted_as(enum rx_kind kind)
+{
+	switch (kind) {
+	case RX_PASSED_QUESTION:
+		return COUNTER_QUESTION_HANDED_OFF;
+	case RX_PASSED_SUB_QUESTION:
+	case RX_PASSED_SUB_ANSWER:
+		return COUNTER_SUB_PASSED;
+	case RX_PASSED_PACKET:
+	case RX_PACKET:
+	case RX_KIND_COUNT:
+		break;
+	}
+	CHECK(kind == RX_PASSED_PACKET);
+	return COUNTER_PACKET_HANDED_OFF;
+}
+
 void engine_not_passed(struct engine *e, enum rx_kind kind, unsigned count)
 {
-	enum counter counted = kind == RX_PASSED_QUESTION ? COUNTER_QUESTION_HANDED_OFF
-							  : COUNTER_PACKET_HANDED_OFF;
+	enum counter counted = counted_as(kind);
 
-	CHECK(kind != RX_PACKET && e->counters.value[counted] >= count);
+	CHECK(e->counters.value[counted] >= count);
 	e->counters.value[counted] -= count;
-	counter_add(&e->counters, COUNTER_DROP_HANDOFF_FULL, count);
+	/* What we passed of ourselves is no packet that we received. */
+	counter_add(&e->counters,
+		    counted == COUNTER_SUB_PASSED ? COUNTER_SUB_LOST : COUNTER_DROP_HANDOFF_FULL,
+		    count);
 	if (kind == RX_PASSED_QUESTION)
 		e->ways_full_until = e->now + WAYS_FULL_NS;
 }

@@ -135,7 +135,7 @@ static void unsettle_above(const struct engine_config *last, struct engine_confi
 		const struct name *name = &next->zones[i].name;
 		uint16_t above = engine_zone_for(last, name);
 
-		if (next->zones[i].server_count != 0 && above != ENGINE_ZONE_NONE &&
+		if (next->zones[i].server_count != 0 && above < last->zone_count &&
 		    !name_equal(&last->zones[above].name, name))
 			next->zones[above].generation = generation;
 	}

@@ -1,5 +1,5 @@
 /* What comes back from servers: the one true reply of each query, and all that only looks like it. */
-#include "engine_state.h"
+#include "engine_iterate.h"
 #include "msg_in_place.h"
 
 #include <assert.h>
@@ -271,18 +271,18 @@ static bool answer_in_place(struct engine *e, struct rx_slot *slot, struct resol
 	return true;
 }
 
-/* It is kept, and goes to who waits for it. */
+/* It is kept, and goes to who waits for it. message: the response's, in the packet, or elsewhere where it may be written to. */
 static void answer_all(struct engine *e, struct rx_slot *slot, uint32_t resolution_idx,
-		       struct msg_response *response)
+		       struct msg_response *response, uint8_t *message)
 {
+	bool is_here = message >= slot->data && message < slot->data + slot->length_bytes;
 	struct resolution *r = &e->resolutions.resolutions[resolution_idx];
-	bool in_place = takes_answer(slot) && r->waiting == 1 &&
+	bool in_place = is_here && takes_answer(slot) && r->waiting == 1 &&
 			e->waiters.waiters[r->waiter_head].kind == WAITER_UDP_CLIENT;
-	uint8_t *message =
-		in_place ? slot->data + (response->message.data - slot->data) : e->scratch;
 
-	if (!in_place) {
-		memcpy(message, response->message.data, response->message.length_bytes);
+	if (is_here && !in_place) {
+		memcpy(e->scratch, message, response->message.length_bytes);
+		message = e->scratch;
 		response->message.data = message;
 	}
 	if (e->cache != NULL)
@@ -316,6 +316,25 @@ static inline bool has_queued(const struct resolution *r, const struct rx_slot *
 	return r->waiting != 0;
 }
 
+/* What its content makes of a reply. *message: in: in the packet; out: *clean's. */
+__attribute__((noinline)) static enum resolution_step judged_reply(
+	struct engine *e, const struct rx_slot *slot, uint32_t idx,
+	const struct inflight_slot *sent, struct msg_response *response, uint8_t **message,
+	struct msg_response *clean)
+{
+	enum resolution_step step;
+
+	if (!slot->in_place) {
+		memcpy(e->scratch, *message, response->message.length_bytes);
+		*message = e->scratch;
+		response->message.data = e->scratch;
+	}
+	step = engine_judge(e, idx, sent, response, *message, clean);
+	if (step == RESOLUTION_STEP_ANSWER && clean->message.data != *message)
+		*message = e->clean;
+	return step;
+}
+
 /* has_name: its name is the query's, byte for byte. */
 static void resolution_reply(struct engine *e, struct rx_slot *slot, uint32_t slot_idx,
 			     struct msg_response *response, bool has_name)
@@ -323,8 +342,11 @@ static void resolution_reply(struct engine *e, struct rx_slot *slot, uint32_t sl
 	struct inflight_slot *sent = &e->inflight.slots[slot_idx];
 	uint32_t idx = sent->resolution_idx;
 	struct resolution *r = &e->resolutions.resolutions[idx];
+	uint8_t *message = slot->data + (response->message.data - slot->data);
+	struct msg_response clean;
 	enum resolution_step step;
 	enum counter outcome;
+	bool judged = false;
 
 	CHECK(r->generation == sent->resolution_generation && r->slot_idx == slot_idx);
 	if (has_queued(r, slot) && pool_used_count(&e->answers_free) == e->answers_free.capacity) {
@@ -333,14 +355,20 @@ static void resolution_reply(struct engine *e, struct rx_slot *slot, uint32_t sl
 		engine_end(e, slot, COUNTER_DROP_ANSWERS_FULL, RX_FREE);
 		return;
 	}
-	if (LIKELY(has_name) && LIKELY(resolution_on_answer(&e->resolutions, idx, &e->servers,
-							    e->now, sent, response))) {
+	if (LIKELY(has_name && !r->iterates) &&
+	    LIKELY(resolution_on_answer(&e->resolutions, idx, &e->servers, e->now, sent,
+					response))) {
 		step = RESOLUTION_STEP_ANSWER;
 		outcome = COUNTER_UPSTREAM_RESPONSE;
 	} else {
 		struct resolution_env env = engine_env(e);
 
 		step = resolution_on_response(&e->resolutions, idx, &env, sent, response, &outcome);
+	}
+	if (step == RESOLUTION_STEP_JUDGE) {
+		judged = true;
+		step = judged_reply(e, slot, idx, sent, response, &message, &clean);
+		response = &clean;
 	}
 	engine_end(e, slot, outcome, RX_FREE);
 	if (outcome == COUNTER_UPSTREAM_RESPONSE)
@@ -349,7 +377,7 @@ static void resolution_reply(struct engine *e, struct rx_slot *slot, uint32_t sl
 		grace(e, slot_idx, r->try_until);
 	if (step == RESOLUTION_STEP_KEEP || step == RESOLUTION_STEP_GRACE)
 		return;
-	if (step != RESOLUTION_STEP_ANSWER)
+	if (step != RESOLUTION_STEP_ANSWER && !judged)
 		counter_add(&e->counters,
 			    step == RESOLUTION_STEP_SEND &&
 					    r->tcp_for == RESOLUTION_TCP_FOR_TRUNCATED
@@ -360,9 +388,9 @@ static void resolution_reply(struct engine *e, struct rx_slot *slot, uint32_t sl
 		engine_ask_on_match(e, idx, sent);
 	engine_slot_end(e, slot_idx, false);
 	if (step == RESOLUTION_STEP_ANSWER)
-		answer_all(e, slot, idx, response);
+		answer_all(e, slot, idx, response, message);
 	if (LIKELY(r->state == RESOLUTION_DONE && r->waiting == 0 && r->stale_at == MONO_NEVER &&
-		   step == RESOLUTION_STEP_ANSWER))
+		   step == RESOLUTION_STEP_ANSWER && !r->has_iteration))
 		resolution_put(&e->resolutions, idx); /* as engine_step does */
 	else
 		engine_step(e, idx, step, response);

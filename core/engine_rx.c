@@ -1,6 +1,6 @@
 /* A received burst in stages, so that cache misses overlap with each other and with work: look at frames (parse, hash,
  * prefetch where the hash leads), reach for what is behind it, step by step, then act on each. */
-#include "engine_state.h"
+#include "engine_iterate.h"
 
 #include <assert.h>
 
@@ -136,8 +136,11 @@ __attribute__((noinline)) static void look(struct engine *e, struct rx_slot *slo
 	struct span frame = {slot->data, slot->length_bytes};
 
 	work->stage = ENGINE_RX_ENDED;
-	if (UNLIKELY(slot->kind == RX_PASSED_QUESTION)) {
-		engine_passed_look(e, slot, i);
+	if (UNLIKELY(slot->kind >= RX_PASSED_QUESTION)) {
+		if (slot->kind == RX_PASSED_QUESTION)
+			engine_passed_look(e, slot, i);
+		else
+			work->stage = ENGINE_RX_PASSED_SUB;
 		return;
 	}
 	if (UNLIKELY(slot->multi_segment)) {
@@ -164,6 +167,10 @@ __attribute__((noinline)) static void look(struct engine *e, struct rx_slot *slo
 #define PASSED_QUESTION_LINES 3
 #define PASSED_REPLY_LINES 2
 static_assert(ENGINE_NO_RESOLUTION == POOL_NONE, "no index of either");
+static_assert(RX_PASSED_QUESTION > RX_PASSED_PACKET && RX_PASSED_QUESTION > RX_PACKET &&
+		      RX_PASSED_SUB_QUESTION > RX_PASSED_QUESTION &&
+		      RX_PASSED_SUB_ANSWER > RX_PASSED_QUESTION,
+	      "what is no frame comes from this kind on");
 
 /* Always inline: GCC leaves out calls of functions that do nothing but prefetch. */
 static inline __attribute__((always_inline)) void prefetch_lines(const void *memory,
@@ -247,6 +254,7 @@ static inline __attribute__((always_inline)) bool reach(struct engine *e, unsign
 	case ENGINE_RX_REPLY:
 		return reach_reply(e, i, step);
 	case ENGINE_RX_ENDED:
+	case ENGINE_RX_PASSED_SUB:
 	case ENGINE_RX_LINK:
 		break;
 	}
@@ -263,6 +271,9 @@ static void act(struct engine *e, struct rx_slot *slot, unsigned i)
 		return;
 	case ENGINE_RX_PASSED_QUESTION:
 		engine_passed(e, slot, i);
+		return;
+	case ENGINE_RX_PASSED_SUB:
+		engine_sub_passed(e, slot);
 		return;
 	case ENGINE_RX_REPLY:
 		engine_reply(e, slot, i);
@@ -287,7 +298,7 @@ static inline __attribute__((always_inline)) void reach_once(struct engine *e, u
 /* What another worker wrote last comes from its cache, and is written over here. */
 static inline __attribute__((always_inline)) void fetch_passed(const struct rx_slot *slot)
 {
-	prefetch_lines(slot->data, slot->kind == RX_PASSED_QUESTION ? PASSED_QUESTION_LINES
+	prefetch_lines(slot->data, slot->kind >= RX_PASSED_QUESTION ? PASSED_QUESTION_LINES
 								    : PASSED_REPLY_LINES);
 }
 

@@ -12,9 +12,14 @@
  *   engine_kernel.c   what goes to and comes from a TAP
  *   engine_reload.c   another snapshot
  *   engine_handoff.c  what goes to other workers and comes from them
+ *   engine_sub.c      sub-questions: asked, waited for, answered
+ *   engine_sub_pass.c the same as messages between workers
  *   engine_ask.c      questions of our own
  *   engine_stream.c   TCP: clients and servers
  *   engine_hit.c      answers from the cache, in the packet that the question came in
+ *   engine_iterate.c  what a question that iterates does next
+ *   engine_judge.c    what of a reply is believed
+ *   engine_cut.c      zone cuts in the cache; these three with engine_sub*.c: engine_iterate.h
  *   engine_cache.c    what is kept, what is served stale, what is asked for again before it expires
  *   engine_trace.c    what becomes of questions that are traced
  *   engine_report.c   rows for porticoctl
@@ -32,6 +37,7 @@
 #include "engine.h"
 #include "frame_head.h"
 #include "inflight_aim.h"
+#include "iteration.h"
 #include "msg_build.h"
 #include "msg_parse.h"
 #include "neighbour.h"
@@ -39,7 +45,9 @@
 #include "query_policy.h"
 #include "rate_limit.h"
 #include "resolution.h"
+#include "scrub.h"
 #include "sub.h"
+#include "sub_state.h"
 #include "ticket.h"
 #include "timer_wheel.h"
 #include "waiter.h"
@@ -59,6 +67,7 @@
 /* An upstream answer that several waiters are to get. */
 struct engine_answer {
 	struct msg_response response;
+	uint32_t sharers; /* of a packed zone cut (waiter_sub.buffer_idx): how many are to get it */
 	uint8_t bytes[ANSWER_BUFFER_BYTES];
 };
 
@@ -81,6 +90,7 @@ enum engine_rx_stage {
 	ENGINE_RX_ENDED,
 	ENGINE_RX_QUESTION,
 	ENGINE_RX_PASSED_QUESTION,
+	ENGINE_RX_PASSED_SUB, /* question or answer: the slot's kind says */
 	ENGINE_RX_REPLY,
 	ENGINE_RX_LINK,
 };
@@ -215,6 +225,9 @@ struct engine {
 	uint32_t route_stamp; /* counts the snapshots that learned_routes are made of; never 0 */
 
 	struct resolution_table resolutions;
+	struct iteration
+		*iterations; /* a resolution, at the same index; valid if it has_iteration */
+	mono_ns primed_at;   /* when the root's servers were last asked for */
 	struct waiter_pool waiters;
 	struct engine_answer *answers;
 	struct pool answers_free;
@@ -224,6 +237,10 @@ struct engine {
 		stale_queue; /* those that go on while their waiters get a stale answer */
 	bool stale_turn;     /* the last answer that was sent was of answer_queue */
 	struct engine_streams streams;
+	struct sub_table subs;
+	struct zone_cut sub_cut;                    /* one at hand, for a call */
+	struct msg_response sub_response;           /* likewise, */
+	uint8_t sub_message[CACHE_ENTRY_BYTES_MAX]; /* and its bytes */
 
 	struct inflight inflight;
 	uint32_t probes_out;       /* of the slots that are live, those of health probes */
@@ -265,6 +282,10 @@ struct engine {
 	struct engine_refresh refreshes[ENGINE_REFRESHES];
 	struct frame_head listen_heads[LISTEN_MAX];        /* of answers from where we listen */
 	_Alignas(64) uint64_t kept[CACHE_ENTRY_WORDS_MAX]; /* engine_cache.c: an entry at hand */
+	struct scrubbed scrubbed;
+	struct zone_cut cut;                        /* one at hand */
+	uint8_t clean[STREAM_MESSAGE_BYTES_MAX];    /* engine_judge.c: a message that it made, */
+	uint8_t composed[STREAM_MESSAGE_BYTES_MAX]; /* and one that it put together */
 };
 
 /* The most that a UDP payload between us and the peer may hold in one frame of the interface: never more than
@@ -327,6 +348,16 @@ uint32_t engine_clock_s(const struct engine *e, mono_ns now);
 void engine_turn_begin(struct engine *e, mono_ns now);
 /* The answer that a DONE resolution keeps for its waiters; NULL: it has none. */
 const struct msg_response *engine_kept_answer(const struct engine *e, const struct resolution *r);
+/* Keep an answer for the waiters, or links until what they lead to is known. False: no buffer. */
+MUST_USE bool engine_keep_answer(struct engine *e, struct resolution *r,
+				 const struct msg_response *response);
+/* What it keeps, if anything, is not wanted any more. */
+void engine_drop_answer(struct engine *e, struct resolution *r);
+/* The timer of PAUSE and ASK. */
+static inline uint32_t engine_resolution_timer(const struct engine *e, uint32_t resolution_idx)
+{
+	return e->under_way_max + resolution_idx;
+}
 /* Is there a buffer to keep an answer of that length? */
 bool engine_can_keep(const struct engine *e, size_t length_bytes);
 /* Of a DONE resolution that is in no queue: give it back, with what it holds, once nobody waits any more. */

@@ -2,7 +2,7 @@
  * those by UDP are, but in a buffer without frames, and whoever waits for an answer has it fetched. Queries to servers take an
  * in-flight slot, as those by UDP do, for their timer, their server and their resolution; but no word leads to it, as only
  * the carrier finds it, by its handle. */
-#include "engine_state.h"
+#include "engine_iterate.h"
 
 #include <string.h>
 
@@ -28,7 +28,7 @@ void engine_stream_wait(struct engine *e, uint32_t resolution_idx, uint32_t wait
 
 	e->waiters.waiters[waiter_idx].resolution_idx = resolution_idx;
 	ring_push(e, r, waiter_idx);
-	r->stream_count++;
+	r->apart_count++;
 }
 
 void engine_stream_release(struct engine *e, uint32_t resolution_idx)
@@ -142,7 +142,7 @@ static bool answer_out(struct engine *e, struct stream_slot *slot)
 		slot->handle = waiter->stream;
 		counter_add(&e->counters, COUNTER_STREAM_ANSWERS, 1);
 		engine_waiter_end(e, waiter_idx);
-		r->stream_count--;
+		r->apart_count--;
 		if (r->state == RESOLUTION_DONE && r->waiter_count == 0)
 			engine_resolution_end(e, resolution_idx);
 		return true;
@@ -270,7 +270,7 @@ static void question(struct engine *e, struct rx_slot *slot, const struct stream
 		      DNS_EDE_NOT_AUTHORITATIVE);
 		return;
 	}
-	key.zone_generation = e->config->zones[key.zone_idx].generation;
+	key.zone_generation = engine_zone_generation(e->config, key.zone_idx);
 	make_waiter(e, origin, query, &waiter);
 	resolve(e, slot, &key, &waiter);
 }
@@ -602,8 +602,10 @@ static enum counter answered(struct engine *e, uint32_t slot_idx, struct msg_res
 	uint32_t idx = slot->resolution_idx;
 	struct resolution *r = &e->resolutions.resolutions[idx];
 	struct resolution_env env = engine_env(e);
+	struct msg_response clean;
 	enum resolution_step step;
 	enum counter outcome;
+	bool judged;
 
 	CHECK(r->generation == slot->resolution_generation && r->slot_idx == slot_idx);
 	if (resolution_waiters(r) > 0 && !engine_can_keep(e, response->message.length_bytes)) {
@@ -612,8 +614,15 @@ static enum counter answered(struct engine *e, uint32_t slot_idx, struct msg_res
 		return COUNTER_DROP_ANSWERS_FULL;
 	}
 	step = resolution_on_response(&e->resolutions, idx, &env, slot, response, &outcome);
+	judged = step == RESOLUTION_STEP_JUDGE;
+	if (judged) {
+		step = engine_judge(e, idx, slot, response, message, &clean);
+		if (step == RESOLUTION_STEP_ANSWER && clean.message.data != message)
+			message = e->clean;
+		response = &clean;
+	}
 	engine_round_trip(e, slot);
-	if (step != RESOLUTION_STEP_ANSWER)
+	if (step != RESOLUTION_STEP_ANSWER && !judged)
 		counter_add(&e->counters, COUNTER_UPSTREAM_ERRORS, 1);
 	engine_slot_end(e, slot_idx, false);
 	if (step == RESOLUTION_STEP_ANSWER && e->cache != NULL)
@@ -670,9 +679,9 @@ static void waiters_check(const struct engine *e)
 		const struct resolution *r = &e->resolutions.resolutions[i];
 		uint32_t at = r->stream_tail;
 
-		counted += r->stream_count;
+		counted += r->apart_count;
 		CHECK(at == POOL_NONE || r->state != RESOLUTION_DONE);
-		for (unsigned n = 0; at != POOL_NONE && n < r->stream_count; n++) {
+		for (unsigned n = 0; at != POOL_NONE && n < r->apart_count; n++) {
 			CHECK(waiters[at].kind == WAITER_STREAM && waiters[at].resolution_idx == i);
 			waiting++;
 			at = waiters[at].next;
@@ -684,12 +693,12 @@ static void waiters_check(const struct engine *e)
 	for (uint32_t i = e->streams.waiter_head; i != POOL_NONE; i = waiters[i].next) {
 		const struct resolution *r = &e->resolutions.resolutions[waiters[i].resolution_idx];
 
-		CHECK(waiters[i].kind == WAITER_STREAM && r->stream_count > 0 &&
+		CHECK(waiters[i].kind == WAITER_STREAM && r->apart_count > 0 &&
 		      r->state != RESOLUTION_FREE);
 		CHECK(++waiting <= counted);
 		last = i;
 	}
-	CHECK(waiting == counted && last == e->streams.waiter_tail);
+	CHECK(waiting + e->subs.waiter_count == counted && last == e->streams.waiter_tail);
 }
 
 void engine_stream_check(const struct engine *e)

@@ -1,232 +1,13 @@
-#include "resolution.h"
+#include "resolution_own.h"
 
 #include "dns_const.h"
 #include "limits.h"
 
-/* Timers fire up to two ticks late, and a worker may nap: the client has its answer in time all the same. */
-#define DEADLINE_MARGIN_MS 50
-
 const char *const resolution_state_text[RESOLUTION_STATE_COUNT] = {
-	[RESOLUTION_FREE] = "free",   [RESOLUTION_SEND] = "to send",   [RESOLUTION_WAIT] = "reply",
-	[RESOLUTION_PAUSE] = "pause", [RESOLUTION_DONE] = "answering",
+	[RESOLUTION_FREE] = "free",    [RESOLUTION_SEND] = "to send",
+	[RESOLUTION_WAIT] = "reply",   [RESOLUTION_PAUSE] = "pause",
+	[RESOLUTION_ASK] = "question", [RESOLUTION_DONE] = "answering",
 };
-
-static const bool legal[RESOLUTION_STATE_COUNT][RESOLUTION_STATE_COUNT] = {
-	[RESOLUTION_FREE] = {[RESOLUTION_SEND] = true, [RESOLUTION_DONE] = true},
-	[RESOLUTION_SEND] = {[RESOLUTION_SEND] = true,
-			     [RESOLUTION_WAIT] = true,
-			     [RESOLUTION_PAUSE] = true,
-			     [RESOLUTION_DONE] = true},
-	[RESOLUTION_WAIT] =
-		{[RESOLUTION_SEND] = true, [RESOLUTION_PAUSE] = true, [RESOLUTION_DONE] = true},
-	[RESOLUTION_PAUSE] = {[RESOLUTION_SEND] = true, [RESOLUTION_DONE] = true},
-	[RESOLUTION_DONE] = {[RESOLUTION_FREE] = true},
-};
-
-/* ---- who is found by hash ---- */
-
-#define PLACES_PER_RESOLUTION 2
-#define PLACE_EMPTY UINT64_MAX
-#define PLACE_HASH_SHIFT 32
-
-static inline uint64_t place_of(uint64_t hash, uint32_t idx)
-{
-	return hash >> PLACE_HASH_SHIFT << PLACE_HASH_SHIFT | idx;
-}
-
-/* Where the search for it begins: by the highest bits, as low ones of the upper half choose the worker. */
-static inline uint32_t home_of(const struct resolution_table *t, uint64_t hash_or_place)
-{
-	return (uint32_t)(hash_or_place >> t->home_shift);
-}
-
-static void place_add(struct resolution_table *t, uint64_t hash, uint32_t idx)
-{
-	uint32_t at = home_of(t, hash);
-
-	while (t->places[at] != PLACE_EMPTY)
-		at = (at + 1) & t->place_mask;
-	t->places[at] = place_of(hash, idx);
-}
-
-/* Those behind it, up to the next empty place, move up as far as their homes allow. */
-static void place_remove(struct resolution_table *t, uint64_t hash, uint32_t idx)
-{
-	uint32_t hole = home_of(t, hash);
-
-	while (t->places[hole] != place_of(hash, idx)) {
-		CHECK(t->places[hole] != PLACE_EMPTY);
-		hole = (hole + 1) & t->place_mask;
-	}
-	for (uint32_t at = (hole + 1) & t->place_mask; UNLIKELY(t->places[at] != PLACE_EMPTY);
-	     at = (at + 1) & t->place_mask) {
-		uint32_t from_home = (at - home_of(t, t->places[at])) & t->place_mask;
-
-		if (from_home < ((at - hole) & t->place_mask))
-			continue;
-		t->places[hole] = t->places[at];
-		hole = at;
-	}
-	t->places[hole] = PLACE_EMPTY;
-}
-
-/* ---- states ---- */
-
-static inline __attribute__((always_inline)) void resolution_set_state(struct resolution_table *t,
-								       uint32_t idx,
-								       enum resolution_state to)
-{
-	struct resolution *r = &t->resolutions[idx];
-
-	CHECK(legal[r->state][to]);
-	if (to == RESOLUTION_DONE)
-		place_remove(t, r->key.hash, idx);
-	if (r->state == RESOLUTION_WAIT)
-		r->slot_idx = POOL_NONE;
-	r->state = (uint8_t)to;
-}
-
-/* ---- table ---- */
-
-/* 2 to that power: places for so many. */
-static unsigned place_bits_for(uint32_t capacity)
-{
-	unsigned bits = 1;
-
-	while (UINT64_C(1) << bits < (uint64_t)capacity * PLACES_PER_RESOLUTION)
-		bits++;
-	return bits;
-}
-
-static size_t places_bytes(uint32_t capacity)
-{
-	return sizeof(uint64_t) << place_bits_for(capacity);
-}
-
-size_t resolution_table_memory_bytes(uint32_t capacity)
-{
-	return (size_t)capacity * sizeof(struct resolution) + places_bytes(capacity) +
-	       pool_memory_bytes(capacity);
-}
-
-void resolution_table_init(struct resolution_table *t, void *memory, uint32_t capacity)
-{
-	unsigned bits = place_bits_for(capacity);
-
-	CHECK(capacity >= 1 && bits <= PLACE_HASH_SHIFT);
-	t->resolutions = memory;
-	t->places = (uint64_t *)(void *)(t->resolutions + capacity);
-	t->place_mask = (UINT32_C(1) << bits) - 1;
-	t->home_shift = 64 - bits;
-	memset(t->places, 0xff, places_bytes(capacity));
-	pool_init(&t->free, (uint8_t *)t->places + places_bytes(capacity), capacity);
-}
-
-void resolution_prefetch(const struct resolution_table *t, uint64_t hash)
-{
-	__builtin_prefetch(&t->places[home_of(t, hash)], 1);
-}
-
-/* The place that has this hash, at or after `at`; one that is empty: none. */
-static inline uint32_t place_find(const struct resolution_table *t, uint64_t hash, uint32_t at)
-{
-	while (t->places[at] != PLACE_EMPTY && (t->places[at] ^ hash) >> PLACE_HASH_SHIFT != 0)
-		at = (at + 1) & t->place_mask;
-	return at;
-}
-
-static bool key_equal(const struct resolution_key *a, const struct resolution_key *b)
-{
-	return a->hash == b->hash && a->qtype == b->qtype && a->qclass == b->qclass &&
-	       a->zone_idx == b->zone_idx && a->view == b->view &&
-	       a->checking_disabled == b->checking_disabled &&
-	       name_equal_exact(&a->qname, &b->qname);
-}
-
-uint32_t resolution_find(const struct resolution_table *t, const struct resolution_key *key)
-{
-	uint32_t at = place_find(t, key->hash, home_of(t, key->hash));
-
-	while (UNLIKELY(t->places[at] != PLACE_EMPTY)) {
-		uint32_t idx = (uint32_t)t->places[at];
-
-		if (LIKELY(key_equal(&t->resolutions[idx].key, key)))
-			return idx;
-		at = place_find(t, key->hash, (at + 1) & t->place_mask);
-	}
-	return POOL_NONE;
-}
-
-void resolution_prefetch_found(const struct resolution_table *t, uint64_t hash)
-{
-	uint64_t place = t->places[place_find(t, hash, home_of(t, hash))];
-
-	if (place != PLACE_EMPTY)
-		__builtin_prefetch(&t->resolutions[(uint32_t)place]);
-}
-
-/* What one that begins has in common with all others, up to its key. */
-static const struct resolution fresh = {
-	.state = RESOLUTION_FREE,
-	.rcode = DNS_RCODE_SERVFAIL,
-	.ede = DNS_EDE_NONE,
-	.server_pos = -1,
-	.slot_idx = POOL_NONE,
-	.answer_idx = POOL_NONE,
-	.waiter_head = POOL_NONE,
-	.waiter_tail = POOL_NONE,
-	.stream_tail = POOL_NONE,
-	.queue_next = POOL_NONE,
-	.stale_previous = POOL_NONE,
-	.stale_next = POOL_NONE,
-	.stale_at = MONO_NEVER,
-	.resume_at = MONO_NEVER,
-};
-
-/* memcpy without its call; the last piece overlaps the one before it. */
-static inline void fresh_copy(struct resolution *r)
-{
-	enum { BYTES = offsetof(struct resolution, key), PIECE = 16 };
-
-#pragma GCC unroll 16
-	for (size_t i = 0; i + PIECE < BYTES; i += PIECE)
-		memcpy((uint8_t *)r + i, (const uint8_t *)&fresh + i, PIECE);
-	memcpy((uint8_t *)r + BYTES - PIECE, (const uint8_t *)&fresh + BYTES - PIECE, PIECE);
-}
-
-uint32_t resolution_take(struct resolution_table *t, const struct resolution_key *key, mono_ns now)
-{
-	bool is_new = t->free.stack_count == 0;
-	uint32_t idx = pool_take(&t->free);
-	struct resolution *r;
-	uint32_t generation;
-
-	if (idx == POOL_NONE)
-		return POOL_NONE;
-	r = &t->resolutions[idx];
-	generation = is_new ? 1 : r->generation + 1;
-	fresh_copy(r);
-	r->generation = generation;
-	r->started_at = now;
-	r->deadline_at = now + (CLIENT_DEADLINE_MS - DEADLINE_MARGIN_MS) * NS_PER_MS;
-	r->try_until = now;
-	if (UNLIKELY(key != &r->key)) {
-		memcpy(&r->key, key, offsetof(struct resolution_key, qname));
-		name_copy(&r->key.qname, &key->qname);
-	}
-	place_add(t, key->hash, idx);
-	return idx;
-}
-
-void resolution_put(struct resolution_table *t, uint32_t idx)
-{
-	struct resolution *r = &t->resolutions[idx];
-
-	CHECK(r->waiting == 0 && r->answer_idx == POOL_NONE && !r->stale_queued);
-	resolution_set_state(t, idx, RESOLUTION_FREE);
-	r->generation++; /* handles to it end here */
-	pool_put(&t->free, idx);
-}
 
 /* ---- steps ---- */
 
@@ -244,7 +25,7 @@ static const struct engine_zone *zone_anew(struct resolution *r, const struct en
 	uint16_t idx = engine_zone_for(config, &r->key.qname);
 	const struct engine_zone *zone;
 
-	if (idx == ENGINE_ZONE_NONE)
+	if (idx >= config->zone_count)
 		return NULL;
 	zone = &config->zones[idx];
 	r->key.zone_idx = idx;
@@ -281,7 +62,29 @@ static enum resolution_step fail(struct resolution_table *t, uint32_t idx, uint1
 /* May one more packet be sent for this question? */
 static bool budget_left(const struct resolution *r, mono_ns now)
 {
-	return r->packets < UPSTREAM_PACKETS_MAX && now < r->deadline_at;
+	return r->packets < r->packets_max && now < r->deadline_at;
+}
+
+static void try_for(struct resolution *r, uint64_t timeout_ms, mono_ns now)
+{
+	r->try_until = now + timeout_ms * NS_PER_MS;
+	if (r->try_until > r->deadline_at)
+		r->try_until = r->deadline_at;
+}
+
+/* How long a server of a zone cut is waited for. */
+static uint32_t server_timeout_ms(const struct resolution *r, const struct resolution_env *env)
+{
+	if (r->server_idx >= SERVER_SLOTS_MAX)
+		return server_rto_ms(env->servers, r->server_idx);
+	/* A stub zone's. */
+	return env->config->zones[r->key.zone_idx].timeout_ms;
+}
+
+static enum resolution_step iterate(struct resolution_table *t, uint32_t idx)
+{
+	resolution_set_state(t, idx, RESOLUTION_ASK);
+	return RESOLUTION_STEP_ITERATE;
 }
 
 /* Choose a server that this question has not tried yet; when all were tried, begin again. */
@@ -316,8 +119,15 @@ static enum resolution_step next_try(struct resolution_table *t, uint32_t idx,
 				     const struct resolution_env *env, uint16_t ede)
 {
 	struct resolution *r = &t->resolutions[idx];
-	const struct engine_zone *zone = zone_of(r, env->config);
+	const struct engine_zone *zone;
 
+	if (r->iterates) {
+		r->ede = ede;
+		if (r->tries < UINT8_MAX)
+			r->tries++;
+		return iterate(t, idx);
+	}
+	zone = zone_of(r, env->config);
 	if (UNLIKELY(zone == NULL))
 		return fail(t, idx, DNS_EDE_OTHER);
 	mark_tried(r);
@@ -335,17 +145,23 @@ static enum resolution_step same_server(struct resolution_table *t, uint32_t idx
 					const struct resolution_env *env)
 {
 	struct resolution *r = &t->resolutions[idx];
-	const struct engine_zone *zone = zone_of(r, env->config);
+	const struct engine_zone *zone;
 
+	if (r->iterates) {
+		if (!budget_left(r, env->now) || !resolution_has_zone(r, env->config))
+			return iterate(t, idx);
+		try_for(r, server_timeout_ms(r, env), env->now);
+		resolution_set_state(t, idx, RESOLUTION_SEND);
+		return RESOLUTION_STEP_SEND;
+	}
+	zone = zone_of(r, env->config);
 	if (UNLIKELY(zone == NULL))
 		return fail(t, idx, DNS_EDE_OTHER);
 	if (!budget_left(r, env->now))
 		return fail(t, idx, DNS_EDE_NO_REACHABLE_AUTHORITY);
 	if (UNLIKELY(r->server_pos < 0))
 		begin_try(r, zone, env);
-	r->try_until = env->now + zone->timeout_ms * NS_PER_MS;
-	if (r->try_until > r->deadline_at)
-		r->try_until = r->deadline_at;
+	try_for(r, zone->timeout_ms, env->now);
 	resolution_set_state(t, idx, RESOLUTION_SEND);
 	return RESOLUTION_STEP_SEND;
 }
@@ -447,9 +263,12 @@ enum resolution_step resolution_on_no_route(struct resolution_table *t, uint32_t
 					    const struct resolution_env *env)
 {
 	struct resolution *r = &t->resolutions[idx];
-	const struct engine_zone *zone = zone_of(r, env->config);
+	const struct engine_zone *zone;
 	uint32_t all;
 
+	if (r->iterates)
+		return iterate(t, idx);
+	zone = zone_of(r, env->config);
 	if (UNLIKELY(zone == NULL))
 		return fail(t, idx, DNS_EDE_OTHER);
 	/* It costs no time, so it is no try; but when the last of a round is unreachable the round counts as one,
@@ -469,6 +288,9 @@ enum resolution_step resolution_on_resume(struct resolution_table *t, uint32_t i
 	struct resolution *r = &t->resolutions[idx];
 
 	r->resume_at = MONO_NEVER;
+	/* After a guess another server's turn has come. */
+	if (r->iterates && (r->server_pos < 0 || !budget_left(r, env->now)))
+		return iterate(t, idx);
 	if (!budget_left(r, env->now))
 		return fail(t, idx, DNS_EDE_NO_REACHABLE_AUTHORITY);
 	resolution_set_state(t, idx, RESOLUTION_SEND);
@@ -497,24 +319,28 @@ static enum resolution_step hold_off(struct resolution_table *t, uint32_t idx,
 {
 	struct resolution *r = &t->resolutions[idx];
 	uint64_t hold_off_ms = NEAR_MISS_HOLD_OFF_MS;
+	uint64_t timeout_ms = 0;
 	const struct engine_zone *zone;
 
 	for (uint32_t i = 1; i < r->near_misses && hold_off_ms < NEAR_MISS_HOLD_OFF_MS_MAX; i++)
 		hold_off_ms *= 2;
 	if (!budget_left(r, env->now))
-		return fail(t, idx, DNS_EDE_OTHER);
-	zone = zone_of(r, env->config);
-	if (UNLIKELY(zone == NULL))
-		return fail(t, idx, DNS_EDE_OTHER);
+		return r->iterates ? iterate(t, idx) : fail(t, idx, DNS_EDE_OTHER);
 	/* Whoever guesses at one server's queries must not keep the others' answers from us. */
-	mark_tried(r);
-	begin_try(r, zone, env);
+	if (r->iterates) {
+		r->server_pos = -1;
+	} else {
+		zone = zone_of(r, env->config);
+		if (UNLIKELY(zone == NULL))
+			return fail(t, idx, DNS_EDE_OTHER);
+		mark_tried(r);
+		begin_try(r, zone, env);
+		timeout_ms = zone->timeout_ms;
+	}
 	r->resume_at = env->now + hold_off_ms * NS_PER_MS;
 	if (r->resume_at > r->deadline_at)
 		r->resume_at = r->deadline_at;
-	r->try_until = r->resume_at + zone->timeout_ms * NS_PER_MS;
-	if (r->try_until > r->deadline_at)
-		r->try_until = r->deadline_at;
+	try_for(r, timeout_ms, r->resume_at);
 	resolution_set_state(t, idx, RESOLUTION_PAUSE);
 	return RESOLUTION_STEP_PAUSE;
 }
@@ -668,11 +494,84 @@ enum resolution_step resolution_on_response(struct resolution_table *t, uint32_t
 		return next_try(t, idx, env, DNS_EDE_NO_REACHABLE_AUTHORITY);
 	if (t->resolutions[idx].edns_retry) /* it was the EDNS: remember that */
 		server_on_edns_refused(env->servers, server_idx, env->now);
-	if (UNLIKELY((response->flags & DNS_FLAG_TC) != 0) && has_tcp(&t->resolutions[idx], env))
-		return on_truncated(t, idx, env);
+	if (UNLIKELY((response->flags & DNS_FLAG_TC) != 0)) {
+		if (has_tcp(&t->resolutions[idx], env))
+			return on_truncated(t, idx, env);
+		/* A server that has more to say than we can hear. */
+		if (t->resolutions[idx].iterates)
+			return next_try(t, idx, env, DNS_EDE_NO_REACHABLE_AUTHORITY);
+	}
+	if (t->resolutions[idx].iterates)
+		return RESOLUTION_STEP_JUDGE;
+	return resolution_on_accepted(t, idx, rcode);
+}
+
+/* ---- judged ---- */
+
+enum resolution_step resolution_on_accepted(struct resolution_table *t, uint32_t idx,
+					    uint16_t rcode)
+{
 	t->resolutions[idx].rcode = rcode;
 	resolution_set_state(t, idx, RESOLUTION_DONE);
 	return RESOLUTION_STEP_ANSWER;
+}
+
+enum resolution_step resolution_on_known(struct resolution_table *t, uint32_t idx)
+{
+	return iterate(t, idx);
+}
+
+enum resolution_step resolution_on_useless(struct resolution_table *t, uint32_t idx,
+					   const struct resolution_env *env)
+{
+	return next_try(t, idx, env, DNS_EDE_NO_REACHABLE_AUTHORITY);
+}
+
+enum resolution_step resolution_on_doubted(struct resolution_table *t, uint32_t idx,
+					   const struct resolution_env *env)
+{
+	if (has_tcp(&t->resolutions[idx], env))
+		return on_truncated(t, idx, env);
+	return next_try(t, idx, env, DNS_EDE_NO_REACHABLE_AUTHORITY);
+}
+
+/* ---- iterating ---- */
+
+void resolution_on_ask(struct resolution_table *t, uint32_t idx)
+{
+	resolution_set_state(t, idx, RESOLUTION_ASK);
+}
+
+enum resolution_step resolution_on_choice(struct resolution_table *t, uint32_t idx,
+					  const struct resolution_env *env, int16_t server_pos,
+					  uint16_t server_idx)
+{
+	struct resolution *r = &t->resolutions[idx];
+
+	r->server_pos = server_pos;
+	r->server_idx = server_idx;
+	r->edns_retry = false;
+	r->tcp_for = server_idx < SERVER_SLOTS_MAX ? env->config->zones[r->key.zone_idx].transport
+						   : RESOLUTION_TCP_FOR_NONE;
+	try_for(r, server_timeout_ms(r, env), env->now);
+	resolution_set_state(t, idx, RESOLUTION_SEND);
+	return RESOLUTION_STEP_SEND;
+}
+
+enum resolution_step resolution_on_given_up(struct resolution_table *t, uint32_t idx, uint16_t ede)
+{
+	return fail(t, idx, ede);
+}
+
+enum resolution_step resolution_on_unwanted(struct resolution_table *t, uint32_t idx)
+{
+	resolution_set_state(t, idx, RESOLUTION_DONE);
+	return RESOLUTION_STEP_END;
+}
+
+enum resolution_step resolution_on_found(struct resolution_table *t, uint32_t idx, uint16_t rcode)
+{
+	return resolution_on_accepted(t, idx, rcode);
 }
 
 bool resolution_on_answer(struct resolution_table *t, uint32_t idx, struct server_table *servers,
@@ -698,45 +597,7 @@ bool resolution_on_answer(struct resolution_table *t, uint32_t idx, struct serve
 
 bool resolution_failure_tells(const struct resolution *r)
 {
-	return r->ede != DNS_EDE_OTHER && r->packets > 0 && r->packets < UPSTREAM_PACKETS_MAX &&
-	       r->tcp_tries < UPSTREAM_TCP_TRIES_MAX && r->near_misses == 0 && !r->hindered;
-}
-
-/* ---- invariants ---- */
-
-void resolution_check(const struct resolution_table *t)
-{
-	uint32_t placed = 0;
-	uint32_t active = 0;
-
-	for (uint32_t at = 0; at <= t->place_mask; at++) {
-		uint64_t place = t->places[at];
-		const struct resolution *r;
-
-		if (place == PLACE_EMPTY)
-			continue;
-		CHECK((uint32_t)place < t->free.fresh);
-		r = &t->resolutions[(uint32_t)place];
-		CHECK(place == place_of(r->key.hash, (uint32_t)place));
-		for (uint32_t i = home_of(t, place); i != at; i = (i + 1) & t->place_mask)
-			CHECK(t->places[i] != PLACE_EMPTY && t->places[i] != place);
-		CHECK(r->state == RESOLUTION_SEND || r->state == RESOLUTION_WAIT ||
-		      r->state == RESOLUTION_PAUSE);
-		CHECK((r->slot_idx != POOL_NONE) == (r->state == RESOLUTION_WAIT));
-		CHECK(r->packets <= UPSTREAM_PACKETS_MAX);
-		CHECK(!r->from_cache);
-		placed++;
-	}
-	for (uint32_t i = 0; i < t->free.fresh; i++) {
-		const struct resolution *r = &t->resolutions[i];
-
-		CHECK((r->waiter_count == 0) == (r->waiter_head == POOL_NONE));
-		CHECK(r->stream_tail == POOL_NONE || r->stream_count > 0);
-		CHECK(r->tcp_tries <= UPSTREAM_TCP_TRIES_MAX);
-		CHECK(!r->stale_queued ||
-		      (r->waiter_count > 0 && r->stale_at != MONO_NEVER &&
-		       r->state != RESOLUTION_FREE && r->state != RESOLUTION_DONE));
-		active += r->state != RESOLUTION_FREE && r->state != RESOLUTION_DONE;
-	}
-	CHECK(active == placed);
+	return r->ede != DNS_EDE_OTHER && (r->packets > 0 || r->iterates) &&
+	       r->packets < r->packets_max && r->tcp_tries < UPSTREAM_TCP_TRIES_MAX &&
+	       r->near_misses == 0 && !r->hindered;
 }

@@ -5,9 +5,10 @@
  *   SEND   server_pos is chosen; wants a query sent to it, by UDP or, as tcp_for and the server's mark say, over TCP
  *   WAIT   one query is under way (slot_idx); never more than one (RFC 5452 section 5)
  *   PAUSE  waits for resume_at: hold-off after a near miss, or a neighbour's MAC or random bytes not there yet
+ *   ASK    waits for another question (engine_iterate.c says which), until its deadline at most
  *   DONE   outcome known; its waiters are being answered; no longer found by its question
  *
- * SEND, WAIT and PAUSE may be without waiters: what is asked for again before it expires has none until a client asks for it
+ * SEND, WAIT, PAUSE and ASK may be without waiters: what is asked for again before it expires has none until a client asks for it
  * too, and what is served stale while it is asked for has no more. It goes on to its end for the cache's sake, within
  * the same budgets. DONE without waiters is given back at once.
  *
@@ -52,11 +53,15 @@
 #include "server.h"
 #include "stream.h"
 
+/* Timers fire up to two ticks late, and a worker may nap: the client has its answer in time all the same. */
+#define RESOLUTION_MARGIN_MS 50
+
 enum resolution_state {
 	RESOLUTION_FREE,
 	RESOLUTION_SEND,
 	RESOLUTION_WAIT,
 	RESOLUTION_PAUSE,
+	RESOLUTION_ASK,
 	RESOLUTION_DONE,
 	RESOLUTION_STATE_COUNT,
 };
@@ -87,14 +92,19 @@ struct resolution {
 	bool edns_retry;     /* this try: asked again without EDNS, after FORMERR or NOTIMP */
 	uint8_t tcp_for;     /* this try: enum resolution_tcp_for */
 	bool hindered;       /* by us, once at least: its failure says nothing about the question */
-	bool stale_queued;   /* in the list by stale_previous and stale_next */
-	bool from_cache;     /* DONE: without an answer, but the cache has something */
+	uint8_t packets_max; /* that may be sent for this question */
+	bool stale_queued : 1; /* in the list by stale_previous and stale_next */
+	bool from_cache : 1;   /* DONE: without an answer, but the cache has something */
+	bool iterates : 1;     /* its servers are those of a zone cut, not of a forward zone */
+	bool has_iteration : 1; /* what the engine keeps for it at the same index (iteration.h) is valid */
+	bool traced : 1;
+	bool loops : 1; /* what it asked for would have waited for it: its failure says nothing about the question */
 	uint16_t rcode;      /* DONE: what the waiters get if there is no answer */
 	uint16_t ede;        /* DONE: with that rcode */
 	uint16_t server_idx; /* chosen last */
 	int16_t server_pos; /* in the zone's list; -1: none chosen, or it is not in there any more */
 	/* Of the next four there are never more than UPSTREAM_PACKETS_MAX and one. */
-	uint8_t packets;     /* sent for this question: nothing resets it */
+	uint8_t packets;     /* sent for this question: nothing resets it; at most packets_max, */
 	uint8_t tries;       /* tries that ended without an answer */
 	uint8_t near_misses; /* tickets burnt */
 	uint8_t case_losses; /* replies in lower case: from CASE_PROOFS on it is asked without 0x20 */
@@ -108,8 +118,9 @@ struct resolution {
 	union {
 		struct {
 			uint16_t waiter_count; /* in that list */
-			/* Clients over TCP: those in the ring of stream_tail, and those whose answer waits to be fetched. */
-			uint16_t stream_count;
+			/* Those apart from that list. Clients over TCP: in the ring of stream_tail, or with an answer that waits to
+			 * be fetched. Sub-questions: sub_state.waiter_count of them. */
+			uint16_t apart_count;
 		};
 		uint32_t
 			waiting; /* both: 0: nobody waits; 1: one of that list does, and nobody else */
@@ -181,8 +192,12 @@ enum resolution_step {
 	RESOLUTION_STEP_PAUSE,  /* state PAUSE until resume_at */
 	RESOLUTION_STEP_ANSWER, /* state DONE: the response at hand is the answer */
 	RESOLUTION_STEP_FAIL,   /* state DONE: rcode and ede */
+	RESOLUTION_STEP_END,    /* state DONE: who wanted anything of it has it already */
 	RESOLUTION_STEP_KEEP,   /* nothing changed: the wait for the true answer goes on */
 	RESOLUTION_STEP_GRACE,  /* likewise, but for CASE_GRACE_MS at most */
+	/* State WAIT: a reply that is one by its form; resolution_on_accepted, _known, _useless or _doubted are next. */
+	RESOLUTION_STEP_JUDGE,
+	RESOLUTION_STEP_ITERATE, /* state ASK, and it waits for nothing yet: what is next is found out by what is known of zones */
 };
 
 /* Index of the chosen server in the server table. */
@@ -195,19 +210,20 @@ static inline uint16_t resolution_server(const struct resolution *r)
 static inline bool resolution_has_zone(const struct resolution *r,
 				       const struct engine_config *config)
 {
-	return r->key.zone_idx < config->zone_count &&
-	       config->zones[r->key.zone_idx].generation == r->key.zone_generation &&
+	if (UNLIKELY(r->key.zone_idx >= config->zone_count))
+		return r->key.zone_idx == ENGINE_ZONE_ITERATE && config->iterates;
+	return config->zones[r->key.zone_idx].generation == r->key.zone_generation &&
 	       config->zones[r->key.zone_idx].server_count > 0;
 }
 /* Who waits, by whatever transport. */
 static inline uint32_t resolution_waiters(const struct resolution *r)
 {
-	return (uint32_t)r->waiter_count + r->stream_count;
+	return (uint32_t)r->waiter_count + r->apart_count;
 }
 /* May it be asked over TCP once more? */
 static inline bool resolution_may_tcp(const struct resolution *r)
 {
-	return r->packets + UPSTREAM_TCP_PACKETS <= UPSTREAM_PACKETS_MAX &&
+	return r->packets + UPSTREAM_TCP_PACKETS <= r->packets_max &&
 	       r->tcp_tries < UPSTREAM_TCP_TRIES_MAX;
 }
 /* Does the zone that it asks want recursion? */
@@ -277,6 +293,35 @@ enum resolution_step resolution_on_response(struct resolution_table *t, uint32_t
 					    const struct inflight_slot *slot,
 					    const struct msg_response *response,
 					    enum counter *outcome);
+
+/* ---- of STEP_JUDGE ---- */
+
+/* It is the answer, and says rcode. */
+enum resolution_step resolution_on_accepted(struct resolution_table *t, uint32_t idx,
+					    uint16_t rcode);
+/* It says where to ask, not what was asked for. */
+enum resolution_step resolution_on_known(struct resolution_table *t, uint32_t idx);
+/* Nothing in it is believed: another server, or the end. */
+enum resolution_step resolution_on_useless(struct resolution_table *t, uint32_t idx,
+					   const struct resolution_env *env);
+/* It is believed over TCP only. */
+enum resolution_step resolution_on_doubted(struct resolution_table *t, uint32_t idx,
+					   const struct resolution_env *env);
+
+/* ---- iterating: of whoever knows the servers (engine_iterate.c) ---- */
+
+/* State ASK, from wherever there is no query under way. */
+void resolution_on_ask(struct resolution_table *t, uint32_t idx);
+/* ASK: this server, at that position of the list that the caller keeps, is asked: SEND. */
+enum resolution_step resolution_on_choice(struct resolution_table *t, uint32_t idx,
+					  const struct resolution_env *env, int16_t server_pos,
+					  uint16_t server_idx);
+/* ASK: there is no answer to be had: FAIL. */
+enum resolution_step resolution_on_given_up(struct resolution_table *t, uint32_t idx, uint16_t ede);
+/* ASK: nobody wants to know any more: END. */
+enum resolution_step resolution_on_unwanted(struct resolution_table *t, uint32_t idx);
+/* ASK: somebody else had the answer: ANSWER. */
+enum resolution_step resolution_on_found(struct resolution_table *t, uint32_t idx, uint16_t rcode);
 
 /* The short way of most: a reply whose name is the slot's, byte for byte, if it is the answer and nothing of its server is
  * doubted. True: all is done that resolution_on_response does, which would have said STEP_ANSWER and

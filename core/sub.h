@@ -19,6 +19,7 @@ enum sub_purpose {
 	SUB_STEP,    /* is there a zone cut at this name? */
 	SUB_ADDRESS, /* of a name server */
 	SUB_LINK,    /* what a CNAME leads to */
+	SUB_PRIME,   /* (. NS), for the cache's sake: nobody waits for it, and there is no answer */
 	SUB_PURPOSE_COUNT,
 };
 extern const char *const sub_purpose_text[SUB_PURPOSE_COUNT];
@@ -27,13 +28,15 @@ struct sub_question {
 	enum sub_purpose purpose;
 	bool traced;
 	bool checking_disabled;
-	uint8_t ancestor_count;
+	uint8_t ancestor_count; /* these two are engine_sub_ask's to fill in */
 	uint16_t qtype;
 	mono_ns deadline_at;
 	struct budget lent;
 	uint64_t ancestors[SUB_ANCESTORS_MAX]; /* key hashes of those who wait, the asker's last */
 	struct name qname;                     /* lower case */
-	const struct zone_cut *cut;            /* STEP: to be asked at; NULL: none given */
+	/* STEP: to be asked at; NULL: none given. Of the asker's question it is the one at hand (engine_iterate_cut), which stays
+	 * what it is as long as it waits. */
+	const struct zone_cut *cut;
 };
 
 enum sub_verdict {
@@ -52,8 +55,11 @@ struct sub_answer {
 	enum sub_purpose purpose;
 	uint16_t rcode;
 	uint16_t ede;
-	bool is_loop;       /* FAILED: it would wait for its asker */
-	struct budget left; /* of what was lent; all of it, where somebody else had begun it */
+	bool is_loop; /* FAILED: it would wait for its asker */
+	bool is_ours; /* FAILED: for want of room or by a lost message; says nothing about the question */
+	/* Of what was lent: less what was spent meanwhile, if the question was begun or had its budget raised for this asker;
+	 * else all of it, as somebody else pays. The positional ones as lent. */
+	struct budget left;
 	const struct zone_cut *cut;          /* CUT */
 	const struct msg_response *response; /* ANSWER */
 };

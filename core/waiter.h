@@ -1,6 +1,6 @@
 /* Who waits for a resolution: {kind, origin, generation}, not a client address. For a client the waiter holds all that its
  * answer needs, whichever worker sends it or gives it to its stream's carrier. The answer to a question of our own stays with
- * the worker that asked it.
+ * the worker that asked it. A resolution that waits for another one (sub.h) is a waiter of that one's, wherever it is.
  *
  * Memory: a pool lent at init. Threads: one worker's; a waiter crosses workers by value, in a passed question.
  */
@@ -8,9 +8,11 @@
 #define PORTICO_WAITER_H
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "address.h"
+#include "budget.h"
 #include "dns_const.h"
 #include "mono.h"
 #include "name.h"
@@ -21,6 +23,7 @@ enum waiter_kind {
 	WAITER_UDP_CLIENT,
 	WAITER_OWN,    /* a question of our own (engine_ask): no frame is sent */
 	WAITER_STREAM, /* a client over TCP: whoever carries it has the answer (stream.h) */
+	WAITER_SUB,    /* a resolution of origin_worker's (sub.h): no client's limit counts it */
 	WAITER_KIND_COUNT,
 };
 
@@ -50,6 +53,19 @@ struct waiter_udp_client {
 	uint8_t flags; /* enum waiter_flag */
 };
 
+/* Of a resolution that asks another one. */
+struct waiter_sub {
+	uint32_t asker_idx;
+	uint32_t serial; /* of the wait: another one's answer is not taken */
+	uint8_t purpose; /* enum sub_purpose */
+	uint8_t verdict; /* once it is released: enum sub_verdict; SUB_VERDICT_COUNT: as the resolution ends */
+	bool pays; /* for what is spent from now on; else somebody else does */
+	uint32_t
+		buffer_idx; /* of the verdict SUB_CUT: the packed cut, in an answer buffer that is shared; or POOL_NONE */
+	struct budget lent;
+	struct budget spent; /* by the resolution before this one waited for it */
+};
+
 struct waiter {
 	uint8_t kind;          /* enum waiter_kind */
 	uint8_t origin_worker; /* who received the question */
@@ -57,12 +73,17 @@ struct waiter {
 	uint16_t client_place; /* where its client's waiters are counted */
 	uint32_t next; /* in its resolution's list, or in the engine's of streams to be answered */
 	union {
-		uint32_t ask_handle;     /* WAITER_OWN */
-		uint32_t resolution_idx; /* WAITER_STREAM, where it waits: for this */
+		uint32_t ask_handle; /* WAITER_OWN */
+		uint32_t
+			resolution_idx; /* WAITER_STREAM and WAITER_SUB, where it waits: for this */
 	};
 	mono_ns arrived_at;
-	struct waiter_udp_client udp; /* of a client; else all zeroes: counted as client :: */
-	struct stream_handle stream;  /* WAITER_STREAM: with origin_worker, whose answer it is */
+	union {
+		struct waiter_udp_client
+			udp;           /* of a client; else all zeroes: counted as client :: */
+		struct waiter_sub sub; /* WAITER_SUB */
+	};
+	struct stream_handle stream; /* WAITER_STREAM: with origin_worker, whose answer it is */
 };
 static_assert(sizeof(struct waiter) == 128, "two cache lines: none is on three");
 

@@ -54,7 +54,7 @@ static bool is_way(const struct handoff *from, const struct handoff *to, unsigne
 
 static bool make_ring(struct handoff *from, struct handoff *to, unsigned kind)
 {
-	static const char kind_letters[HANDOFF_KIND_COUNT] = {'f', 'p', 'q', 's'};
+	static const char kind_letters[HANDOFF_KIND_COUNT] = {'f', 'p', 'a', 'u', 'q', 's'};
 	unsigned size = kind == HANDOFF_STREAM ? RING_SIZE_STREAM : ring_size(from->worker_count);
 	char name[RTE_RING_NAMESIZE];
 	struct rte_ring *ring;

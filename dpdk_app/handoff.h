@@ -4,7 +4,7 @@
  * An ordered pair of workers has a ring a kind, single producer, single consumer, of mbuf pointers. What is passed is
  * gathered in the sender and flushed once a turn; nobody waits on a full ring: the rest is given back to be
  * counted and freed. A receiver takes frames to send first (they are done already), then packets (replies end what is
- * under way), then questions (they begin more). Between a worker and the stream thread go questions, towards the worker, and messages.
+ * under way) and answers to sub-questions, then sub-questions (what has begun is to end), then questions (they begin more). Between a worker and the stream thread go questions, towards the worker, and messages.
  *
  * Waking: the napper stores asleep, then a seq_cst fence, then looks into its rings once more before it sleeps; the sender
  * enqueues, then a seq_cst fence, then reads asleep. Whatever the order, one of the two sees the other's store.
@@ -29,9 +29,11 @@
 #include "dpdk_app/port.h"
 
 enum handoff_kind {
-	HANDOFF_FRAME,    /* to be sent on mbuf->port, whose send queue the receiver holds */
-	HANDOFF_PACKET,   /* RX_PASSED_PACKET */
-	HANDOFF_QUESTION, /* RX_PASSED_QUESTION */
+	HANDOFF_FRAME,        /* to be sent on mbuf->port, whose send queue the receiver holds */
+	HANDOFF_PACKET,       /* RX_PASSED_PACKET */
+	HANDOFF_SUB_ANSWER,   /* RX_PASSED_SUB_ANSWER */
+	HANDOFF_SUB_QUESTION, /* RX_PASSED_SUB_QUESTION */
+	HANDOFF_QUESTION,     /* RX_PASSED_QUESTION */
 	HANDOFF_STREAM, /* a chain with a stream_slot (stream_mbuf.h), from or for the stream thread */
 	HANDOFF_KIND_COUNT,
 };

@@ -179,6 +179,8 @@ static void queue_frame(struct loop *l, struct rte_mbuf *mbuf, const uint8_t *da
 
 static const enum rx_kind rx_kind_of[HANDOFF_KIND_COUNT] = {
 	[HANDOFF_PACKET] = RX_PASSED_PACKET,
+	[HANDOFF_SUB_ANSWER] = RX_PASSED_SUB_ANSWER,
+	[HANDOFF_SUB_QUESTION] = RX_PASSED_SUB_QUESTION,
 	[HANDOFF_QUESTION] = RX_PASSED_QUESTION,
 };
 
@@ -203,6 +205,17 @@ static void pass(struct loop *l, struct rte_mbuf *mbuf, const struct rx_slot *sl
 		mbuf_set_frame(mbuf, slot->data, slot->length_bytes);
 		kind = HANDOFF_QUESTION;
 	}
+	not_passed(l, kind, handoff_put(l->handoff, slot->to_worker, kind, mbuf));
+}
+
+/* Takes the mbuf, which has what the engine has for another worker: likewise. */
+static void pass_sub(struct loop *l, struct rte_mbuf *mbuf, const struct tx_slot *slot)
+{
+	enum handoff_kind kind =
+		slot->kind == RX_PASSED_SUB_QUESTION ? HANDOFF_SUB_QUESTION : HANDOFF_SUB_ANSWER;
+
+	mbuf_set_frame(mbuf, slot->data, slot->length_bytes);
+	mbuf->port = l->ports->ports[0].port_id; /* of no meaning, but looked up */
 	not_passed(l, kind, handoff_put(l->handoff, slot->to_worker, kind, mbuf));
 }
 
@@ -398,9 +411,13 @@ static unsigned transmit(struct loop *l)
 		mbuf_to_tx_slot(mbufs[i], &slots[i]);
 	filled = engine_tx(l->engine, slots, lent, l->now);
 	CHECK(filled <= lent);
-	for (unsigned i = 0; i < filled; i++)
-		queue_frame(l, mbufs[i], slots[i].data, slots[i].length_bytes,
-			    slots[i].interface_idx);
+	for (unsigned i = 0; i < filled; i++) {
+		if (UNLIKELY(slots[i].to_worker != TX_DEVICE))
+			pass_sub(l, mbufs[i], &slots[i]);
+		else
+			queue_frame(l, mbufs[i], slots[i].data, slots[i].length_bytes,
+				    slots[i].interface_idx);
+	}
 	if (filled < lent)
 		rte_pktmbuf_free_bulk(mbufs + filled, lent - filled);
 	flush_all(l);

@@ -22,7 +22,7 @@
 #define ENTROPY_BLOCK_BYTES 4096
 #define CARRIER_ANSWERS 4
 #define PORT_FIRST 1024
-#define TX_BYTES (FRAME_HEADER_BYTES_MAX + EDNS_UDP_BYTES)
+#define TX_BYTES TX_BUFFER_BYTES_MIN
 #define V4_LINK_BITS 120
 #define V6_LINK_BITS 64
 #define STALLS_MAX 200 /* turns in a row in which nothing happens although something is due */
@@ -314,8 +314,14 @@ static void send_all(struct world *w, unsigned engine)
 			slots[i] = (struct tx_slot){.data = frames[i], .capacity_bytes = TX_BYTES};
 		filled = engine_tx(w->engines[engine], slots, BURST_SLOTS_MAX, w->now);
 		CHECK(filled <= BURST_SLOTS_MAX);
-		for (unsigned i = 0; i < filled; i++)
-			world_take_frame(w, engine, slots[i].data, slots[i].length_bytes);
+		for (unsigned i = 0; i < filled; i++) {
+			if (slots[i].to_worker == TX_DEVICE)
+				world_take_frame(w, engine, slots[i].data, slots[i].length_bytes);
+			else
+				(void)world_pass(w, engine, slots[i].to_worker,
+						 (enum rx_kind)slots[i].kind, slots[i].data,
+						 slots[i].length_bytes);
+		}
 	} while (filled > 0);
 }
 

@@ -13,7 +13,7 @@
 
 #define RIG_START_NS (UINT64_C(1000) * NS_PER_S)
 #define RIG_WALL_S 1750000000u
-#define RIG_TX_BYTES (FRAME_HEADER_BYTES_MAX + EDNS_UDP_BYTES)
+#define RIG_TX_BYTES TX_BUFFER_BYTES_MIN
 #define RIG_STALLS_MAX 200 /* polls in a row in which time may stand still */
 
 const char *const rig_family_text[RIG_FAMILY_COUNT] = {"IPv4", "IPv6"};
@@ -260,8 +260,11 @@ static void poll_engine(struct rig *r, unsigned engine)
 	/* Taking a frame may call the engine again, and that uses no frame of this burst. */
 	for (unsigned i = 0; i < filled; i++) {
 		CU_ASSERT(slots[i].data == r->tx_frames[i]);
-		rig_take_frame(r, engine, r->tx_frames[i], slots[i].length_bytes,
-			       slots[i].interface_idx);
+		if (slots[i].to_worker != TX_DEVICE)
+			rig_pass_message(r, engine, &slots[i]);
+		else
+			rig_take_frame(r, engine, r->tx_frames[i], slots[i].length_bytes,
+				       slots[i].interface_idx);
 	}
 	rig_stream_take(r, engine);
 }
@@ -391,12 +394,16 @@ void rig_check(const struct rig *r)
 		engine_check(r->carrier);
 	/* Whatever was passed on is in a ring or has arrived. */
 	CU_ASSERT_FATAL(rig_count(r, COUNTER_PACKET_HANDED_OFF) +
-				rig_count(r, COUNTER_QUESTION_HANDED_OFF) + r->injected +
+				rig_count(r, COUNTER_QUESTION_HANDED_OFF) +
+				rig_count(r, COUNTER_SUB_PASSED) + r->injected +
 				carrier_count(r, COUNTER_QUESTION_HANDED_OFF) ==
 			rig_count(r, COUNTER_HANDOFFS) + rig_in_rings(r));
 	CU_ASSERT_FATAL(rig_count(r, COUNTER_DROP_HANDOFF_FULL) +
 				carrier_count(r, COUNTER_DROP_HANDOFF_FULL) ==
 			r->ring_drops[RIG_RING_PACKETS] + r->ring_drops[RIG_RING_QUESTIONS]);
+	CU_ASSERT_FATAL(rig_count(r, COUNTER_SUB_LOST) ==
+			r->ring_drops[RIG_RING_SUB_ANSWERS] +
+				r->ring_drops[RIG_RING_SUB_QUESTIONS]);
 }
 
 uint64_t rig_count_of(const struct rig *r, unsigned engine, enum counter which)
@@ -429,6 +436,8 @@ struct engine_gauges rig_gauges(const struct rig *r)
 		sum.answer_buffers_used += one.answer_buffers_used;
 		sum.large_buffers_used += one.large_buffers_used;
 		sum.tcp_queries_out += one.tcp_queries_out;
+		sum.subs_waiting += one.subs_waiting;
+		sum.subs_waited_for += one.subs_waited_for;
 	}
 	return sum;
 }
@@ -511,6 +520,8 @@ static void nothing_is_left(const struct rig *r)
 	CU_ASSERT_EQUAL(left.answer_buffers_used, 0);
 	CU_ASSERT_EQUAL(left.large_buffers_used, 0);
 	CU_ASSERT_EQUAL(left.tcp_queries_out, 0);
+	CU_ASSERT_EQUAL(left.subs_waiting, 0);
+	CU_ASSERT_EQUAL(left.subs_waited_for, 0);
 	CU_ASSERT_EQUAL(rig_in_rings(r) + rig_in_devices(r), 0);
 	for (uint32_t i = 0; i < (r->words.bucket_mask + 1) * INFLIGHT_BUCKET_WORDS; i++)
 		if (inflight_word(&r->words, i) != 0) {

@@ -12,9 +12,9 @@
  * After every step engine_check() runs and the books are balanced (rig_check). All frames that the engine
  * sends are parsed with frame_parse from the receiver's side, so checksums and lengths are always tested.
  *
- * Rings: two for every ordered pair of engines, of passed packets and of passed questions, each bounded; and one a
+ * Rings: for every ordered pair of engines one a kind of what is passed, each bounded; and one a
  * device, of what came for an engine that is stopped. What finds one full is freed and counted, as the driver does.
- * An engine's turn (rig_poll) is as in the driver: passed packets, passed questions, the device, then what it sends.
+ * An engine's turn (rig_poll) is as in the driver: what was passed, by kind, the device, then what it sends.
  * A packet is on the heap, in exactly what is lent to the engine, and goes from engine to engine as it is.
  *
  * Cache: none, unless cache_bytes says so before rig_start (config.cache: TTLs as they come, up to a day; no stale, no
@@ -172,7 +172,14 @@ struct rig_ring {
 	unsigned capacity, first, count;
 	mono_ns last_due;
 };
-enum { RIG_RING_PACKETS, RIG_RING_QUESTIONS, RIG_RING_KINDS };
+/* In the order in which an engine takes them. */
+enum {
+	RIG_RING_PACKETS,
+	RIG_RING_SUB_ANSWERS,
+	RIG_RING_SUB_QUESTIONS,
+	RIG_RING_QUESTIONS,
+	RIG_RING_KINDS
+};
 #define RIG_RING_CAPACITY 1024
 #define RIG_DEVICE_CAPACITY 1024
 #define RIG_SERVER_PLACES 64 /* that the engines have room for */

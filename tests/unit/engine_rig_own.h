@@ -23,6 +23,8 @@ void rig_receive(struct rig *r, unsigned engine);
 /* When something will come out of a ring of an engine that is not stopped; MONO_NEVER: nothing. */
 mono_ns rig_rings_next(const struct rig *r);
 
+/* What an engine has for another one, of itself. */
+void rig_pass_message(struct rig *r, unsigned from, const struct tx_slot *slot);
 /* A question that the carrier's engine has passed; false: no place. */
 bool rig_carrier_passes(struct rig *r, unsigned to, const uint8_t *data, uint32_t length_bytes);
 /* What an engine has for who carries TCP. */

@@ -64,11 +64,11 @@ static bool packet_unchanged(const struct rig_packet *p)
 	       memcmp(p->memory + RIG_HEADROOM_BYTES, p->original, p->length_bytes) == 0;
 }
 
-/* A passed question's outcome is that it was passed on; a packet's, what it is where it goes. */
+/* The outcome of a passed question, or of a message, is that it was passed on; a packet's, what it is where it goes. */
 static void note(const struct rig *r, uint64_t serial, uint8_t kind, enum counter outcome,
 		 uint8_t verdict)
 {
-	if (kind == RX_PASSED_QUESTION)
+	if (kind >= RX_PASSED_QUESTION)
 		return;
 	for (struct rig_watch *w = r->watch; w != NULL; w = w->outer)
 		if (serial - w->first < w->count) {
@@ -172,38 +172,82 @@ mono_ns rig_rings_next(const struct rig *r)
 
 /* ---- a burst ---- */
 
+static unsigned ring_kind(enum rx_kind kind)
+{
+	switch (kind) {
+	case RX_PASSED_PACKET:
+		return RIG_RING_PACKETS;
+	case RX_PASSED_SUB_ANSWER:
+		return RIG_RING_SUB_ANSWERS;
+	case RX_PASSED_SUB_QUESTION:
+		return RIG_RING_SUB_QUESTIONS;
+	case RX_PASSED_QUESTION:
+	case RX_PACKET:
+	case RX_KIND_COUNT:
+		break;
+	}
+	CU_ASSERT_FATAL(kind == RX_PASSED_QUESTION);
+	return RIG_RING_QUESTIONS;
+}
+
+/* Takes the packet. False: the ring was full, and the engine was told. */
+static bool push(struct rig *r, unsigned from, unsigned to, struct rig_packet *p)
+{
+	unsigned kind = ring_kind((enum rx_kind)p->kind);
+	struct rig_ring *ring = &r->rings[kind][to][from];
+	mono_ns due = r->now;
+
+	if (r->passing == RIG_PASS_AT_POLLS && r->ring_delay_ns_max > 0)
+		due += unit_random(&r->random) % r->ring_delay_ns_max;
+	if (!ring_push(ring, p, due)) {
+		engine_not_passed(r->engines[from], (enum rx_kind)p->kind, 1);
+		r->ring_drops[kind]++;
+		packet_free(p);
+		return false;
+	}
+	if (ring->count > r->ring_most)
+		r->ring_most = ring->count;
+	return true;
+}
+
 /* The verdict RX_WORKER: into the ring, or counted as dropped. Returns the outcome. */
 static enum counter pass(struct rig *r, unsigned from, struct rig_packet *p,
 			 const struct rx_slot *slot)
 {
-	bool is_question = slot->kind == RX_PASSED_QUESTION;
-	struct rig_ring *ring;
-	mono_ns due = r->now;
+	static const enum counter outcomes[RX_KIND_COUNT] = {
+		[RX_PASSED_PACKET] = COUNTER_PACKET_HANDED_OFF,
+		[RX_PASSED_QUESTION] = COUNTER_QUESTION_HANDED_OFF,
+		[RX_PASSED_SUB_ANSWER] = COUNTER_SUB_QUESTION, /* answered at once */
+	};
+	bool is_packet = slot->kind == RX_PASSED_PACKET;
 
 	CU_ASSERT_FATAL(slot->to_worker < r->engine_count && slot->to_worker != from);
-	CU_ASSERT_FATAL(is_question || slot->kind == RX_PASSED_PACKET);
-	CU_ASSERT(slot->outcome ==
-		  (is_question ? COUNTER_QUESTION_HANDED_OFF : COUNTER_PACKET_HANDED_OFF));
+	CU_ASSERT_FATAL(is_packet || slot->kind == RX_PASSED_QUESTION ||
+			slot->kind == RX_PASSED_SUB_ANSWER);
+	CU_ASSERT(slot->outcome == outcomes[slot->kind]);
 	CU_ASSERT(slot->data == p->memory + RIG_HEADROOM_BYTES);
 	CU_ASSERT_FATAL(slot->length_bytes <= p->room_bytes);
-	ring = &r->rings[is_question ? RIG_RING_QUESTIONS : RIG_RING_PACKETS][slot->to_worker]
-			[from];
-	if (r->passing == RIG_PASS_AT_POLLS && r->ring_delay_ns_max > 0)
-		due += unit_random(&r->random) % r->ring_delay_ns_max;
 	/* A question is written over the packet; a packet goes as it is. */
-	CU_ASSERT(is_question ? p->in_place : packet_unchanged(p));
-	CU_ASSERT(is_question || slot->length_bytes == p->length_bytes);
+	CU_ASSERT(is_packet ? packet_unchanged(p) : p->in_place);
+	CU_ASSERT(!is_packet || slot->length_bytes == p->length_bytes);
 	p->length_bytes = slot->length_bytes;
 	p->kind = slot->kind;
-	if (!ring_push(ring, p, due)) {
-		engine_not_passed(r->engines[from], (enum rx_kind)slot->kind, 1);
-		r->ring_drops[is_question ? RIG_RING_QUESTIONS : RIG_RING_PACKETS]++;
-		packet_free(p);
+	if (!push(r, from, slot->to_worker, p) && slot->kind != RX_PASSED_SUB_ANSWER)
 		return COUNTER_DROP_HANDOFF_FULL;
-	}
-	if (ring->count > r->ring_most)
-		r->ring_most = ring->count;
 	return (enum counter)slot->outcome;
+}
+
+void rig_pass_message(struct rig *r, unsigned from, const struct tx_slot *slot)
+{
+	struct rig_packet *p = packet_new(r, slot->data, slot->length_bytes);
+
+	CU_ASSERT_FATAL(slot->to_worker < r->engine_count && slot->to_worker != from);
+	CU_ASSERT_FATAL(slot->kind == RX_PASSED_SUB_QUESTION || slot->kind == RX_PASSED_SUB_ANSWER);
+	CU_ASSERT_FATAL(slot->length_bytes <= slot->capacity_bytes);
+	p->kind = slot->kind;
+	p->in_place = true;
+	p->multi_segment = false;
+	(void)push(r, from, slot->to_worker, p);
 }
 
 bool rig_carrier_passes(struct rig *r, unsigned to, const uint8_t *data, uint32_t length_bytes)
@@ -261,8 +305,9 @@ static void burst_in(struct rig *r, unsigned engine, struct rig_packet *packets[
 			CU_ASSERT(packet_unchanged(p));
 		CU_ASSERT(!p->carried || slots[i].verdict == RX_FREE);
 		CU_ASSERT((slots[i].verdict == RX_WORKER) ==
-			  (outcome == COUNTER_PACKET_HANDED_OFF ||
-			   outcome == COUNTER_QUESTION_HANDED_OFF));
+				  (outcome == COUNTER_PACKET_HANDED_OFF ||
+				   outcome == COUNTER_QUESTION_HANDED_OFF) ||
+			  outcome == COUNTER_SUB_QUESTION);
 		if (slots[i].verdict == RX_WORKER) {
 			packets[i] = NULL;
 			outcome = pass(r, engine, p, &slots[i]);

@@ -1,0 +1,61 @@
+/* Zone cuts in the cache: under their zone's name and type 0, which nobody can ask for. All workers find what any has learnt. A
+ * cut that is lost costs a referral. */
+#include "engine_iterate.h"
+
+#define CUT_TYPE 0
+/* So many look-ups are begun before the first is waited for: longer names go on from there. */
+#define CUTS_AHEAD 6
+
+/* The fresh cut under this key. */
+static bool cut_of(struct engine *e, const struct cache_key *key, struct zone_cut *out)
+{
+	struct cache_found found;
+
+	return engine_cache_find(e, key, e->kept, &found) &&
+	       cache_entry_state(e->kept, 0, e->now_s) == CACHE_ENTRY_FRESH &&
+	       cache_entry_cut(e->kept, out) && out->expires_at_s > e->now_s;
+}
+
+bool engine_cut_find(struct engine *e, const struct name *name, unsigned bytes_above,
+		     struct zone_cut *out)
+{
+	struct cache_key keys[CUTS_AHEAD];
+	size_t at = 0;
+
+	if (e->cache == NULL)
+		return false;
+	while (at < name->length_bytes && name->length_bytes - at > bytes_above) {
+		unsigned count = 0;
+
+		for (; count < CUTS_AHEAD && at < name->length_bytes &&
+		       name->length_bytes - at > bytes_above;
+		     count++) {
+			engine_key_fold(e, name->bytes + at, (uint8_t)(name->length_bytes - at),
+					CUT_TYPE, 0, &keys[count]);
+			cache_prefetch(e->cache, keys[count].hash);
+			at += (size_t)name->bytes[at] + 1;
+		}
+		for (unsigned i = 0; i < count; i++)
+			if (cut_of(e, &keys[i], out))
+				return true;
+	}
+	return false;
+}
+
+void engine_cut_store(struct engine *e, const struct zone_cut *cut)
+{
+	struct cache_key key;
+	unsigned word_count;
+
+	if (e->cache == NULL || cut->expires_at_s <= e->now_s)
+		return;
+	engine_key_make(e, &cut->zone, CUT_TYPE, false, &key);
+	if (!cache_entry_make_cut(e->kept, &word_count, &key, cut, e->now_s))
+		return;
+	switch (cache_put(e->cache_writer, &key, e->kept, word_count, e->now_s, e->flush)) {
+	case CACHE_PUT_OK:
+	case CACHE_PUT_LOST: /* counted there */
+	case CACHE_PUT_TOO_LONG:
+		break;
+	}
+}

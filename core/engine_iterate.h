@@ -1,0 +1,99 @@
+/* What the engine's own files share of iteration: zone cuts in the cache, what a question does next, what of a reply is believed, and
+ * sub-questions. Not for drivers.
+ */
+#ifndef PORTICO_ENGINE_ITERATE_H
+#define PORTICO_ENGINE_ITERATE_H
+
+#include "engine_state.h"
+
+/* ---- engine_cut.c ---- */
+
+/* The deepest cut that is known and fresh, at or above the name, of a zone whose name has more than bytes_above bytes. */
+MUST_USE bool engine_cut_find(struct engine *e, const struct name *name, unsigned bytes_above,
+			      struct zone_cut *out);
+void engine_cut_store(struct engine *e, const struct zone_cut *cut);
+
+/* ---- engine_iterate.c ---- */
+
+/* A resolution that was just taken, of a zone that iterates: state ASK, with nothing asked yet. q NULL: for a client, or
+ * nobody. */
+void engine_iterate_init(struct engine *e, uint32_t idx, const struct sub_question *q);
+/* STEP_ITERATE: what is next. SEND, KEEP (it has asked another question), FAIL, or ANSWER: *found, which holds until the next
+ * call, or of no use where nobody waits. */
+enum resolution_step engine_iterate_advance(struct engine *e, uint32_t idx,
+					    struct msg_response *found);
+/* A resolution that was just taken for a sub-question, which waits for it already: its first step, whatever its zone is. */
+void engine_iterate_begin(struct engine *e, uint32_t idx, const struct sub_question *q);
+/* Somebody joins one under way, and waits already. q NULL: a client. */
+void engine_iterate_join(struct engine *e, uint32_t idx, const struct sub_question *q);
+/* What is left of its budget. */
+void engine_iterate_left(struct engine *e, uint32_t idx, struct budget *out);
+/* The answer to what it has asked. */
+void engine_iterate_on_sub(struct engine *e, uint32_t asker_idx, const struct sub_answer *a);
+/* The cut at hand of a resolution that iterates; NULL: it does not. */
+const struct zone_cut *engine_iterate_cut(const struct engine *e, uint32_t idx);
+/* It is DONE: let go of what it holds, but for its waiters. */
+void engine_iterate_on_end(struct engine *e, uint32_t idx);
+/* This cut is at hand from now on. */
+void engine_iterate_adopt(struct engine *e, uint32_t idx, const struct zone_cut *cut);
+/* Ends it: a budget, of which *which counts, is used up. */
+enum resolution_step engine_iterate_stop(struct engine *e, uint32_t idx, enum counter which);
+void engine_iterate_check(const struct engine *e);
+
+/* ---- engine_judge.c ---- */
+
+/* RESOLUTION_STEP_JUDGE: what the reply in slot is worth. message: the response's, to be written to. ANSWER: *clean is to be
+ * kept and given to the waiters; its bytes are message's, or hold until the next call. */
+enum resolution_step engine_judge(struct engine *e, uint32_t idx, const struct inflight_slot *slot,
+				  const struct msg_response *response, uint8_t *message,
+				  struct msg_response *clean);
+/* The links at hand and what was found at their end. False: it is no answer. *out holds until the next call. */
+MUST_USE bool engine_compose(struct engine *e, uint32_t idx, const struct msg_response *rest,
+			     struct msg_response *out);
+/* What the cache has fresh for this question, as a message; false: nothing. *out holds until the next call. */
+MUST_USE bool engine_cached_message(struct engine *e, const struct name *qname, uint16_t qtype,
+				    bool checking_disabled, struct msg_response *out);
+
+/* ---- engine_sub.c ---- */
+
+/* Ask q for the resolution, which is (or is about to be) in state ASK and asks nothing else: one thing at a time. Never answers
+ * within the call: engine_iterate_on_sub is called once, in a later turn, whatever becomes of it; at the latest at
+ * q->deadline_at. Until then the resolution's timer is not its own. Ancestors are filled in here. SUB_PRIME: it goes on as it
+ * is, and hears no more of it. */
+void engine_sub_ask(struct engine *e, uint32_t asker_idx, const struct sub_question *q);
+/* It waits no more, and ends or goes on for another reason: whatever comes is dropped. */
+void engine_sub_cancel(struct engine *e, uint32_t asker_idx);
+/* What it waits for; NULL: nothing. */
+const struct sub_state *engine_sub_waits_for(const struct engine *e, uint32_t resolution_idx);
+/* The resolution, which goes on, knows whether there is a zone cut at its name: who asks for that only (SUB_STEP) gets the
+ * verdict. cut: of SUB_CUT; lent for the call. False: nobody else waits for it, and the caller may end it. */
+bool engine_sub_release_steps(struct engine *e, uint32_t resolution_idx, enum sub_verdict verdict,
+			      const struct zone_cut *cut);
+
+/* For the engine's own: */
+void engine_sub_init(struct engine *e);
+/* q has come, from this worker or another one. True: *answer is what the asker gets, lent until the engine's next call; false:
+ * waiter waits, as q's resolution was found or begun. waiter: all that the asker knows of it. SUB_PRIME: false. */
+bool engine_sub_begin(struct engine *e, const struct sub_question *q, const struct waiter *waiter,
+		      struct sub_answer *answer);
+/* What an asker of this worker waits for has come. False: that wait is over, and it is dropped. */
+bool engine_sub_answered(struct engine *e, uint32_t asker_idx, uint32_t serial,
+			 struct sub_answer *answer);
+/* The resolution is DONE: those who ask it are to be answered. */
+void engine_sub_release(struct engine *e, uint32_t resolution_idx);
+/* Is there something for engine_sub_turn to do, or to be sent? */
+bool engine_sub_due(const struct engine *e);
+/* Questions begun and answers given within this worker; bounded. Not from within anything that acts on a resolution. */
+void engine_sub_turn(struct engine *e);
+/* The timer of a resolution that waits. */
+void engine_sub_on_timer(struct engine *e, uint32_t resolution_idx);
+void engine_sub_check(const struct engine *e);
+
+/* ---- engine_sub_pass.c ---- */
+
+/* A message for another worker into the slot; false: nothing (more) to send. */
+bool engine_sub_fill(struct engine *e, struct tx_slot *slot);
+/* One that has come, stage 3. Ends the packet. */
+void engine_sub_passed(struct engine *e, struct rx_slot *slot);
+
+#endif
