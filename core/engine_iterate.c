@@ -382,6 +382,17 @@ static int choose(struct engine *e, const struct resolution *r, struct iteration
 			     iteration_tried_mask(it), cursor, r->key.hash, &e->entropy);
 }
 
+/* Of the try that has just begun: is there no other after it? */
+static bool is_last_try(const struct iteration *it)
+{
+	uint16_t type;
+
+	for (unsigned i = 0; i < it->candidate_count; i++)
+		if (it->tried[i] < SERVER_TRIES_PER_QUESTION_MAX)
+			return false;
+	return iteration_address_next(it, true, true, &type) < 0;
+}
+
 /* A server is asked, or what is missing for that is asked for. */
 static enum resolution_step ask_server(struct engine *e, uint32_t idx)
 {
@@ -416,7 +427,8 @@ static enum resolution_step ask_server(struct engine *e, uint32_t idx)
 								   : DNS_EDE_NETWORK_ERROR);
 	}
 	it->tried[at]++;
-	return resolution_on_choice(&e->resolutions, idx, &env, (int16_t)at, it->candidates[at]);
+	return resolution_on_choice(&e->resolutions, idx, &env, (int16_t)at, it->candidates[at],
+				    is_last_try(it));
 }
 
 enum resolution_step engine_iterate_advance(struct engine *e, uint32_t idx,

@@ -74,6 +74,17 @@ static void on_liar(struct engine *e, uint32_t idx)
 		(void)cache_remove(e->cache, &found);
 }
 
+/* Is there anybody else to be asked, or to be looked for? */
+static bool has_others(const struct engine *e, uint32_t idx)
+{
+	const struct iteration *it = &e->iterations[idx];
+	uint32_t all = (UINT32_C(1) << it->candidate_count) - 1;
+	uint16_t type;
+
+	return (iteration_tried_mask(it) & all) != all ||
+	       iteration_address_next(it, true, true, &type) >= 0;
+}
+
 static bool is_priming(const struct resolution_key *key)
 {
 	return key->qname.length_bytes == 1 && key->qtype == DNS_TYPE_NS;
@@ -179,6 +190,9 @@ enum resolution_step engine_judge(struct engine *e, uint32_t idx, const struct i
 
 	iteration_book_bytes(it, response->message.length_bytes);
 	scrub_response(response, &question, &e->scrubbed);
+	/* Some zones' servers never say that they are authoritative. */
+	if (e->scrubbed.verdict == SCRUB_LAME && !has_others(e, idx))
+		e->scrubbed.verdict = e->scrubbed.if_believed;
 	verdict = e->scrubbed.verdict;
 	if (it->denied_labels != 0 && (verdict == SCRUB_ANSWER || verdict == SCRUB_NODATA ||
 				       verdict == SCRUB_LINK || verdict == SCRUB_REFERRAL))

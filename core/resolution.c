@@ -544,16 +544,20 @@ void resolution_on_ask(struct resolution_table *t, uint32_t idx)
 
 enum resolution_step resolution_on_choice(struct resolution_table *t, uint32_t idx,
 					  const struct resolution_env *env, int16_t server_pos,
-					  uint16_t server_idx)
+					  uint16_t server_idx, bool is_last)
 {
 	struct resolution *r = &t->resolutions[idx];
+	uint32_t timeout_ms;
 
 	r->server_pos = server_pos;
 	r->server_idx = server_idx;
 	r->edns_retry = false;
 	r->tcp_for = server_idx < SERVER_SLOTS_MAX ? env->config->zones[r->key.zone_idx].transport
 						   : RESOLUTION_TCP_FOR_NONE;
-	try_for(r, server_timeout_ms(r, env), env->now);
+	timeout_ms = server_timeout_ms(r, env);
+	if (is_last && timeout_ms < SERVER_RTO_MS_MAX)
+		timeout_ms = SERVER_RTO_MS_MAX;
+	try_for(r, timeout_ms, env->now);
 	resolution_set_state(t, idx, RESOLUTION_SEND);
 	return RESOLUTION_STEP_SEND;
 }

@@ -312,10 +312,10 @@ enum resolution_step resolution_on_doubted(struct resolution_table *t, uint32_t 
 
 /* State ASK, from wherever there is no query under way. */
 void resolution_on_ask(struct resolution_table *t, uint32_t idx);
-/* ASK: this server, at that position of the list that the caller keeps, is asked: SEND. */
+/* ASK (is_last: there is no other, and it is waited for as long as any would be): this server, at that position of the list that the caller keeps, is asked: SEND. */
 enum resolution_step resolution_on_choice(struct resolution_table *t, uint32_t idx,
 					  const struct resolution_env *env, int16_t server_pos,
-					  uint16_t server_idx);
+					  uint16_t server_idx, bool is_last);
 /* ASK: there is no answer to be had: FAIL. */
 enum resolution_step resolution_on_given_up(struct resolution_table *t, uint32_t idx, uint16_t ede);
 /* ASK: nobody wants to know any more: END. */
