@@ -100,6 +100,14 @@ static const char *waits_for(const struct engine *e, const struct resolution *r)
 	return resolution_state_text[r->state];
 }
 
+/* Port 0: it asks none now. */
+static struct endpoint server_of(const struct engine *e, const struct resolution *r)
+{
+	if (r->state == RESOLUTION_ASK || r->state == RESOLUTION_DONE)
+		return (struct endpoint){.port = 0};
+	return *server_endpoint(&e->servers, resolution_server(r));
+}
+
 unsigned engine_report_inflight(const struct engine *e, struct engine_inflight_row rows[],
 				unsigned count, uint32_t *cursor, mono_ns now)
 {
@@ -120,7 +128,7 @@ unsigned engine_report_inflight(const struct engine *e, struct engine_inflight_r
 			.age_ms = (uint32_t)((now - r->started_at) / NS_PER_MS),
 			.packets = r->packets,
 			.state = waits_for(e, r),
-			.server = *server_endpoint(&e->servers, resolution_server(r)),
+			.server = server_of(e, r),
 		};
 	}
 	*cursor = cursor_after(*cursor, e->resolutions.free.fresh);
