@@ -155,6 +155,8 @@
 	X(REFERRALS, "referrals", "replies that led to another zone's servers")                    \
 	X(UPSTREAM_USELESS, "upstream_useless",                                                    \
 	  "replies of which nothing is believed: lame, upward, contradicting themselves")          \
+	X(LOCAL_NAMES, "local_names",                                                              \
+	  "questions for special names that were answered here (RFC 6761)")                        \
 	X(DENIED_ABOVE, "denied_above",                                                            \
 	  "questions answered because a name above theirs is known not to exist (RFC 8020)")       \
 	X(DENIED_WRONGLY, "denied_wrongly", "names that were denied although names below exist")   \

@@ -201,6 +201,26 @@ static bool make(struct engine *e, const struct cache_key *key, const struct msg
 	return false;
 }
 
+/* A name that there is not has nothing of any type: its denial is found under A as well, where those who iterate look for
+ * denials of their own names and of names above them (RFC 2308 section 5, RFC 8020). Another worker may own that question: then two
+ * entries of it may stand for a while, which say the same. */
+static void put_denial(struct engine *e, const struct resolution *r,
+		       const struct msg_response *response, uint8_t *message)
+{
+	struct cache_key key;
+	unsigned word_count;
+
+	if (r->key.qtype == DNS_TYPE_A || response->answer_count != 0 ||
+	    !engine_zone_iterates(e->config, r->key.zone_idx))
+		return;
+	engine_key_make(e, &r->key.qname, DNS_TYPE_A, false, &key);
+	/* Some servers deny names of which they are asked for a type that they do not know (RFC 4074 section 4.2). */
+	if (find_kept(e, &key) == KEPT_FRESH)
+		return;
+	if (make(e, &key, response, message, &word_count))
+		(void)put(e, &key, word_count);
+}
+
 void engine_cache_store(struct engine *e, const struct resolution *r,
 			const struct msg_response *response, uint8_t *message)
 {
@@ -214,10 +234,14 @@ void engine_cache_store(struct engine *e, const struct resolution *r,
 		return;
 	}
 	key_of(&r->key, &key);
-	if (UNLIKELY(response->message.length_bytes > CACHE_ENTRY_BYTES_MAX))
+	if (UNLIKELY(response->message.length_bytes > CACHE_ENTRY_BYTES_MAX)) {
 		bound_ttls(&e->config->cache, response, message);
-	else if (LIKELY(make(e, &key, response, message, &word_count) && put(e, &key, word_count)))
+	} else if (LIKELY(make(e, &key, response, message, &word_count) &&
+			  put(e, &key, word_count))) {
+		if (UNLIKELY((response->flags & DNS_RCODE_MASK) == DNS_RCODE_NXDOMAIN))
+			put_denial(e, r, response, message);
 		return;
+	}
 	if (r->stale_at != MONO_NEVER)
 		forget(e, &key);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cookie.h"
+#include "local_name.h"
 
 /* ---- counting ---- */
 
@@ -451,6 +452,8 @@ static inline bool begin(struct engine *e, uint32_t idx)
 	struct resolution_env env;
 	enum resolution_step step;
 
+	if (UNLIKELY(local_name_may_be(&r->key.qname)) && engine_local_answer(e, idx))
+		return false;
 	if (UNLIKELY(engine_zone_iterates(e->config, r->key.zone_idx))) {
 		engine_iterate_init(e, idx, NULL);
 		step = engine_iterate_advance(e, idx, &found);

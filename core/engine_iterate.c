@@ -267,7 +267,7 @@ static bool is_denied(struct engine *e, const struct name *name, struct msg_resp
 	       (out->flags & DNS_RCODE_MASK) == DNS_RCODE_NXDOMAIN && out->answer_count == 0;
 }
 
-/* Is one of the names between the cut and its own known not to be? Then *found says so of its own. */
+/* Is one of the names between the cut and its own, or its own, known not to be? Then *found says so of its own. */
 static bool denied_above(struct engine *e, uint32_t idx, struct msg_response *found)
 {
 	const struct resolution *r = &e->resolutions.resolutions[idx];
@@ -278,7 +278,10 @@ static bool denied_above(struct engine *e, uint32_t idx, struct msg_response *fo
 
 	if (e->cache == NULL || it->is_step || (it->cut.flags & ZONE_CUT_ENT_LIAR) != 0)
 		return false;
-	for (unsigned n = it->probed_labels + 1u; n < labels; n++) {
+	/* Under its own name it is found by whoever asked for A. */
+	if (r->key.qtype == DNS_TYPE_A)
+		labels--;
+	for (unsigned n = it->probed_labels + 1u; n <= labels; n++) {
 		iteration_suffix(&r->key.qname, n, &above);
 		if (is_denied(e, &above, &denial))
 			return bare_question(e, &r->key, &question) &&
@@ -606,6 +609,8 @@ void engine_iterate_begin(struct engine *e, uint32_t idx, const struct sub_quest
 	struct resolution_env env = engine_env(e);
 
 	engine_iterate_init(e, idx, q);
+	if (engine_local_answer(e, idx))
+		return;
 	if (e->resolutions.resolutions[idx].iterates)
 		engine_step(e, idx, RESOLUTION_STEP_ITERATE, NULL);
 	else
