@@ -90,6 +90,7 @@ struct world *rpl_world_new(struct rpl_file *f, const struct rpl_options *option
 	config = w->config;
 	CHECK(name_from_text(RPL_PROBE_NAME, &config->health_name));
 	config->case_randomization = c->case_randomization;
+	config->asks_whole_names = !c->minimises;
 	if (c->udp_size_bytes > 0 && c->udp_size_bytes < EDNS_UDP_BYTES)
 		config->edns_udp_size_bytes = (uint16_t)c->udp_size_bytes;
 	config->cache = (struct engine_cache_config){.min_ttl_s = c->min_ttl_s,
