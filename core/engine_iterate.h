@@ -40,6 +40,11 @@ void engine_iterate_adopt(struct engine *e, uint32_t idx, const struct zone_cut 
 enum resolution_step engine_iterate_stop(struct engine *e, uint32_t idx, enum counter which);
 void engine_iterate_check(const struct engine *e);
 
+/* ---- engine_local.c ---- */
+
+/* A resolution that was just taken, of whatever zone: has it ended, because its name is answered here? */
+MUST_USE bool engine_local_answer(struct engine *e, uint32_t idx);
+
 /* ---- engine_judge.c ---- */
 
 /* RESOLUTION_STEP_JUDGE: what the reply in slot is worth. message: the response's, to be written to. ANSWER: *clean is to be

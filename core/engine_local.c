@@ -1,5 +1,5 @@
 /* Questions that are answered here (local_name.h), by the worker that owns them: kept and given out as if a server had said so. */
-#include "engine_state.h"
+#include "engine_iterate.h"
 
 #include "local_name.h"
 

@@ -772,11 +772,6 @@ void engine_trace_told(struct engine *e, uint32_t resolution_idx, const struct s
 /* DONE. */
 void engine_trace_end(struct engine *e, uint32_t resolution_idx);
 
-/* ---- engine_local.c ---- */
-
-/* A resolution that was just taken, of whatever zone: has it ended, because its name is answered here? */
-MUST_USE bool engine_local_answer(struct engine *e, uint32_t idx);
-
 /* ---- engine_stream.c ---- */
 
 /* A question's waiter over TCP, as resolution.waiter_head's list has the others. */
