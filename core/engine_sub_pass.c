@@ -161,9 +161,12 @@ static bool prime_fill(struct engine *e, struct tx_slot *slot)
 
 	if (!e->subs.primes)
 		return false;
-	e->subs.primes = false;
 	engine_key_make(e, &e->subs.prime.qname, e->subs.prime.qtype,
 			e->subs.prime.checking_disabled, &key);
+	/* Wanted since the last engine_sub_turn, and ours: the next one begins it. */
+	if (engine_owner(e, key.hash) == e->worker_idx)
+		return false;
+	e->subs.primes = false;
 	e->subs.prime.ancestor_count = 0;
 	slot->length_bytes = put_question(e, &e->subs.prime, &nobody,
 					  (struct buffer){slot->data, slot->capacity_bytes});
