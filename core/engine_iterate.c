@@ -550,7 +550,7 @@ static void on_link(struct engine *e, uint32_t idx, const struct sub_answer *a)
 	    engine_cached_message(e, &it->target, r->key.qtype, false, &cached))
 		rest = &cached;
 	if (rest == NULL || !engine_compose(e, idx, rest, &whole)) {
-		if (it->is_sub)
+		if (a->verdict != SUB_FAILED)
 			resolution_on_hindered(&e->resolutions, idx);
 		engine_step(e, idx,
 			    resolution_on_given_up(&e->resolutions, idx,

@@ -43,13 +43,25 @@ bool engine_compose(struct engine *e, uint32_t idx, const struct msg_response *r
 
 /* ---- verdicts ---- */
 
+/* Is there anybody else to be asked, or to be looked for? */
+static bool has_others(const struct engine *e, uint32_t idx)
+{
+	const struct iteration *it = &e->iterations[idx];
+	uint32_t all = (UINT32_C(1) << it->candidate_count) - 1;
+	uint16_t type;
+
+	return (iteration_tried_mask(it) & all) != all ||
+	       iteration_address_next(it, true, true, &type) >= 0;
+}
+
 static enum resolution_step useless(struct engine *e, uint32_t idx)
 {
 	struct resolution_env env = engine_env(e);
 	const struct resolution *r = &e->resolutions.resolutions[idx];
 
 	counter_add(&e->counters, COUNTER_UPSTREAM_USELESS, 1);
-	if (r->iterates)
+	/* The only one is asked once more: what came first may not have been its own. */
+	if (r->iterates && has_others(e, idx))
 		iteration_spend(&e->iterations[idx], r->server_pos);
 	return resolution_on_useless(&e->resolutions, idx, &env);
 }
@@ -72,17 +84,6 @@ static void on_liar(struct engine *e, uint32_t idx)
 	engine_key_make(e, &denied, DNS_TYPE_A, false, &key);
 	if (engine_cache_find(e, &key, e->kept, &found))
 		(void)cache_remove(e->cache, &found);
-}
-
-/* Is there anybody else to be asked, or to be looked for? */
-static bool has_others(const struct engine *e, uint32_t idx)
-{
-	const struct iteration *it = &e->iterations[idx];
-	uint32_t all = (UINT32_C(1) << it->candidate_count) - 1;
-	uint16_t type;
-
-	return (iteration_tried_mask(it) & all) != all ||
-	       iteration_address_next(it, true, true, &type) >= 0;
 }
 
 static bool is_priming(const struct resolution_key *key)

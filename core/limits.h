@@ -67,6 +67,8 @@
 #define ZONE_CUT_ADDRESSES_MAX 26 /* addresses of all of them, */
 #define ZONE_CUT_NAMES_BYTES 1024 /* and bytes of the names */
 #define CUT_TTL_S_MAX 86400
+#define TCP_TIMEOUT_MS_MIN                                                                         \
+	1000 /* of a try over TCP: connecting and asking take two round trips and more */
 #define SERVER_TRIES_PER_QUESTION_MAX 2 /* of one address (SECURITY D7) */
 #define SCRUB_RECORDS_MAX 128           /* of one answer that are kept */
 #define SCRUB_SCANNED_MAX 256 /* of one section that are looked at, but of a single RRset */

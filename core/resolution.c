@@ -75,8 +75,17 @@ static void try_for(struct resolution *r, uint64_t timeout_ms, mono_ns now)
 /* How long a server of a zone cut is waited for. */
 static uint32_t server_timeout_ms(const struct resolution *r, const struct resolution_env *env)
 {
-	if (r->server_idx >= SERVER_SLOTS_MAX)
-		return server_rto_ms(env->servers, r->server_idx);
+	enum { TCP_ROUND_TRIPS = 3 };
+	uint32_t timeout_ms;
+
+	if (r->server_idx >= SERVER_SLOTS_MAX) {
+		timeout_ms = server_rto_ms(env->servers, r->server_idx);
+		if (r->tcp_for == RESOLUTION_TCP_FOR_NONE &&
+		    !server_tcp_only(env->servers, r->server_idx, env->now))
+			return timeout_ms;
+		timeout_ms *= TCP_ROUND_TRIPS;
+		return timeout_ms > TCP_TIMEOUT_MS_MIN ? timeout_ms : TCP_TIMEOUT_MS_MIN;
+	}
 	/* A stub zone's. */
 	return env->config->zones[r->key.zone_idx].timeout_ms;
 }

@@ -93,6 +93,7 @@ static void engine_upstream__asks_stub_servers_without_rd(void)
 	struct rig_answer a;
 
 	r->config.zones[0].recursion_desired = false;
+	r->config.asks_whole_names = true;
 	rig_start(r);
 	query = ask(r, &q);
 	CU_ASSERT_EQUAL(query.parsed.flags, 0);
