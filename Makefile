@@ -99,6 +99,9 @@ BENCH  := $(wildcard bench/bench_*.c)
 LOAD   := $(wildcard bench/load/*.c)
 STRESS_inflight := tests/stress/stress_inflight.c tests/stress/stress_quiet.c core/inflight_words.c core/hash.c
 STRESS_cache    := tests/stress/stress_cache.c core/cache.c core/cache_index.c core/cache_flush.c core/cache_log.c
+# Seeds of the simulator in `make test`; `make sim RUNS=` tries more.
+SIM_RUNS ?= 300
+SIM_SAN_RUNS ?= 40
 # Engines on a simulated wire: the simulator's, the scenario runner's and the unit tests'.
 WORLD  := $(wildcard tests/sim/world*.c)
 # The player of scenarios (.rpl).
@@ -139,8 +142,10 @@ NEEDS := build$(if $(filter test unit unit-bin stress smoke fuzz fuzz-bin lint f
 
 all: $(call programs,$(BUILD)) build/$(BUILD)/libcore.a build/$(BUILD)/libconfig.a ## everything that is installed (default)
 
-test: all $(load) $(stress) build/xdp_steer_run build/hooks/portico build/unit build/san/unit $(call programs,san) ## every test, as root: unit tests (release and san), stress, smoke tests
-	$(Q)$(STRESS_ENV) tests/lab/suite.sh release=build/unit san=build/san/unit smoke stress
+test: all $(load) $(stress) build/xdp_steer_run build/hooks/portico build/unit build/san/unit $(call programs,san) build/rplrun build/san/sim build/sim ## every test, as root: unit tests (release and san), scenarios, simulation, smoke tests, stress
+	$(Q)$(STRESS_ENV) SCENARIO_RUN='$(MAKE) --no-print-directory scenario' \
+		SIM_RUN='build/sim --runs $(SIM_RUNS)' SIM_SAN_RUN='build/san/sim --runs $(SIM_SAN_RUNS)' \
+		tests/lab/suite.sh release=build/unit san=build/san/unit smoke scenario sim sim_san stress
 
 unit: $(bin_$(BUILD))/unit ## only the unit tests, of BUILD
 	$(Q)tests/lab/suite.sh $(BUILD)=$<

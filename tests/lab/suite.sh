@@ -1,9 +1,10 @@
 #!/bin/bash
 # Runs tests and ends with `N passed, N failed`; exit status 1 if any failed or none ran.
-#   suite.sh [LABEL=UNIT_PROGRAM]... [stress] [smoke]
+#   suite.sh [LABEL=UNIT_PROGRAM]... [scenario] [sim] [sim_san] [stress] [smoke]
 # A unit program is a CUnit runner: its summary is shown and its tests are counted. `smoke` runs every
 # tests/smoke/*_test.sh in its variants, each at most SMOKE_S (300) seconds, and counts the lines that begin with
-# "ok " and "FAIL ". `stress` runs tests/stress/run.sh, which counts its own.
+# "ok " and "FAIL ". `scenario`, `sim`, `sim_san`
+# and `stress` run $SCENARIO_RUN, $SIM_RUN, $SIM_SAN_RUN and tests/stress/run.sh, which count their own.
 #
 # Most smoke tests wait most of the time: SMOKE_LANES (3) of them, unit programs among them, run at once, and each is printed
 # whole when it ends. What needs more has a line that says why:
@@ -267,16 +268,19 @@ run_smoke() {
 	done
 }
 
-run_stress() {
-	local output=$work/stress status good bad
-	echo "--- stress"
-	"$root/tests/stress/run.sh" </dev/null 2>&1 | tee "$output"
+# What counts its own tests, and ends with `N passed, N failed`: run_counted NAME COMMAND...
+run_counted() {
+	local name=$1 output=$work/$1 status good bad
+	shift
+	take_until_below 1
+	echo "--- $name"
+	"$@" </dev/null 2>&1 | tee "$output"
 	status=${PIPESTATUS[0]}
 	read -r good bad < <(sed -nE 's/^([0-9]+) passed, ([0-9]+) failed$/\1 \2/p' "$output" | tail -n 1)
 	passed=$((passed + ${good:-0}))
 	failed=$((failed + ${bad:-0}))
 	if [ "$status" -ne 0 ] && [ "${bad:-0}" -eq 0 ]; then
-		echo "FAIL stress: exit status $status"
+		echo "FAIL $name: exit status $status"
 		failed=$((failed + 1))
 	fi
 }
@@ -289,10 +293,13 @@ for what; do
 done
 for what; do
 	case $what in
-	stress)
-		take_until_below 1
-		run_stress
-		;;
+	# shellcheck disable=SC2086
+	scenario) run_counted scenario $SCENARIO_RUN ;;
+	# shellcheck disable=SC2086
+	sim) run_counted sim $SIM_RUN ;;
+	# shellcheck disable=SC2086
+	sim_san) run_counted sim_san $SIM_SAN_RUN ;;
+	stress) run_counted stress "$root/tests/stress/run.sh" ;;
 	smoke)
 		if [ "$(id -u)" -ne 0 ]; then
 			echo "FAIL smoke tests need root (network namespaces): sudo make smoke"
