@@ -278,8 +278,8 @@ static bool denied_above(struct engine *e, uint32_t idx, struct msg_response *fo
 
 	if (e->cache == NULL || it->is_step || (it->cut.flags & ZONE_CUT_ENT_LIAR) != 0)
 		return false;
-	/* Under its own name it is found by whoever asked for A. */
-	if (r->key.qtype == DNS_TYPE_A)
+	/* Under its own name it is found by whoever asked for A; the root has no name above it. */
+	if (r->key.qtype == DNS_TYPE_A && labels > 0)
 		labels--;
 	for (unsigned n = it->probed_labels + 1u; n <= labels; n++) {
 		iteration_suffix(&r->key.qname, n, &above);

@@ -124,6 +124,17 @@ static void engine_local__asks_no_forwarder_but_where_it_is_configured(void)
 	rig_finish(r);
 }
 
+/* The root's own name has nothing above it that could be denied. */
+static void engine_local__leaves_the_root_alone(void)
+{
+	struct iterate_world *w = world_of_small(1);
+
+	CU_ASSERT_FATAL(iterate_ask(w, ".", DNS_TYPE_A));
+	CU_ASSERT_EQUAL(iterate_rcode(w), DNS_RCODE_NOERROR);
+	CU_ASSERT_EQUAL(w->answer.authority_count, 1);
+	iterate_free(w);
+}
+
 static void engine_local__knows_a_denied_name_by_any_type(void)
 {
 	static const uint16_t types[] = {DNS_TYPE_TXT, DNS_TYPE_A, DNS_TYPE_AAAA, DNS_TYPE_MX};
@@ -149,6 +160,7 @@ static const struct unit_test tests[] = {
 	UNIT_TEST(engine_local__asks_nobody),
 	UNIT_TEST(engine_local__is_what_an_alias_may_lead_to),
 	UNIT_TEST(engine_local__asks_no_forwarder_but_where_it_is_configured),
+	UNIT_TEST(engine_local__leaves_the_root_alone),
 	UNIT_TEST(engine_local__knows_a_denied_name_by_any_type),
 };
 UNIT_SUITE(engine_local, tests)
