@@ -143,7 +143,7 @@ NEEDS := build$(if $(filter test unit unit-bin stress smoke fuzz fuzz-bin lint f
 all: $(call programs,$(BUILD)) build/$(BUILD)/libcore.a build/$(BUILD)/libconfig.a ## everything that is installed (default)
 
 test: all $(load) $(stress) build/xdp_steer_run build/hooks/portico build/unit build/san/unit $(call programs,san) build/rplrun build/san/sim build/sim ## every test, as root: unit tests (release and san), scenarios, simulation, smoke tests, stress
-	$(Q)$(STRESS_ENV) SCENARIO_RUN='$(MAKE) --no-print-directory scenario' \
+	$(Q)$(STRESS_ENV) SCENARIO_RUN='make --no-print-directory scenario' \
 		SIM_RUN='build/sim --runs $(SIM_RUNS)' SIM_SAN_RUN='build/san/sim --runs $(SIM_SAN_RUNS)' \
 		tests/lab/suite.sh release=build/unit san=build/san/unit smoke scenario sim sim_san stress
 
