@@ -136,8 +136,7 @@ static bool keep_answers(struct scrubbing *s, const struct wanted *wanted)
 	for (unsigned i = 0; i < s->response->answer_count; i++) {
 		struct msg_record record;
 
-		if (!msg_record_next(s->response->message, &offset, &record))
-			return false;
+		msg_record_next_checked(s->response->message.data, &offset, &record);
 		if (!is_wanted(s, &record, wanted))
 			continue;
 		if (record.type == wanted->type) {
@@ -197,8 +196,8 @@ static bool find(struct scrubbing *s, struct found *found)
 	for (unsigned i = 0; i < s->response->answer_count; i++) {
 		struct msg_record record;
 
-		if (!msg_record_next(s->response->message, &offset, &record) ||
-		    record.class_or_size != DNS_CLASS_IN)
+		msg_record_next_checked(s->response->message.data, &offset, &record);
+		if (record.class_or_size != DNS_CLASS_IN)
 			return false;
 		if (record.type == DNS_TYPE_DNAME)
 			find_dname(s, &record, found);
@@ -362,8 +361,8 @@ static bool take_authority(struct scrubbing *s, bool negative)
 	for (unsigned i = 0; i < record_count; i++) {
 		struct msg_record record;
 
-		if (!msg_record_next(r->message, &offset, &record) ||
-		    !take_authority_record(s, &record, negative))
+		msg_record_next_checked(r->message.data, &offset, &record);
+		if (!take_authority_record(s, &record, negative))
 			return false;
 	}
 	out->is_whole = !s->is_rewritten;

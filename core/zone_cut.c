@@ -140,8 +140,7 @@ unsigned zone_cut_take_addresses(struct zone_cut *cut, unsigned server_idx,
 		struct msg_record record;
 		struct endpoint endpoint;
 
-		if (!msg_record_next(answer->message, &offset, &record))
-			break;
+		msg_record_next_checked(answer->message.data, &offset, &record);
 		if (record_address(answer->message, &record, &endpoint))
 			taken += zone_cut_add_address(cut, &endpoint, server_idx);
 	}
@@ -196,15 +195,14 @@ static void take_candidate(struct reading *g, const struct msg_record *record)
 }
 
 /* The zone's NS set (and whether there is a DS) in the so many records from *offset on, which moves behind them. */
-static bool read_servers(struct reading *g, size_t *offset, unsigned record_count)
+static void read_servers(struct reading *g, size_t *offset, unsigned record_count)
 {
 	struct span message = g->response->message;
 
 	for (unsigned i = 0; i < record_count; i++) {
 		struct msg_record record;
 
-		if (!msg_record_next(message, offset, &record))
-			return false;
+		msg_record_next_checked(message.data, offset, &record);
 		if (record.class_or_size != DNS_CLASS_IN ||
 		    (record.type != DNS_TYPE_NS && record.type != DNS_TYPE_DS) ||
 		    !owner_is(message, &record, g->zone))
@@ -214,17 +212,14 @@ static bool read_servers(struct reading *g, size_t *offset, unsigned record_coun
 		else
 			take_candidate(g, &record);
 	}
-	return true;
 }
 
-static bool skip_records(struct span message, size_t *offset, unsigned record_count)
+static void skip_records(struct span message, size_t *offset, unsigned record_count)
 {
 	struct msg_record record;
 
 	for (unsigned i = 0; i < record_count; i++)
-		if (!msg_record_next(message, offset, &record))
-			return false;
-	return true;
+		msg_record_next_checked(message.data, offset, &record);
 }
 
 /* The next glue record: its owner, in lower case, and address. False: there is no more. */
@@ -237,8 +232,7 @@ static bool next_glue(const struct reading *g, size_t *offset, unsigned *record_
 		struct msg_record record;
 
 		++*record_idx;
-		if (!msg_record_next(message, offset, &record))
-			return false;
+		msg_record_next_checked(message.data, offset, &record);
 		if (!record_address(message, &record, endpoint) ||
 		    !read_name(message, record.owner_offset, owner) ||
 		    !name_is_below(owner, g->bailiwick))
@@ -316,8 +310,9 @@ bool zone_cut_from_referral(const struct msg_response *response, const struct na
 	g.ttl_s = CUT_TTL_S_MAX;
 	g.has_ds = false;
 	g.count = 0;
-	if (!skip_records(response->message, &g.glue_offset, response->answer_count) ||
-	    !read_servers(&g, &g.glue_offset, response->authority_count) || !finish(&g, now_s, out))
+	skip_records(response->message, &g.glue_offset, response->answer_count);
+	read_servers(&g, &g.glue_offset, response->authority_count);
+	if (!finish(&g, now_s, out))
 		return false;
 	if (parent->expires_at_s < out->expires_at_s)
 		out->expires_at_s = parent->expires_at_s;
@@ -340,9 +335,9 @@ bool zone_cut_from_priming(const struct msg_response *response, uint32_t now_s,
 	g.ttl_s = CUT_TTL_S_MAX;
 	g.has_ds = false;
 	g.count = 0;
-	return read_servers(&g, &g.glue_offset, response->answer_count) &&
-	       skip_records(response->message, &g.glue_offset, response->authority_count) &&
-	       finish(&g, now_s, out) && out->address_count > 0;
+	read_servers(&g, &g.glue_offset, response->answer_count);
+	skip_records(response->message, &g.glue_offset, response->authority_count);
+	return finish(&g, now_s, out) && out->address_count > 0;
 }
 
 /* ---- packed ----
