@@ -101,8 +101,9 @@ enum counter engine_reply_look(struct engine *e, struct rx_slot *slot, unsigned 
 }
 
 /* From the server that was asked, to the outgoing address that it was asked from? */
-static bool peer_matches(const struct engine *e, const struct inflight_slot *slot,
-			 const struct engine_rx_work *work)
+static inline __attribute__((always_inline)) bool peer_matches(const struct engine *e,
+							       const struct inflight_slot *slot,
+							       const struct engine_rx_work *work)
 {
 	const struct endpoint *peer = server_endpoint(&e->servers, slot->server_idx);
 
@@ -111,8 +112,9 @@ static bool peer_matches(const struct engine *e, const struct inflight_slot *slo
 }
 
 /* Everything that the word's hash only hinted at (RFC 5452 section 9.1). */
-static bool tuple_matches(const struct engine *e, const struct inflight_slot *slot,
-			  const struct engine_rx_work *work)
+static __attribute__((noinline)) bool tuple_matches(const struct engine *e,
+						    const struct inflight_slot *slot,
+						    const struct engine_rx_work *work)
 {
 	return slot->state != INFLIGHT_SLOT_FREE && slot->local_port == work->view.dst_port &&
 	       slot->identifier == source_identifier_of(&work->view.dst) &&

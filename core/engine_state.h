@@ -590,10 +590,10 @@ bool engine_route_has_tcp(struct engine *e, uint16_t server_idx);
 /* A query's answer has come: its round trip. */
 static inline void engine_round_trip(struct engine *e, const struct inflight_slot *sent)
 {
-	struct latency *latency = LIKELY(!server_is_learned(sent->server_idx))
-					  ? &e->server_latencies[sent->server_idx]
-					  : &e->learned_latency;
+	struct latency *latency = &e->server_latencies[sent->server_idx];
 
+	if (UNLIKELY(server_is_learned(sent->server_idx)))
+		latency = &e->learned_latency;
 	latency_add(latency, e->now - sent->sent_at, 1);
 }
 

@@ -296,6 +296,21 @@ void server_table_learn(struct server_table *t, void *memory, uint16_t capacity,
 	server_learned_init(&t->learned, memory, capacity, under_way_max, key);
 }
 
+const struct endpoint *server_endpoint_learned(const struct server_table *t, uint16_t idx)
+{
+	return &server_learned_at(&t->learned, server_learned_position(idx))->peer;
+}
+
+struct server_habits *server_habits_learned(const struct server_table *t, uint16_t idx)
+{
+	return &server_learned_at(&t->learned, server_learned_position(idx))->habits;
+}
+
+void server_on_sent_learned(struct server_table *t, uint16_t idx)
+{
+	server_learned_on_sent(&t->learned, server_learned_position(idx));
+}
+
 uint16_t server_learn(struct server_table *t, const struct endpoint *peer, mono_ns now)
 {
 	uint16_t position = server_learned_find(&t->learned, peer);

@@ -181,12 +181,16 @@ static inline uint16_t server_learned_position(uint16_t idx)
 /* As often released as held. Of configured ones there is nothing to do. */
 void server_hold(struct server_table *t, uint16_t idx);
 void server_release(struct server_table *t, uint16_t idx);
+/* What the next functions and server_on_sent, server_on_answer do for learned ones, out of the way of the configured. */
+const struct endpoint *server_endpoint_learned(const struct server_table *t, uint16_t idx);
+struct server_habits *server_habits_learned(const struct server_table *t, uint16_t idx);
+void server_on_sent_learned(struct server_table *t, uint16_t idx);
 /* Borrowed until the next server_learn or server_table_follow. */
 static inline const struct endpoint *server_endpoint(const struct server_table *t, uint16_t idx)
 {
 	if (LIKELY(idx < t->server_count))
 		return &t->list.endpoints[idx];
-	return &server_learned_at(&t->learned, server_learned_position(idx))->peer;
+	return server_endpoint_learned(t, idx);
 }
 /* How long a query is waited for, SERVER_RTO_MS_MIN to _MAX: by what this worker has measured and, of learned ones, how often
  * they were silent. */
@@ -198,7 +202,7 @@ static inline struct server_habits *server_habits_of(const struct server_table *
 {
 	if (LIKELY(idx < t->server_count))
 		return &t->shared->servers[idx].habits;
-	return &server_learned_at(&t->learned, server_learned_position(idx))->habits;
+	return server_habits_learned(t, idx);
 }
 
 /* Take note of what other workers have changed since: every turn, before next_probe_at is looked
@@ -246,7 +250,7 @@ static inline int server_choose(const struct server_table *t, const uint16_t ser
 static inline void server_on_sent(struct server_table *t, uint16_t idx)
 {
 	if (UNLIKELY(idx >= t->server_count)) {
-		server_learned_on_sent(&t->learned, server_learned_position(idx));
+		server_on_sent_learned(t, idx);
 		return;
 	}
 	t->servers[idx].queries++;
@@ -272,14 +276,9 @@ static inline bool server_is_settled(const struct server_table *t, uint16_t idx,
 static inline void server_on_answer(struct server_table *t, uint16_t idx, uint32_t rtt_us,
 				    bool probe, mono_ns now)
 {
-	struct server *s;
+	struct server *s = &t->servers[idx];
 
-	if (UNLIKELY(idx >= t->server_count)) {
-		server_learned_on_answer(&t->learned, server_learned_position(idx), rtt_us, now);
-		return;
-	}
-	s = &t->servers[idx];
-	if (UNLIKELY(probe || !server_is_settled(t, idx, now))) {
+	if (UNLIKELY(idx >= t->server_count || probe || !server_is_settled(t, idx, now))) {
 		server_on_answer_any(t, idx, rtt_us, probe, now);
 		return;
 	}
