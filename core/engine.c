@@ -315,6 +315,8 @@ void engine_step(struct engine *e, uint32_t resolution_idx, enum resolution_step
 			counter_add(&e->counters, COUNTER_SHED_BUDGET, 1);
 		break;
 	}
+	if (UNLIKELY(r->traced))
+		engine_trace_end(e, resolution_idx);
 	engine_stale_on_end(e, resolution_idx);
 	if (step == RESOLUTION_STEP_FAIL && e->cache != NULL)
 		engine_cache_store_failure(e, r);

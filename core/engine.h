@@ -257,9 +257,16 @@ struct engine_inflight_row {
 	uint32_t
 		waiters; /* 0: asked for the cache's sake; who has asked for it, if anybody, has an old answer */
 	uint32_t age_ms;
-	uint32_t packets;  /* sent so far */
-	const char *state; /* what it waits for */
-	struct endpoint server;
+	uint32_t packets;       /* sent so far */
+	const char *state;      /* what it waits for */
+	struct endpoint server; /* asked last; port 0: none was yet */
+	struct name zone; /* the zone cut that it is at, or its forward zone; length 0: none */
+	/* The question that it has asked and waits for, and of which worker; length 0: none. */
+	struct name asks;
+	uint16_t asks_type;
+	uint8_t asks_worker;
+	uint32_t
+		bytes; /* of replies so far, with all that was asked for its sake; 0, where it is forwarded */
 };
 unsigned engine_report_inflight(const struct engine *e, struct engine_inflight_row rows[],
 				unsigned count, uint32_t *cursor, mono_ns now);

@@ -518,6 +518,8 @@ static inline __attribute__((always_inline)) enum counter wait_for(struct engine
 	     e->waiters.waiters[r->waiter_head].kind == WAITER_OWN) &&
 	    e->cache != NULL && waiter->kind != WAITER_OWN)
 		engine_stale_on_wait(e, idx);
+	if (UNLIKELY((waiter->udp.flags & WAITER_TRACE) != 0))
+		engine_trace_begin(e, idx);
 	if (!is_new && UNLIKELY(r->has_iteration))
 		engine_iterate_join(e, idx, NULL);
 	if (is_new && begin(e, idx))

@@ -40,6 +40,8 @@ static void adopt(struct engine *e, struct iteration *it, const struct zone_cut 
 {
 	release_candidates(e, it);
 	iteration_adopt(it, cut);
+	if (UNLIKELY(e->resolutions.resolutions[it - e->iterations].traced))
+		engine_trace_cut(e, (uint32_t)(it - e->iterations), &cut->zone);
 	if (cut->server_count > 1 && entropy_ready(&e->entropy, ENTROPY_UNIFORM_BYTES))
 		it->first_server = (uint8_t)entropy_uniform(&e->entropy, cut->server_count);
 }
@@ -186,7 +188,8 @@ void engine_iterate_init(struct engine *e, uint32_t idx, const struct sub_questi
 	r->has_iteration = true;
 	r->iterates = engine_zone_iterates(e->config, r->key.zone_idx);
 	if (q != NULL) {
-		r->traced = r->traced || q->traced;
+		if (UNLIKELY(q->traced))
+			engine_trace_begin(e, idx);
 		if (q->deadline_at < r->deadline_at)
 			r->deadline_at = q->deadline_at;
 	}
@@ -581,6 +584,8 @@ void engine_iterate_on_sub(struct engine *e, uint32_t asker_idx, const struct su
 	/* The root's servers are in the cache now, or are not: nobody waits for that. */
 	if (r->state != RESOLUTION_ASK || purpose_of[it->wait] != a->purpose)
 		return;
+	if (UNLIKELY(r->traced))
+		engine_trace_told(e, asker_idx, a);
 	iteration_take_back(it, &a->left);
 	r->loops = r->loops || a->is_loop;
 	if ((a->is_loop && it->is_sub) || a->is_ours)
@@ -636,6 +641,8 @@ void engine_iterate_join(struct engine *e, uint32_t idx, const struct sub_questi
 	struct budget whole = budget_whole();
 	mono_ns deadline_at = e->now + (CLIENT_DEADLINE_MS - RESOLUTION_MARGIN_MS) * NS_PER_MS;
 
+	if (q != NULL && UNLIKELY(q->traced))
+		engine_trace_begin(e, idx);
 	if (!r->has_iteration || r->state == RESOLUTION_DONE)
 		return;
 	if (q != NULL)

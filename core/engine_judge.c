@@ -195,6 +195,8 @@ enum resolution_step engine_judge(struct engine *e, uint32_t idx, const struct i
 	if (e->scrubbed.verdict == SCRUB_LAME && !has_others(e, idx))
 		e->scrubbed.verdict = e->scrubbed.if_believed;
 	verdict = e->scrubbed.verdict;
+	if (UNLIKELY(r->traced))
+		engine_trace_reply(e, idx, slot, response, scrub_verdict_text[verdict]);
 	if (it->denied_labels != 0 && (verdict == SCRUB_ANSWER || verdict == SCRUB_NODATA ||
 				       verdict == SCRUB_LINK || verdict == SCRUB_REFERRAL))
 		on_liar(e, idx);

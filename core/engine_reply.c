@@ -138,6 +138,8 @@ static void burn(struct engine *e, uint32_t slot_idx)
 		server_on_cancelled(&e->servers, slot->server_idx, true);
 		return;
 	}
+	if (UNLIKELY(e->resolutions.resolutions[resolution_idx].traced))
+		engine_trace_silence(e, resolution_idx, slot, "a reply with a wrong ID");
 	step = resolution_on_near_miss(&e->resolutions, resolution_idx, &env);
 	if (step == RESOLUTION_STEP_SEND)
 		counter_add(&e->counters, COUNTER_NEAR_MISSES_TO_TCP, 1);
@@ -371,6 +373,8 @@ static void resolution_reply(struct engine *e, struct rx_slot *slot, uint32_t sl
 		judged = true;
 		step = judged_reply(e, slot, idx, sent, response, &message, &clean);
 		response = &clean;
+	} else if (UNLIKELY(r->traced)) {
+		engine_trace_reply(e, idx, sent, response, engine_trace_step_text[step]);
 	}
 	engine_end(e, slot, outcome, RX_FREE);
 	if (outcome == COUNTER_UPSTREAM_RESPONSE)
@@ -392,7 +396,7 @@ static void resolution_reply(struct engine *e, struct rx_slot *slot, uint32_t sl
 	if (step == RESOLUTION_STEP_ANSWER)
 		answer_all(e, slot, idx, response, message);
 	if (LIKELY(r->state == RESOLUTION_DONE && r->waiting == 0 && r->stale_at == MONO_NEVER &&
-		   step == RESOLUTION_STEP_ANSWER && !r->has_iteration))
+		   step == RESOLUTION_STEP_ANSWER && !r->has_iteration && !r->traced))
 		resolution_put(&e->resolutions, idx); /* as engine_step does */
 	else
 		engine_step(e, idx, step, response);

@@ -108,6 +108,24 @@ static struct endpoint server_of(const struct engine *e, const struct resolution
 	return *server_endpoint(&e->servers, resolution_server(r));
 }
 
+static void add_iteration(const struct engine *e, uint32_t idx, struct engine_inflight_row *row)
+{
+	const struct resolution *r = &e->resolutions.resolutions[idx];
+	const struct iteration *it = &e->iterations[idx];
+	const struct sub_state *sub = &e->subs.states[idx];
+
+	row->bytes = UPSTREAM_BYTES_MAX - it->budget.bytes;
+	if (r->iterates)
+		row->zone = it->cut.zone;
+	if (r->state != RESOLUTION_ASK || idx >= e->subs.fresh ||
+	    sub->generation != r->generation || sub->wait == SUB_WAIT_NONE)
+		return;
+	row->state = sub_purpose_text[sub->purpose];
+	row->asks = sub->qname;
+	row->asks_type = sub->qtype;
+	row->asks_worker = sub->owner;
+}
+
 unsigned engine_report_inflight(const struct engine *e, struct engine_inflight_row rows[],
 				unsigned count, uint32_t *cursor, mono_ns now)
 {
@@ -121,7 +139,7 @@ unsigned engine_report_inflight(const struct engine *e, struct engine_inflight_r
 
 		if (r->state == RESOLUTION_FREE)
 			continue;
-		rows[filled++] = (struct engine_inflight_row){
+		rows[filled] = (struct engine_inflight_row){
 			.qname = r->key.qname,
 			.qtype = r->key.qtype,
 			.waiters = resolution_waiters(r),
@@ -130,6 +148,11 @@ unsigned engine_report_inflight(const struct engine *e, struct engine_inflight_r
 			.state = waits_for(e, r),
 			.server = server_of(e, r),
 		};
+		if (r->key.zone_idx < e->config->zone_count)
+			rows[filled].zone = e->config->zones[r->key.zone_idx].name;
+		if (r->has_iteration && r->state != RESOLUTION_DONE)
+			add_iteration(e, *cursor, &rows[filled]);
+		filled++;
 	}
 	*cursor = cursor_after(*cursor, e->resolutions.free.fresh);
 	return filled;

@@ -755,10 +755,15 @@ void engine_stale_check(const struct engine *e);
 
 /* ---- engine_trace.c: of a question that is traced ---- */
 
+/* What a step makes of the reply that led to it. */
+extern const char *const engine_trace_step_text[];
+/* And what became of a query over TCP that brought nothing. */
+extern const char *const engine_trace_tcp_text[STREAM_FAILURE_COUNT];
+
 /* It is, from now on. */
 void engine_trace_begin(struct engine *e, uint32_t resolution_idx);
 void engine_trace_sent(struct engine *e, uint32_t resolution_idx, const struct inflight_slot *slot);
-/* verdict: a constant, as below. */
+/* verdict: a constant. */
 void engine_trace_reply(struct engine *e, uint32_t resolution_idx, const struct inflight_slot *slot,
 			const struct msg_response *response, const char *verdict);
 /* The query in slot brings nothing. */

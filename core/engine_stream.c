@@ -440,6 +440,8 @@ static bool query_send(struct engine *e, uint32_t resolution_idx, struct stream_
 	name_copy(&slot->qname, &r->key.qname);
 	e->streams.under_way++;
 	resolution_on_tcp_sent(&e->resolutions, resolution_idx, slot_idx);
+	if (UNLIKELY(r->traced))
+		engine_trace_sent(e, resolution_idx, slot);
 	timer_set(&e->timers, slot_idx, r->try_until);
 	put_query(e, slot_idx, resolution_wants_recursion(r, e->config), r->key.checking_disabled,
 		  r->try_until, out);
@@ -558,6 +560,9 @@ static void failed(struct engine *e, uint32_t slot_idx, enum stream_failure fail
 	mono_ns sent_at = slot->sent_at;
 	struct resolution_env env = engine_env(e);
 
+	if (resolution_idx != ENGINE_NO_RESOLUTION &&
+	    UNLIKELY(e->resolutions.resolutions[resolution_idx].traced))
+		engine_trace_silence(e, resolution_idx, slot, engine_trace_tcp_text[failure]);
 	engine_slot_end(e, slot_idx, false);
 	if (resolution_idx != ENGINE_NO_RESOLUTION)
 		engine_step(e, resolution_idx,
@@ -620,6 +625,8 @@ static enum counter answered(struct engine *e, uint32_t slot_idx, struct msg_res
 		if (step == RESOLUTION_STEP_ANSWER && clean.message.data != message)
 			message = e->clean;
 		response = &clean;
+	} else if (UNLIKELY(r->traced)) {
+		engine_trace_reply(e, idx, slot, response, engine_trace_step_text[step]);
 	}
 	engine_round_trip(e, slot);
 	if (step != RESOLUTION_STEP_ANSWER && !judged)

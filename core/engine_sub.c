@@ -252,6 +252,8 @@ void engine_sub_ask(struct engine *e, uint32_t asker_idx, const struct sub_quest
 	s->lent = q->lent;
 	name_copy(&s->qname, &q->qname);
 	set_wait(e, asker_idx, SUB_WAIT_QUEUED);
+	if (UNLIKELY(q->traced))
+		engine_trace_asks(e, asker_idx, q, s->owner);
 	timer_set(&e->timers, engine_resolution_timer(e, asker_idx), wake_at(e, s));
 }
 

@@ -384,6 +384,8 @@ unsigned engine_query_send(struct engine *e, uint32_t resolution_idx, struct buf
 	if (r->packets > 0)
 		counter_add(&e->counters, COUNTER_UPSTREAM_RETRIES, 1);
 	resolution_on_sent(&e->resolutions, resolution_idx, slot_idx);
+	if (UNLIKELY(r->traced))
+		engine_trace_sent(e, resolution_idx, &e->inflight.slots[slot_idx]);
 	timer_set(&e->timers, slot_idx, r->try_until);
 	return length_bytes;
 }
@@ -452,6 +454,9 @@ static void case_lost(struct engine *e, uint32_t slot_idx)
 	struct resolution_env env = engine_env(e);
 
 	counter_add(&e->counters, COUNTER_UPSTREAM_CANCELLED, 1);
+	if (UNLIKELY(e->resolutions.resolutions[resolution_idx].traced))
+		engine_trace_silence(e, resolution_idx, &e->inflight.slots[slot_idx],
+				     "no reply in the query's letter case");
 	engine_slot_end(e, slot_idx, true);
 	engine_step(e, resolution_idx,
 		    resolution_on_case_lost(&e->resolutions, resolution_idx, &env), NULL);
@@ -482,6 +487,8 @@ void engine_slot_timeout(struct engine *e, uint32_t slot_idx)
 		server_on_timeout(&e->servers, slot->server_idx, slot->sent_at, true, e->now);
 		return;
 	}
+	if (UNLIKELY(e->resolutions.resolutions[resolution_idx].traced))
+		engine_trace_silence(e, resolution_idx, slot, "no reply");
 	struct resolution_env env = engine_env(e);
 
 	engine_step(e, resolution_idx,

@@ -19,7 +19,7 @@
 #define MAILBOX_TIMEOUT_MS 1000
 /* Rows a page: what fits a telemetry reply of 16 KiB at the longest (telemetry.c). */
 #define MAILBOX_UPSTREAM_ROWS 32
-#define MAILBOX_INFLIGHT_ROWS 8
+#define MAILBOX_INFLIGHT_ROWS 3
 #define MAILBOX_NEIGHBOUR_ROWS 32
 #define MAILBOX_ROUTE_ROWS 32
 #define MAILBOX_EVENT_ROWS 16

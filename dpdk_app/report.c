@@ -51,34 +51,44 @@ static void add_upstream(struct rte_tel_data *row, const struct engine_upstream_
 	rte_tel_data_add_dict_string(row, "worker", known_by);
 }
 
-/* qname, and qname_1, qname_2 … where it is longer than one string may be. */
-static void add_name(struct rte_tel_data *row, const struct name *name)
+/* base, and base_1, base_2 … where it is longer than one string may be; "" for none. */
+static void add_name(struct rte_tel_data *row, const char *base, const struct name *name)
 {
-	char text[NAME_TEXT_BYTES_MAX];
+	char text[NAME_TEXT_BYTES_MAX] = "";
 	char part[NAME_PART_CHARS + 1];
-	char key[KEY_BYTES] = "qname";
-	size_t length = name_to_text(name, text);
+	char key[KEY_BYTES];
+	size_t length = name->length_bytes > 0 ? name_to_text(name, text) : 0;
 
+	snprintf(key, sizeof(key), "%s", base);
+	if (length == 0)
+		rte_tel_data_add_dict_string(row, key, "");
 	for (size_t at = 0, i = 1; at < length; at += NAME_PART_CHARS, i++) {
 		snprintf(part, sizeof(part), "%s", text + at);
 		rte_tel_data_add_dict_string(row, key, part);
-		snprintf(key, sizeof(key), "qname_%zu", i);
+		snprintf(key, sizeof(key), "%s_%zu", base, i);
 	}
 }
 
 static void add_inflight(struct rte_tel_data *row, const struct engine_inflight_row *from,
 			 unsigned worker_idx)
 {
-	char text[TEXT_ENDPOINT_BYTES];
+	char text[TEXT_ENDPOINT_BYTES] = "";
 
-	add_name(row, &from->qname);
+	add_name(row, "qname", &from->qname);
 	rte_tel_data_add_dict_u64(row, "qtype", from->qtype);
 	rte_tel_data_add_dict_u64(row, "waiters", from->waiters);
 	rte_tel_data_add_dict_u64(row, "age_ms", from->age_ms);
 	rte_tel_data_add_dict_u64(row, "packets", from->packets);
 	rte_tel_data_add_dict_string(row, "state", from->state);
-	rte_tel_data_add_dict_string(row, "server", text_endpoint(&from->server, text));
+	if (from->server.port != 0)
+		(void)text_endpoint(&from->server, text);
+	rte_tel_data_add_dict_string(row, "server", text);
 	rte_tel_data_add_dict_u64(row, "worker", worker_idx);
+	add_name(row, "zone", &from->zone);
+	rte_tel_data_add_dict_u64(row, "bytes", from->bytes);
+	add_name(row, "asks", &from->asks);
+	rte_tel_data_add_dict_u64(row, "asks_type", from->asks_type);
+	rte_tel_data_add_dict_u64(row, "asks_worker", from->asks_worker);
 }
 
 static void add_neighbour(struct rte_tel_data *row, const struct engine_neighbour_row *from,
