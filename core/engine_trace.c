@@ -134,4 +134,10 @@ void engine_trace_end(struct engine *e, uint32_t resolution_idx)
 	event->rcode = r->rcode;
 	event->ede = r->rcode == DNS_RCODE_NOERROR ? (uint16_t)DNS_EDE_NONE : r->ede;
 	event->after_us = since_us(e, r->started_at);
+	/* A step ends when it has told of a zone cut and nobody wants its answer: that is no failure. */
+	if (r->has_iteration && e->iterations[resolution_idx].is_step &&
+	    e->iterations[resolution_idx].has_told && r->rcode != DNS_RCODE_NOERROR) {
+		event->verdict = "nobody waits for more";
+		event->ede = DNS_EDE_NONE;
+	}
 }

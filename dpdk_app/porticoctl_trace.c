@@ -134,9 +134,10 @@ static void print_told(struct fy_node *row)
 static void print_end(struct fy_node *row)
 {
 	char *rcode = rcode_text(porticoctl_field_number(row, "rcode"));
-	char ede[TEXT_BYTES];
+	char ede[TEXT_BYTES], verdict[TEXT_BYTES];
 
-	printf("= %s", rcode != NULL ? rcode : "?");
+	porticoctl_field_text(row, "verdict", verdict, sizeof(verdict));
+	printf("= %s", verdict[0] != '\0' ? verdict : rcode != NULL ? rcode : "?");
 	if (porticoctl_field_text(row, "ede", ede, sizeof(ede))[0] != '\0')
 		printf(", extended error %s", ede);
 	printf(" after %.1f ms", ms_field(row, "after_us"));
