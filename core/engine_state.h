@@ -35,6 +35,7 @@
 #include "cache_read.h"
 #include "cookie.h"
 #include "engine.h"
+#include "engine_trace.h"
 #include "frame_head.h"
 #include "inflight_aim.h"
 #include "iteration.h"
@@ -752,30 +753,6 @@ size_t engine_stale_message(struct engine *e, const struct resolution_key *key,
 /* The next answer of stale_queue; false: nothing (more) to send. */
 bool engine_stale_fill(struct engine *e, struct tx_slot *slot);
 void engine_stale_check(const struct engine *e);
-
-/* ---- engine_trace.c: of a question that is traced ---- */
-
-/* What a step makes of the reply that led to it. */
-extern const char *const engine_trace_step_text[];
-/* And what became of a query over TCP that brought nothing. */
-extern const char *const engine_trace_tcp_text[STREAM_FAILURE_COUNT];
-
-/* It is, from now on. */
-void engine_trace_begin(struct engine *e, uint32_t resolution_idx);
-void engine_trace_sent(struct engine *e, uint32_t resolution_idx, const struct inflight_slot *slot);
-/* verdict: a constant. */
-void engine_trace_reply(struct engine *e, uint32_t resolution_idx, const struct inflight_slot *slot,
-			const struct msg_response *response, const char *verdict);
-/* The query in slot brings nothing. */
-void engine_trace_silence(struct engine *e, uint32_t resolution_idx,
-			  const struct inflight_slot *slot, const char *verdict);
-/* It goes on at that zone cut. */
-void engine_trace_cut(struct engine *e, uint32_t resolution_idx, const struct name *zone);
-void engine_trace_asks(struct engine *e, uint32_t resolution_idx, const struct sub_question *q,
-		       uint8_t owner);
-void engine_trace_told(struct engine *e, uint32_t resolution_idx, const struct sub_answer *a);
-/* DONE. */
-void engine_trace_end(struct engine *e, uint32_t resolution_idx);
 
 /* ---- engine_stream.c ---- */
 
