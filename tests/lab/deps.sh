@@ -6,8 +6,8 @@ set -euo pipefail
 
 build="build-essential pkg-config libdpdk-dev libfyaml-dev libssl-dev libjemalloc-dev libsystemd-dev
 	libpcap-dev clang libbpf-dev libmnl-dev libldns-dev libmicrohttpd-dev libuv1-dev"
-run="iproute2 ethtool nsd bind9-dnsutils procps tcpdump bsdextrautils"
-test="$run libcunit1-dev clang libclang-rt-14-dev clang-format knot knot-dnsutils dnsperf
+run="iproute2 ethtool nsd knot bind9-dnsutils procps tcpdump bsdextrautils"
+test="$run unbound bind9 libcunit1-dev clang libclang-rt-14-dev clang-format knot-dnsutils dnsperf
 	python3 python3-scapy python3-dnspython strace dpdk nftables iptables bpftool bird2"
 bench="$run dnsperf dpdk dpdk-dev valgrind gnuplot-nox python3 unbound bind9 knot-resolver pdns-recursor dnsdist dnsmasq"
 # package:services that it would start

@@ -1,9 +1,10 @@
 #!/bin/bash
-# `make run`: Portico in the lab's small internet; asks it a few questions, shows the answers and what it saw,
+# `make run`: Portico iterating in the lab's small internet; asks it a few questions, shows the answers and what it saw,
 # and stays until Ctrl-C (RUN_SECONDS=N: for N seconds). CONFIG=FILE: on that configuration, on this machine.
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 . tests/lab/lab.sh
+. tests/lab/internet.sh
 PORTICO=$(realpath -m "$PORTICO")
 PORTICOCTL=$(realpath -m "$PORTICOCTL")
 
@@ -46,17 +47,13 @@ ask() {
 }
 
 lab_up
-lab_nsd nsd $LAB_ON_LINK_V4 $LAB_ON_LINK_V6 $LAB_BEHIND_V4 $LAB_BEHIND_V6 || lab_die "NSD did not start"
-lab_config "$LAB_DIR/portico.yaml" <<CONF
-mode: forward
-forward:
-  - zone: "."
-    to: [198.18.0.20, 198.18.0.21, "2001:2:0:1::22", $LAB_BEHIND_V4]
-    policy: round_robin
-CONF
+internet_up || lab_die "a server did not start"
+internet_config "$LAB_DIR/portico.yaml" </dev/null
 echo "A small internet in network namespaces (nothing leaves this machine):"
-echo "  client $LAB_CLI 198.18.0.10, servers $LAB_SRV 198.18.0.20-22, $LAB_BEHIND_V4 behind a gateway,"
-echo "  Portico at $LAB_PORTICO_V4 and $LAB_PORTICO_V6 on a DPDK port over a veth in $LAB_DUT"
+echo "  client $LAB_CLI 198.18.0.10; in $LAB_SRV, on the link and behind a gateway, a root, top-level domains and zones"
+echo "  below them, by NSD and Knot, each on addresses of its own (tests/lab/internet):"
+internet_rows | awk '{ split($3, a, ","); z = $4; if (length(z) > 60) z = substr(z, 1, 60) "..."; printf "    %-8s %-13s %s\n", $1, a[1], z }'
+echo "  Portico at $LAB_PORTICO_V4 and $LAB_PORTICO_V6 on a DPDK port over a veth in $LAB_DUT, knowing the root's addresses only"
 echo
 echo "\$ $PORTICO -c $LAB_DIR/portico.yaml"
 sed 's/^/    /' "$LAB_DIR/portico.yaml"
@@ -64,21 +61,26 @@ lab_start seen srv tcpdump -n -l -t -i eth0 "udp dst port 53 and (src host $LAB_
 lab_wait_for 10 "$LAB_PID" "$LAB_DIR/seen.log" '^(tcpdump: )?listening' || lab_die "tcpdump did not start"
 lab_portico "$LAB_DIR/portico.yaml" || exit 1
 
-ask www.example A 198.18.2.1
-ask www.example AAAA 2001:2:0:3::1 "@$LAB_PORTICO_V6"
-ask c3.chain.example A 198.18.5.1
-ask "never-asked-$$.perf.test" A 198.18.3.1
-ask nowhere.example A NXDOMAIN
+ask www.plain.com A 198.18.3.1
+ask www.plain.com AAAA 2001:2:0:3::3:1 "@$LAB_PORTICO_V6"
+ask three.alias.com A 198.18.3.1
+ask "never-asked-$$.wild.org" A 198.18.7.1
+ask www.deepglueless.com A 198.18.8.2
+ask nobody.plain.com A NXDOMAIN
 show "\$ $PORTICOCTL -p $LAB_PREFIX status" lab_ctl status || fail "porticoctl status"
+show "How it gets to an answer (\$ $PORTICOCTL -p $LAB_PREFIX trace www.c.b.a.example A):" lab_ctl trace www.c.b.a.example A ||
+	fail "porticoctl trace"
 show "What it counted (\$ $PORTICOCTL -p $LAB_PREFIX stats):" counted || fail "porticoctl stats"
 show "What the servers were asked, from which ports:" seen_upstream
 
 cat <<TEXT
 
 Portico runs (pid $PORTICO_PID, log $PORTICO_LOG). From another terminal, as root, try:
-  ip netns exec $LAB_CLI dig @$LAB_PORTICO_V4 c9.chain.example
-  ip netns exec $LAB_CLI dig @$LAB_PORTICO_V6 any.name.at.all.perf.test AAAA
+  ip netns exec $LAB_CLI dig @$LAB_PORTICO_V4 c1.alias.com
+  ip netns exec $LAB_CLI dig @$LAB_PORTICO_V4 www.dead.com              # its servers never answer
   ip netns exec $LAB_SRV tcpdump -n -i eth0 udp dst port 53      # what the servers are asked
+  $PORTICOCTL -p $LAB_PREFIX trace www.old.dname.net A
+  $PORTICOCTL -p $LAB_PREFIX inflight
   $PORTICOCTL -p $LAB_PREFIX stats
   $PORTICOCTL -p $LAB_PREFIX upstreams
 TEXT
