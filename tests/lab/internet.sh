@@ -4,7 +4,8 @@
 # internet_up              after lab_up: the servers' addresses in srv, and the servers. Returns 1 if one does not get ready.
 #                          198.18.17.0/24 and 2001:2:0:17::/64 are behind the gateway, too, and silent
 # internet_hints [FILE]    the root's servers as a file of root hints (to standard output)
-# internet_config FILE     lab_config for `mode: iterate` from those hints; standard input is appended
+# internet_config FILE     lab_config for `mode: iterate` from those hints, with a TAP, as it takes TCP to get long answers; standard
+#                          input is appended
 # internet_resolver PROGRAM NAME V4 V6
 #                          unbound or named (BIND) in the namespace NAME of LAB_MORE, with these addresses and the same hints, without
 #                          validation: who Portico is compared with. Sets LAB_PID. Returns 1 if it does not answer.
@@ -48,10 +49,12 @@ internet_hints() {
 
 internet_config() {
 	internet_hints "$LAB_DIR/root.hints"
+	lab_sysctl "$LAB_DUT" net.ipv6.conf.default.disable_ipv6=0 net.ipv6.conf.default.accept_dad=0 || return 1
 	{
 		printf 'mode: iterate\nroot_hints: "%s"\n' "$LAB_DIR/root.hints"
 		cat
-	} | lab_config "$1"
+	} | lab_config "$1.none"
+	sed 's/kernel: none/kernel: tap/' "$1.none" >"$1"
 }
 
 internet_unbound() {

@@ -5,14 +5,7 @@
 # variants: workers=1,4
 # variants: workers=2 device=af_packet2,af_xdp
 . "$(dirname "$0")/../lab/lab.sh"
-here=$LAB_ROOT/tests/smoke
-
-# What does not match or does not parse is as if it had never come: the wait for the truth goes on.
-ignored="good wrong-port wrong-address wrong-qname wrong-qtype wrong-qclass no-question qr0 opcode-update
-	header-formerr header-servfail header-refused header-notimp junk empty short loop cut trailing no-opt
-	duplicate-3 formerr-edns delay-300 drop flip-case"
-# A guess or a matching refusal ends that query: it is asked again.
-repeated="wrong-id wrong-id-10 wrong-id-300 formerr servfail refused notimp"
+. "$(dirname "$0")/hostile_rows.sh"
 
 lab_up
 lab_upstream hostile 198.18.0.20 198.18.0.21 2001:2:0:1::20 2001:2:0:1::21 || exit 1
@@ -34,51 +27,12 @@ lab_portico "$LAB_DIR/portico.yaml" || exit 1
 lab_dig +short first.one4 A >/dev/null
 lab_dig @$LAB_PORTICO_V6 +short first.one4 A >/dev/null
 
-# ask SERVER ARGS: questions on standard input
-ask() {
-	local server=$1
-	shift
-	lab_in cli /usr/bin/python3 "$here/ask_many.py" "$server" "$@" <"$LAB_DIR/questions"
-}
-
-all_right() {
-	cat "$1"
-	grep -q '^asked [0-9]* right [0-9]* wrong 0 ' "$1"
-}
-
-# rows ZONE: a question of every behaviour
-rows() {
-	local word type
-	for type in A AAAA TXT; do
-		for word in $ignored; do
-			echo "$word.$type.$1 $type good"
-		done
-		for word in $repeated; do
-			echo "$word.once.$type.$1 $type good"
-		done
-		# No TCP upstream yet: TC=1 tells the client to try it, and holds nothing of the answer.
-		# One guess with the right ID, port and address that lost the letter case; three in a row would be a proof.
-		[ "$type" != TXT ] || echo "lower-case.once.$type.$1 $type good"
-		echo "tc.$type.$1 $type tc"
-		echo "tc-evil.$type.$1 $type tc"
-		echo "nxdomain.$type.$1 $type NXDOMAIN"
-		echo "nodata.$type.$1 $type nodata"
-		# A server that refuses every time.
-		echo "refused.$type.$1 $type good|REFUSED|SERVFAIL"
-		# Only what is forged ever comes: no answer is better than a wrong one.
-		echo "wrong-id.only.$type.$1 $type SERVFAIL"
-		echo "wrong-port.only.$type.$1 $type SERVFAIL"
-		echo "wrong-qname.only.$type.$1 $type SERVFAIL"
-		echo "flip-case.only.$type.$1 $type SERVFAIL"
-	done
-}
-
 # Side by side, as most of the time goes by waiting for what never comes.
 { rows one4; rows two6; } >"$LAB_DIR/questions"
 ask $LAB_PORTICO_V4 >"$LAB_DIR/v4" &
 v4=$!
 { rows one6; rows two4; } >"$LAB_DIR/questions6"
-lab_in cli /usr/bin/python3 "$here/ask_many.py" $LAB_PORTICO_V6 <"$LAB_DIR/questions6" >"$LAB_DIR/v6" &
+lab_in cli /usr/bin/python3 "$hostile_here/ask_many.py" $LAB_PORTICO_V6 <"$LAB_DIR/questions6" >"$LAB_DIR/v6" &
 v6=$!
 wait $v4
 expect "$(wc -l <"$LAB_DIR/questions") questions over IPv4, to one server over IPv4 and to two over IPv6" \
