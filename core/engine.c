@@ -318,6 +318,8 @@ void engine_step(struct engine *e, uint32_t resolution_idx, enum resolution_step
 	if (UNLIKELY(r->traced))
 		engine_trace_end(e, resolution_idx);
 	engine_stale_on_end(e, resolution_idx);
+	if (UNLIKELY(resolution_idx < e->subs.fresh))
+		engine_sub_cancel(e, resolution_idx);
 	if (step == RESOLUTION_STEP_FAIL && e->cache != NULL)
 		engine_cache_store_failure(e, r);
 	if (UNLIKELY(r->apart_count > 0)) {

@@ -12,8 +12,7 @@
  *   engine_kernel.c   what goes to and comes from a TAP
  *   engine_reload.c   another snapshot
  *   engine_handoff.c  what goes to other workers and comes from them
- *   engine_sub.c      sub-questions: asked, waited for, answered
- *   engine_sub_pass.c the same as messages between workers
+ *   engine_sub*.c     sub-questions: asked, waited for, answered, of this worker and others
  *   engine_ask.c      questions of our own
  *   engine_stream.c   TCP: clients and servers
  *   engine_hit.c      answers from the cache, in the packet that the question came in

@@ -131,7 +131,7 @@ static bool answer_fill(struct engine *e, struct tx_slot *slot)
 			   (struct buffer){slot->data, slot->capacity_bytes});
 	slot->to_worker = waiter->origin_worker;
 	slot->kind = RX_PASSED_SUB_ANSWER;
-	engine_sub_out_end(e, idx);
+	engine_sub_waiter_end(e, idx);
 	return true;
 }
 

@@ -257,12 +257,14 @@ static void poll_engine(struct rig *r, unsigned engine)
 	if (filled == 0) /* nothing was wanted, and nothing there is */
 		CU_ASSERT(wanted > 0 ||
 			  engine_tx(r->engines[engine], slots, BURST_SLOTS_MAX, r->now) == 0);
-	/* Taking a frame may call the engine again, and that uses no frame of this burst. */
-	for (unsigned i = 0; i < filled; i++) {
-		CU_ASSERT(slots[i].data == r->tx_frames[i]);
+	/* Messages first: the books must balance when a frame that is taken has the engine called again, which uses no
+	 * frame of this burst. */
+	for (unsigned i = 0; i < filled; i++)
 		if (slots[i].to_worker != TX_DEVICE)
 			rig_pass_message(r, engine, &slots[i]);
-		else
+	for (unsigned i = 0; i < filled; i++) {
+		CU_ASSERT(slots[i].data == r->tx_frames[i]);
+		if (slots[i].to_worker == TX_DEVICE)
 			rig_take_frame(r, engine, r->tx_frames[i], slots[i].length_bytes,
 				       slots[i].interface_idx);
 	}

@@ -147,8 +147,12 @@ static struct rig *play(unsigned engine_count)
 	return r;
 }
 
+/* Who asks is a forwarded question, and may have its answer while it waits: what iterates has not. */
 static void end(struct rig *r)
 {
+	for (unsigned i = 0; i < r->engine_count; i++)
+		for (uint32_t idx = 0; idx < r->engines[i]->resolutions.free.fresh; idx++)
+			engine_sub_cancel(r->engines[i], idx);
 	rig_finish(r);
 	free(player);
 	player = NULL;
@@ -373,24 +377,48 @@ static void engine_sub__is_answered_out_of_the_cache(void)
 	}
 }
 
+#define LONG_RECORDS 125 /* some 2,000 bytes */
+
+/* The server says so over TCP. */
+static void answer_long(struct rig *r, const char *text)
+{
+	static const struct rig_reply truncated = {.flags_on = DNS_FLAG_TC, .no_records = true};
+	static const uint8_t record[] = {0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2};
+	uint8_t message[4096];
+	struct rig_query q;
+	size_t at;
+
+	answer(r, text, &truncated);
+	CU_ASSERT_FATAL(rig_stream_query_next(r, &q));
+	at = q.parsed.question_end;
+	memcpy(message, q.message, at);
+	memcpy(message + 2, (const uint8_t[]){0x81, 0x80, 0, 1, 0, LONG_RECORDS, 0, 0, 0, 0}, 10);
+	for (unsigned i = 0; i < LONG_RECORDS; i++) {
+		memcpy(message + at, record, sizeof(record));
+		at += sizeof(record);
+		message[at++] = (uint8_t)i;
+	}
+	CU_ASSERT_EQUAL(rig_stream_reply_bytes(r, &q, message, at), COUNTER_UPSTREAM_TCP_RESPONSE);
+	rig_poll(r);
+}
+
 /* What no message holds is fetched from the cache; where there is none it fails, by our own fault. */
 static void engine_sub__fetches_a_long_answer_from_the_cache(void)
 {
 	for (unsigned cached = 0; cached < 2; cached++) {
 		struct rig *r = play(2);
-		const char *text;
 		uint32_t idx;
 
 		r->cache_bytes = cached ? 1 << 20 : 0;
+		r->config.tcp_interfaces = 1;
 		rig_start(r);
-		text = name_of(r, 1, 5);
 		idx = asker(r, 0, name_of(r, 0, 0));
-		ask(r, 0, idx, SUB_LINK, text);
+		ask(r, 0, idx, SUB_LINK, name_of(r, 1, 5));
 		rig_poll(r);
-		answer(r, text, &(struct rig_reply){.record_count = 118});
+		answer_long(r, name_of(r, 1, 5));
 		if (cached) {
 			CU_ASSERT_EQUAL(heard(1)->answer.verdict, SUB_ANSWER);
-			CU_ASSERT_EQUAL(heard(1)->record_count, 118);
+			CU_ASSERT_EQUAL(heard(1)->record_count, LONG_RECORDS);
 		} else {
 			CU_ASSERT_EQUAL(heard(1)->answer.verdict, SUB_FAILED);
 			CU_ASSERT(heard(1)->answer.is_ours);
@@ -410,7 +438,7 @@ static void make_cut(struct zone_cut *cut, const char *zone)
 	CHECK(name_from_text(zone, &name));
 	zone_cut_init(cut, &name, ZONE_CUT_HAS_DS, 12345);
 	for (unsigned i = 0; i < ZONE_CUT_SERVERS_MAX; i++) {
-		snprintf(text, sizeof(text), "ns%02u.%060u.example.net", i, i);
+		snprintf(text, sizeof(text), "ns%02u.%055u.example.net", i, i);
 		CHECK(name_from_text(text, &name));
 		CHECK(zone_cut_add_server(cut, &name));
 		for (unsigned a = 0; a < 2; a++) {
@@ -807,12 +835,19 @@ static struct soak {
 static void soak_ask(struct rig *r, unsigned engine, uint32_t idx)
 {
 	static const enum sub_purpose purposes[] = {SUB_STEP, SUB_ADDRESS, SUB_LINK};
+	const struct resolution *asker = &r->engines[engine]->resolutions.resolutions[idx];
+	mono_ns ends_at = asker->deadline_at - 10 * NS_PER_MS;
 	char text[32];
 	struct sub_question q;
 
 	snprintf(text, sizeof(text), "n%llu.example", unit_random(&soak.random) % SOAK_NAMES);
 	q = question(r, purposes[unit_random(&soak.random) % ARRAY_COUNT(purposes)], text);
 	q.deadline_at = r->now + (1 + unit_random(&soak.random) % 3000) * NS_PER_MS;
+	/* Whoever asks does not end while it waits. */
+	if (q.deadline_at > ends_at)
+		q.deadline_at = ends_at;
+	if (q.deadline_at <= r->now)
+		return;
 	q.lent.packets = (uint8_t)(unit_random(&soak.random) % UPSTREAM_PACKETS_MAX);
 	q.cut = unit_random(&soak.random) % 2 != 0 ? &player->cut : NULL;
 	soak.asked++;
@@ -894,6 +929,7 @@ static void soak_run(unsigned engine_count, unsigned ring_capacity, bool cached)
 	r->cache_bytes = cached ? 1 << 20 : 0;
 	r->config.cache.max_ttl_s = 1;
 	r->on_query = soak_on_query;
+	r->config.zones[0].tries = 100; /* until the deadline */
 	rig_start(r);
 	r->passing = RIG_PASS_AT_POLLS;
 	r->ring_delay_ns_max = 2 * NS_PER_MS;
