@@ -91,7 +91,7 @@ UNIT   := $(wildcard tests/unit/*.c)
 UNIT_APP := $(patsubst %,dpdk_app/%.c,entropy_meter port_firewall port_picture ports_audit_verdict kernel_ports port_floor log cache_file \
 	cache_flushed cache_flusher cache_lane nap_plan \
 	kernel_path stream_counter stream_servers stream_server_link stream_server_peer stream_report stream_limits stream_message)
-# What iterates can be played by a unit test (test_engine_sub.c).
+# What iterates can be played by a unit test (engine_sub_play.c).
 UNIT_PLAYED = $(patsubst %,-Wl$(comma)--wrap=engine_iterate_%,begin join left on_sub cut)
 FUZZ   := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_SHARED := $(filter-out $(FUZZ),$(wildcard tests/fuzz/*.c))
