@@ -127,12 +127,13 @@ void engine_sub_ask(struct engine *e, uint32_t asker_idx, const struct sub_quest
 	struct sub_state *s;
 
 	counter_add(&e->counters, COUNTER_SUB_ASKED, 1);
+	engine_key_make(e, &q->qname, q->qtype, q->checking_disabled, &key);
 	if (q->purpose == SUB_PRIME) {
 		e->subs.primes = true;
+		e->subs.prime_owner = engine_owner(e, key.hash);
 		e->subs.prime = *q;
 		return;
 	}
-	engine_key_make(e, &q->qname, q->qtype, q->checking_disabled, &key);
 	s = engine_sub_state_of(e, asker_idx);
 	CHECK(s->wait == SUB_WAIT_NONE);
 	s->purpose = (uint8_t)q->purpose;
@@ -348,22 +349,13 @@ static void ask_next(struct engine *e)
 		set_wait(e, idx, SUB_WAIT_OUT);
 }
 
-static bool prime_is_ours(const struct engine *e)
-{
-	struct cache_key key;
-
-	engine_key_make(e, &e->subs.prime.qname, e->subs.prime.qtype,
-			e->subs.prime.checking_disabled, &key);
-	return engine_owner(e, key.hash) == e->worker_idx;
-}
-
 /* (. NS) is ours or is sent. */
 static void prime(struct engine *e)
 {
 	struct sub_question q = e->subs.prime;
 	struct sub_answer answer;
 
-	if (!prime_is_ours(e))
+	if (e->subs.prime_owner != e->worker_idx)
 		return;
 	e->subs.primes = false;
 	q.ancestor_count = 0;

@@ -157,20 +157,15 @@ static bool question_fill(struct engine *e, struct tx_slot *slot)
 static bool prime_fill(struct engine *e, struct tx_slot *slot)
 {
 	const struct waiter_sub nobody = {.asker_idx = POOL_NONE};
-	struct cache_key key;
 
-	if (!e->subs.primes)
-		return false;
-	engine_key_make(e, &e->subs.prime.qname, e->subs.prime.qtype,
-			e->subs.prime.checking_disabled, &key);
-	/* Wanted since the last engine_sub_turn, and ours: the next one begins it. */
-	if (engine_owner(e, key.hash) == e->worker_idx)
+	/* Our own is asked in the next turn. */
+	if (!e->subs.primes || e->subs.prime_owner == e->worker_idx)
 		return false;
 	e->subs.primes = false;
 	e->subs.prime.ancestor_count = 0;
 	slot->length_bytes = put_question(e, &e->subs.prime, &nobody,
 					  (struct buffer){slot->data, slot->capacity_bytes});
-	slot->to_worker = engine_owner(e, key.hash);
+	slot->to_worker = e->subs.prime_owner;
 	slot->kind = RX_PASSED_SUB_QUESTION;
 	return true;
 }

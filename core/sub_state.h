@@ -69,9 +69,10 @@ struct sub_table {
 	uint32_t waiter_count;  /* WAITER_SUB in the engine's pool; of them, by waiter.next: */
 	uint32_t released_head, released_tail; /* those that are to be answered, */
 	uint32_t out_head,
-		out_tail;   /* and those of these whose answer is to be sent to another worker, */
-	uint32_t out_count; /* so many */
-	bool primes;        /* there is a SUB_PRIME to be asked: */
+		out_tail;    /* and those of these whose answer is to be sent to another worker, */
+	uint32_t out_count;  /* so many */
+	bool primes;         /* there is a SUB_PRIME to be asked, */
+	uint8_t prime_owner; /* of this worker: */
 	struct sub_question prime;
 };
 

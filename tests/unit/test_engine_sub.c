@@ -520,6 +520,15 @@ static void engine_sub__passes_again_what_was_lost(void)
 
 /* ---- the root's servers, for the cache's sake ---- */
 
+/* In the middle of a turn. */
+static void prime_on_heard(unsigned engine, uint32_t asker_idx)
+{
+	struct sub_question q = sub_play_question(player->r, SUB_PRIME, ".");
+
+	q.qtype = DNS_TYPE_NS;
+	engine_sub_ask(player->r->engines[engine], asker_idx, &q);
+}
+
 static void engine_sub__primes_for_nobody(void)
 {
 	for (unsigned engine = 0; engine < 2; engine++) {
@@ -538,13 +547,21 @@ static void engine_sub__primes_for_nobody(void)
 		sub_play_ask(r, engine, idx, SUB_LINK,
 			     sub_play_name_of(r, engine, 5)); /* meanwhile */
 		rig_poll(r);
+		engine_sub_cancel(r->engines[engine], idx);
 		CU_ASSERT(sub_play_find(r, owner, ".") != POOL_NONE);
 		engine_sub_ask(r->engines[engine], idx, &q);
 		rig_poll(r);
 		CU_ASSERT_EQUAL(player->begun, 2);
+		CU_ASSERT_EQUAL(player->heard_count, 0);
 		sub_play_answer(r, ".", &(struct rig_reply){.no_records = true});
 		CU_ASSERT_EQUAL(sub_play_find(r, owner, "."), POOL_NONE);
 		CU_ASSERT_EQUAL(player->heard_count, 0);
+		player->on_heard = prime_on_heard;
+		sub_play_ask(r, engine, idx, SUB_LINK, sub_play_name_of(r, engine, 6));
+		rig_poll(r);
+		sub_play_answer(r, sub_play_name_of(r, engine, 6), &plain);
+		CU_ASSERT_EQUAL(sub_play_heard(1)->answer.verdict, SUB_ANSWER);
+		CU_ASSERT_EQUAL(player->begun, 4);
 		sub_play_end(r);
 	}
 }
