@@ -6,6 +6,7 @@
 #ifndef PORTICO_BUDGET_H
 #define PORTICO_BUDGET_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "limits.h"
@@ -45,6 +46,52 @@ static inline void budget_take_back(struct budget *asker, const struct budget *l
 	*asker = *left;
 	asker->links = links;
 	asker->depth = depth;
+}
+
+/* Differences, which wrap around, of what does come back: */
+static inline struct budget budget_minus(const struct budget *a, const struct budget *b)
+{
+	return (struct budget){
+		.bytes = a->bytes - b->bytes,
+		.packets = (uint8_t)(a->packets - b->packets),
+		.referrals = (uint8_t)(a->referrals - b->referrals),
+		.address_lookups = (uint8_t)(a->address_lookups - b->address_lookups),
+		.address_failures = (uint8_t)(a->address_failures - b->address_failures),
+		.steps = (uint8_t)(a->steps - b->steps),
+	};
+}
+
+static inline struct budget budget_plus(const struct budget *a, const struct budget *b)
+{
+	const struct budget none = {0};
+	struct budget negative = budget_minus(&none, b);
+
+	return budget_minus(a, &negative);
+}
+
+static inline uint8_t budget_less(uint8_t from, uint8_t by)
+{
+	return by < from ? (uint8_t)(from - by) : 0;
+}
+
+/* Of what was lent, after that has been spent. */
+static inline struct budget budget_rest(const struct budget *lent, const struct budget *spent)
+{
+	struct budget left = *lent;
+
+	left.bytes = spent->bytes < lent->bytes ? lent->bytes - spent->bytes : 0;
+	left.packets = budget_less(lent->packets, spent->packets);
+	left.referrals = budget_less(lent->referrals, spent->referrals);
+	left.address_lookups = budget_less(lent->address_lookups, spent->address_lookups);
+	left.address_failures = budget_less(lent->address_failures, spent->address_failures);
+	left.steps = budget_less(lent->steps, spent->steps);
+	return left;
+}
+
+static inline bool budget_is_any(const struct budget *b)
+{
+	return b->bytes != 0 || b->packets != 0 || b->referrals != 0 || b->address_lookups != 0 ||
+	       b->address_failures != 0 || b->steps != 0;
 }
 
 #endif

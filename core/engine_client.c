@@ -521,7 +521,7 @@ static inline __attribute__((always_inline)) enum counter wait_for(struct engine
 	if (UNLIKELY((waiter->udp.flags & WAITER_TRACE) != 0))
 		engine_trace_begin(e, idx);
 	if (!is_new && UNLIKELY(r->has_iteration))
-		engine_iterate_join(e, idx, NULL);
+		engine_sub_join_client(e, idx);
 	if (is_new && begin(e, idx))
 		*resolution_idx = idx;
 	return is_new ? COUNTER_QUESTION_NEW : COUNTER_COALESCED;

@@ -81,6 +81,8 @@ void engine_sub_init(struct engine *e);
  * waiter waits, as q's resolution was found or begun. waiter: all that the asker knows of it. SUB_PRIME: false. */
 bool engine_sub_begin(struct engine *e, const struct sub_question *q, const struct waiter *waiter,
 		      struct sub_answer *answer);
+/* A client waits for the resolution now, too, which has an iteration. */
+void engine_sub_join_client(struct engine *e, uint32_t resolution_idx);
 /* What an asker of this worker waits for has come. False: that wait is over, and it is dropped. */
 bool engine_sub_answered(struct engine *e, uint32_t asker_idx, uint32_t serial,
 			 struct sub_answer *answer);

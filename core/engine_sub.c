@@ -273,11 +273,16 @@ bool engine_sub_answered(struct engine *e, uint32_t asker_idx, uint32_t serial,
 			 struct sub_answer *answer)
 {
 	const struct sub_state *s = engine_sub_state_find(e, asker_idx);
+	struct budget spent, now;
 
 	if (s == NULL || s->wait == SUB_WAIT_NONE || s->serial != serial)
 		return false;
 	if (answer->verdict == SUB_CACHED)
 		fetch_cached(e, s, answer);
+	/* It may have been given more while it waited: what was spent comes off that. */
+	spent = budget_minus(&s->lent, &answer->left);
+	engine_iterate_left(e, asker_idx, &now);
+	answer->left = budget_rest(&now, &spent);
 	engine_sub_cancel(e, asker_idx);
 	engine_iterate_on_sub(e, asker_idx, answer);
 	return true;

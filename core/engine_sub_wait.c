@@ -6,58 +6,12 @@
 
 /* ---- budgets ---- */
 
-/* Both wrap around: only differences count. */
-static struct budget minus(const struct budget *a, const struct budget *b)
-{
-	return (struct budget){
-		.bytes = a->bytes - b->bytes,
-		.packets = (uint8_t)(a->packets - b->packets),
-		.referrals = (uint8_t)(a->referrals - b->referrals),
-		.address_lookups = (uint8_t)(a->address_lookups - b->address_lookups),
-		.address_failures = (uint8_t)(a->address_failures - b->address_failures),
-		.steps = (uint8_t)(a->steps - b->steps),
-	};
-}
-
-static struct budget plus(const struct budget *a, const struct budget *b)
-{
-	const struct budget none = {0};
-	struct budget negative = minus(&none, b);
-
-	return minus(a, &negative);
-}
-
-static uint8_t less(uint8_t from, uint8_t by)
-{
-	return by < from ? (uint8_t)(from - by) : 0;
-}
-
-/* Of what was lent, after that has been spent. */
-static struct budget rest_of(const struct budget *lent, const struct budget *spent)
-{
-	struct budget left = *lent;
-
-	left.bytes = spent->bytes < lent->bytes ? lent->bytes - spent->bytes : 0;
-	left.packets = less(lent->packets, spent->packets);
-	left.referrals = less(lent->referrals, spent->referrals);
-	left.address_lookups = less(lent->address_lookups, spent->address_lookups);
-	left.address_failures = less(lent->address_failures, spent->address_failures);
-	left.steps = less(lent->steps, spent->steps);
-	return left;
-}
-
-static bool is_any(const struct budget *b)
-{
-	return b->bytes != 0 || b->packets != 0 || b->referrals != 0 || b->address_lookups != 0 ||
-	       b->address_failures != 0 || b->steps != 0;
-}
-
 static struct budget spent_by(struct engine *e, uint32_t idx)
 {
 	struct budget left;
 
 	engine_iterate_left(e, idx, &left);
-	return minus(&e->subs.states[idx].granted, &left);
+	return budget_minus(&e->subs.states[idx].granted, &left);
 }
 
 /* ---- beginning, for whoever asks ---- */
@@ -75,12 +29,32 @@ static void waiter_push(struct engine *e, uint32_t resolution_idx, uint32_t wait
 	engine_sub_resolution(e, resolution_idx)->apart_count++;
 }
 
+/* By how much its budget is raised now that q, or a client, waits for it. */
+static struct budget raise(struct engine *e, uint32_t idx, const struct sub_question *q)
+{
+	struct sub_state *s = engine_sub_state_find(e, idx);
+	struct budget before, after, raised;
+
+	engine_iterate_left(e, idx, &before);
+	engine_iterate_join(e, idx, q);
+	engine_iterate_left(e, idx, &after);
+	raised = budget_minus(&after, &before);
+	if (s != NULL)
+		s->granted = budget_plus(&s->granted, &raised);
+	return raised;
+}
+
+void engine_sub_join_client(struct engine *e, uint32_t resolution_idx)
+{
+	(void)raise(e, resolution_idx, NULL);
+}
+
 static bool join(struct engine *e, uint32_t idx, const struct sub_question *q,
 		 const struct waiter *waiter, struct sub_answer *answer)
 {
 	struct sub_state *s = engine_sub_state_of(e, idx);
 	uint32_t waiter_idx;
-	struct budget before, after, raised;
+	struct budget raised;
 
 	if (s->wait != SUB_WAIT_NONE &&
 	    engine_sub_is_among(s->hash, q->ancestors, q->ancestor_count))
@@ -93,13 +67,9 @@ static bool join(struct engine *e, uint32_t idx, const struct sub_question *q,
 	waiter_push(e, idx, waiter_idx, waiter);
 	e->waiters.waiters[waiter_idx].sub.spent = spent_by(e, idx);
 	counter_add(&e->counters, COUNTER_SUB_COALESCED, 1);
-	engine_iterate_left(e, idx, &before);
-	engine_iterate_join(e, idx, q);
-	engine_iterate_left(e, idx, &after);
-	raised = minus(&after, &before);
-	s->granted = plus(&s->granted, &raised);
+	raised = raise(e, idx, q);
 	/* Whoever has it go on for longer pays for what it spends from now on. */
-	e->waiters.waiters[waiter_idx].sub.pays = is_any(&raised);
+	e->waiters.waiters[waiter_idx].sub.pays = budget_is_any(&raised);
 	return false;
 }
 
@@ -284,6 +254,7 @@ static void answer_of_done(const struct engine *e, uint32_t resolution_idx,
 		answer->rcode = r->rcode;
 		answer->ede = r->ede;
 		answer->is_ours = r->hindered;
+		answer->is_loop = r->loops;
 		return;
 	}
 	answer->rcode = answer->response->flags & DNS_RCODE_MASK;
@@ -306,8 +277,8 @@ void engine_sub_answer_of(struct engine *e, uint32_t waiter_idx, struct sub_answ
 	};
 	if (waiter->sub.pays) {
 		spent = spent_by(e, waiter->resolution_idx);
-		spent = minus(&spent, &waiter->sub.spent);
-		answer->left = rest_of(&waiter->sub.lent, &spent);
+		spent = budget_minus(&spent, &waiter->sub.spent);
+		answer->left = budget_rest(&waiter->sub.lent, &spent);
 	}
 	if (answer->verdict == SUB_VERDICT_COUNT)
 		answer_of_done(e, waiter->resolution_idx, answer);

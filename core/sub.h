@@ -57,8 +57,8 @@ struct sub_answer {
 	uint16_t ede;
 	bool is_loop; /* FAILED: it would wait for its asker */
 	bool is_ours; /* FAILED: for want of room or by a lost message; says nothing about the question */
-	/* Of what was lent: less what was spent meanwhile, if the question was begun or had its budget raised for this asker;
-	 * else all of it, as somebody else pays. The positional ones as lent. */
+	/* Of what the asker has now: less what was spent of what it lent, if the question was begun or had its budget raised for
+	 * this asker; else all of it, as somebody else pays. On its way: of what was lent. */
 	struct budget left;
 	const struct zone_cut *cut;          /* CUT */
 	const struct msg_response *response; /* ANSWER */

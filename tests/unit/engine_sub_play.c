@@ -60,7 +60,7 @@ void __wrap_engine_iterate_join(struct engine *e, uint32_t idx, const struct sub
 		return;
 	}
 	player->joined++;
-	raise(&sub_play_left(e, idx)->packets, q->lent.packets);
+	raise(&sub_play_left(e, idx)->packets, q != NULL ? q->lent.packets : UPSTREAM_PACKETS_MAX);
 }
 
 void __real_engine_iterate_left(struct engine *e, uint32_t idx, struct budget *out);

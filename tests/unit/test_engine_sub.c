@@ -365,19 +365,45 @@ static void engine_sub__returns_what_was_not_spent(void)
 		sub_play_answer(r, text, &plain);
 		CU_ASSERT_EQUAL_FATAL(player->heard_count, 3);
 		for (unsigned i = 0; i < 3; i++) {
-			static const uint8_t packets[3] = {1, 19, 4};
+			/* of all that each has */
+			static const uint8_t packets[3] = {9, 1, 0};
 			const struct heard *h = &player->heard[i];
 			unsigned which = h->asker_idx == idx[0]   ? 0
 					 : h->asker_idx == idx[1] ? 1
 								  : 2;
 
-			CU_ASSERT_EQUAL(h->answer.left.packets, packets[which]);
+			CU_ASSERT_EQUAL(h->answer.left.packets,
+					UPSTREAM_PACKETS_MAX - packets[which]);
 			CU_ASSERT_EQUAL(h->answer.left.bytes,
 					UPSTREAM_BYTES_MAX - (which == 0 ? 1000u : 0u));
-			CU_ASSERT_EQUAL(h->answer.left.links, 3);
+			CU_ASSERT_EQUAL(h->answer.left.links, LINKS_MAX);
 		}
 		sub_play_end(r);
 	}
+}
+
+/* A client has both go on for longer: what they have spent stays what it was. */
+static void engine_sub__knows_what_was_spent_when_a_client_joins(void)
+{
+	struct rig *r = sub_play(1);
+	struct sub_question q;
+	uint32_t idx, asked;
+
+	rig_start(r);
+	idx = sub_play_asker(r, 0, "n0.example");
+	q = sub_play_question(r, SUB_LINK, "n5.example");
+	q.lent.packets = 10;
+	sub_play_left(r->engines[0], idx)->packets = 10;
+	engine_sub_ask(r->engines[0], idx, &q);
+	rig_poll(r);
+	asked = sub_play_find(r, 0, "n5.example");
+	sub_play_left(r->engines[0], asked)->packets -= 3;
+	engine_sub_join_client(r->engines[0], asked);
+	CU_ASSERT_EQUAL(sub_play_left(r->engines[0], asked)->packets, UPSTREAM_PACKETS_MAX);
+	engine_sub_join_client(r->engines[0], idx);
+	sub_play_answer(r, "n5.example", &plain);
+	CU_ASSERT_EQUAL(sub_play_heard(1)->answer.left.packets, UPSTREAM_PACKETS_MAX - 3);
+	sub_play_end(r);
 }
 
 /* ---- what goes wrong ---- */
@@ -577,6 +603,7 @@ static const struct unit_test tests[] = {
 	UNIT_TEST(engine_sub__refuses_to_wait_for_itself),
 	UNIT_TEST(engine_sub__refuses_one_that_waits_for_the_asker),
 	UNIT_TEST(engine_sub__returns_what_was_not_spent),
+	UNIT_TEST(engine_sub__knows_what_was_spent_when_a_client_joins),
 	UNIT_TEST(engine_sub__fails_at_its_deadline),
 	UNIT_TEST(engine_sub__drops_what_comes_for_a_wait_that_is_over),
 	UNIT_TEST(engine_sub__fails_where_there_is_no_place),
