@@ -168,8 +168,9 @@ mutants: build/sim ## does the simulator find mutations of core? (RUNS= seeds ea
 print-sim-objects:
 	@echo $(call objects,release,$(SIM) $(WORLD))
 
-scenario: $(bin_$(BUILD))/rplrun ## the scenarios of tests/scenario, in simulated time; RPL_ARGS=--workers=4
+scenario: $(bin_$(BUILD))/rplrun ## the scenarios of tests/scenario, in simulated time, with four workers and with one (RPL_ARGS=)
 	$(Q)tests/scenario/runner_test.sh $<
+	$(Q)$< --strict --workers 4 --seed 2 $(RPL_ARGS) $(SCENARIOS)
 	$(Q)$< --strict $(RPL_ARGS) $(SCENARIOS)
 
 fuzz: $(harnesses) ## every fuzzer for FUZZ_S seconds; findings in build/fuzz/findings
