@@ -23,9 +23,14 @@ for zone in hostile4 hostile6 mixed; do
 	lab_dig @$LAB_PORTICO_V6 +short second.$zone.example A >/dev/null
 done
 
-{ rows hostile4.example good; rows hostile6.example good; } >"$LAB_DIR/questions"
-ask $LAB_PORTICO_V4 >"$LAB_DIR/v4"
-expect "$(wc -l <"$LAB_DIR/questions") questions to a server over IPv4 and to one over IPv6" all_right "$LAB_DIR/v4"
+# A few at a time: a server that nobody has configured, and that loses much, is not asked for many at once.
+{ rows hostile4.example good; rows hostile6.example good; } | split -l 12 - "$LAB_DIR/rows."
+for file in "$LAB_DIR"/rows.*; do
+	cp "$file" "$LAB_DIR/questions"
+	ask $LAB_PORTICO_V4
+done >"$LAB_DIR/v4"
+expect_equal "$(cat "$LAB_DIR"/rows.* | wc -l) questions to a server over IPv4 and to one over IPv6: wrong" "" \
+	"$(grep -v '^asked .* wrong 0 ' "$LAB_DIR/v4")"
 
 for behaviour in wrong-id wrong-qname flip-case servfail header-servfail silent; do
 	lab_tell hostile default "$behaviour" >/dev/null
