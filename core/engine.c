@@ -255,8 +255,11 @@ void engine_resolution_end(struct engine *e, uint32_t resolution_idx)
 
 struct resolution_env engine_env(struct engine *e)
 {
-	return (struct resolution_env){e->config, &e->servers, &e->entropy, e->zone_cursors,
-				       e->now};
+	return (struct resolution_env){.config = e->config,
+				       .servers = &e->servers,
+				       .entropy = &e->entropy,
+				       .zone_cursors = e->zone_cursors,
+				       .now = e->now};
 }
 
 /* Modulo 2^32, as all that is counted in seconds. */

@@ -202,6 +202,17 @@ void engine_iterate_init(struct engine *e, uint32_t idx, const struct sub_questi
 	resolution_on_ask(&e->resolutions, idx);
 }
 
+void engine_iterate_take_part(struct engine *e, uint32_t idx)
+{
+	struct resolution *r = &e->resolutions.resolutions[idx];
+
+	if (r->has_iteration)
+		return;
+	iteration_begin(iteration_of(e, idx), NULL);
+	r->has_iteration = true;
+	iteration_book(iteration_of(e, idx), r);
+}
+
 /* ---- asking others ---- */
 
 /* What all that it asks has in common; the name is the caller's to write. */

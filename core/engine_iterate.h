@@ -34,6 +34,8 @@ void engine_iterate_on_sub(struct engine *e, uint32_t asker_idx, const struct su
 const struct zone_cut *engine_iterate_cut(const struct engine *e, uint32_t idx);
 /* It is DONE: let go of what it holds, but for its waiters. */
 void engine_iterate_on_end(struct engine *e, uint32_t idx);
+/* One of a forward zone may ask others, too, from now on. */
+void engine_iterate_take_part(struct engine *e, uint32_t idx);
 /* This cut is at hand from now on. */
 void engine_iterate_adopt(struct engine *e, uint32_t idx, const struct zone_cut *cut);
 /* Ends it: a budget, of which *which counts, is used up. */
@@ -47,6 +49,19 @@ MUST_USE bool engine_local_answer(struct engine *e, uint32_t idx);
 
 /* ---- engine_judge.c ---- */
 
+/* Is what a forwarder says more than records of the question's own name? Then it is judged. */
+static inline bool engine_leads_on(const struct msg_response *response)
+{
+	const uint8_t *at = response->message.data + response->records_offset;
+	uint16_t type;
+
+	if (response->answer_count == 0)
+		return false;
+	if (UNLIKELY(at[0] < DNS_POINTER_FLAG)) /* a name that is written out */
+		return true;
+	type = wire_get_u16(at + 2);
+	return UNLIKELY(type == DNS_TYPE_CNAME || type == DNS_TYPE_DNAME);
+}
 /* RESOLUTION_STEP_JUDGE: what the reply in slot is worth. message: the response's, to be written to. ANSWER: *clean is to be
  * kept and given to the waiters; its bytes are message's, or hold until the next call. */
 enum resolution_step engine_judge(struct engine *e, uint32_t idx, const struct inflight_slot *slot,

@@ -175,12 +175,45 @@ static enum resolution_step on_doubted(struct engine *e, uint32_t idx)
 	return step;
 }
 
+/* Names in the forward zone are its forwarder's to speak of; what leads out of it is asked for where it belongs, if anywhere. */
+static enum resolution_step judge_forwarded(struct engine *e, uint32_t idx,
+					    const struct msg_response *response, uint8_t *message,
+					    struct msg_response *clean)
+{
+	struct resolution *r = &e->resolutions.resolutions[idx];
+	const struct scrub_question question = {
+		.zone = &e->config->zones[r->key.zone_idx].name,
+		.qname = &r->key.qname,
+		.qtype = r->key.qtype,
+		.is_recursive = true,
+		.is_safe = true,
+	};
+
+	if (!resolution_has_zone(r, e->config))
+		return useless(e, idx);
+	scrub_response(response, &question, &e->scrubbed);
+	if (e->scrubbed.verdict == SCRUB_LINK) {
+		if (engine_zone_for(e->config, &e->scrubbed.target) == ENGINE_ZONE_NONE)
+			return on_answer(e, idx, response, message, clean);
+		engine_iterate_take_part(e, idx);
+		return on_link(e, idx, response, message, clean);
+	}
+	if (e->scrubbed.verdict == SCRUB_ANSWER || e->scrubbed.verdict == SCRUB_NODATA ||
+	    e->scrubbed.verdict == SCRUB_NXDOMAIN)
+		return on_answer(e, idx, response, message, clean);
+	return useless(e, idx);
+}
+
 enum resolution_step engine_judge(struct engine *e, uint32_t idx, const struct inflight_slot *slot,
 				  const struct msg_response *response, uint8_t *message,
 				  struct msg_response *clean)
 {
 	const struct resolution *r = &e->resolutions.resolutions[idx];
 	struct iteration *it = &e->iterations[idx];
+
+	if (!r->iterates)
+		return judge_forwarded(e, idx, response, message, clean);
+
 	const struct scrub_question question = {
 		.zone = &it->cut.zone,
 		.qname = &r->key.qname,

@@ -350,6 +350,7 @@ static void resolution_reply(struct engine *e, struct rx_slot *slot, uint32_t sl
 	struct msg_response clean;
 	enum resolution_step step;
 	enum counter outcome;
+	bool judges = r->iterates || engine_leads_on(response);
 	bool judged = false;
 
 	CHECK(r->generation == sent->resolution_generation && r->slot_idx == slot_idx);
@@ -359,7 +360,7 @@ static void resolution_reply(struct engine *e, struct rx_slot *slot, uint32_t sl
 		engine_end(e, slot, COUNTER_DROP_ANSWERS_FULL, RX_FREE);
 		return;
 	}
-	if (LIKELY(has_name && !r->iterates) &&
+	if (LIKELY(has_name && !judges) &&
 	    LIKELY(resolution_on_answer(&e->resolutions, idx, &e->servers, e->now, sent,
 					response))) {
 		step = RESOLUTION_STEP_ANSWER;
@@ -367,6 +368,7 @@ static void resolution_reply(struct engine *e, struct rx_slot *slot, uint32_t sl
 	} else {
 		struct resolution_env env = engine_env(e);
 
+		env.judges = judges;
 		step = resolution_on_response(&e->resolutions, idx, &env, sent, response, &outcome);
 	}
 	if (step == RESOLUTION_STEP_JUDGE) {

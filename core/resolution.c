@@ -510,7 +510,7 @@ enum resolution_step resolution_on_response(struct resolution_table *t, uint32_t
 		if (t->resolutions[idx].iterates)
 			return next_try(t, idx, env, DNS_EDE_NO_REACHABLE_AUTHORITY);
 	}
-	if (t->resolutions[idx].iterates)
+	if (env->judges)
 		return RESOLUTION_STEP_JUDGE;
 	return resolution_on_accepted(t, idx, rcode);
 }

@@ -185,6 +185,7 @@ struct resolution_env {
 	struct entropy *entropy;
 	uint32_t *zone_cursors; /* round-robin position a zone */
 	mono_ns now;
+	bool judges; /* what the reply at hand says is to be judged before it is an answer */
 };
 
 enum resolution_step {

@@ -57,8 +57,11 @@ static struct bench *bench_new(void)
 			  &(struct server_list){b->config->server_endpoints,
 						b->config->server_health, NULL, SERVERS});
 	entropy_init(&b->entropy, b->entropy_blocks, 64);
-	b->env = (struct resolution_env){b->config, &b->server_table, &b->entropy, &b->cursor,
-					 START};
+	b->env = (struct resolution_env){.config = b->config,
+					 .servers = &b->server_table,
+					 .entropy = &b->entropy,
+					 .zone_cursors = &b->cursor,
+					 .now = START};
 	return b;
 }
 
