@@ -234,8 +234,7 @@ static void question_begin(struct engine *e, uint32_t idx, enum sub_purpose purp
 enum resolution_step engine_iterate_stop(struct engine *e, uint32_t idx, enum counter which)
 {
 	counter_add(&e->counters, which, 1);
-	if (iteration_of(e, idx)->is_sub)
-		resolution_on_hindered(&e->resolutions, idx);
+	e->resolutions.resolutions[idx].loops |= iteration_of(e, idx)->is_sub;
 	return resolution_on_given_up(&e->resolutions, idx, DNS_EDE_NO_REACHABLE_AUTHORITY);
 }
 
@@ -460,8 +459,7 @@ enum resolution_step engine_iterate_advance(struct engine *e, uint32_t idx,
 	if (!resolution_has_zone(r, e->config))
 		return resolution_on_given_up(&e->resolutions, idx, DNS_EDE_OTHER);
 	if (e->now >= r->deadline_at) {
-		if (it->is_sub)
-			resolution_on_hindered(&e->resolutions, idx);
+		r->loops |= it->is_sub;
 		return resolution_on_given_up(&e->resolutions, idx, DNS_EDE_NO_REACHABLE_AUTHORITY);
 	}
 	/* It has told of its cut, and nobody wants more. */
@@ -598,8 +596,8 @@ void engine_iterate_on_sub(struct engine *e, uint32_t asker_idx, const struct su
 	if (UNLIKELY(r->traced))
 		engine_trace_told(e, asker_idx, a);
 	iteration_take_back(it, &a->left);
-	r->loops = r->loops || a->is_loop;
-	if ((a->is_loop && it->is_sub) || a->is_ours)
+	r->loops |= a->is_loop && it->is_sub;
+	if (a->is_ours)
 		resolution_on_hindered(&e->resolutions, asker_idx);
 	switch (a->purpose) {
 	case SUB_STEP:

@@ -49,13 +49,15 @@ MUST_USE bool engine_local_answer(struct engine *e, uint32_t idx);
 
 /* ---- engine_judge.c ---- */
 
-/* Is what a forwarder says more than records of the question's own name? Then it is judged. */
-static inline bool engine_leads_on(const struct msg_response *response)
+/* Is what a forwarder says more than records of the question's own name, and may lead out of its zone? Then it is judged. */
+static inline bool engine_leads_on(const struct engine_config *c, const struct resolution *r,
+				   const struct msg_response *response)
 {
 	const uint8_t *at = response->message.data + response->records_offset;
 	uint16_t type;
 
-	if (response->answer_count == 0)
+	if (response->answer_count == 0 || r->key.zone_idx >= c->zone_count ||
+	    c->zones[r->key.zone_idx].name.length_bytes == 1)
 		return false;
 	if (UNLIKELY(at[0] < DNS_POINTER_FLAG)) /* a name that is written out */
 		return true;

@@ -193,7 +193,9 @@ static enum resolution_step judge_forwarded(struct engine *e, uint32_t idx,
 		return useless(e, idx);
 	scrub_response(response, &question, &e->scrubbed);
 	if (e->scrubbed.verdict == SCRUB_LINK) {
-		if (engine_zone_for(e->config, &e->scrubbed.target) == ENGINE_ZONE_NONE)
+		/* Within its zone the forwarder has said all that there is. */
+		if (name_is_below(&e->scrubbed.target, question.zone) ||
+		    engine_zone_for(e->config, &e->scrubbed.target) == ENGINE_ZONE_NONE)
 			return on_answer(e, idx, response, message, clean);
 		engine_iterate_take_part(e, idx);
 		return on_link(e, idx, response, message, clean);

@@ -612,5 +612,5 @@ bool resolution_failure_tells(const struct resolution *r)
 {
 	return r->ede != DNS_EDE_OTHER && (r->packets > 0 || r->iterates) &&
 	       r->packets < r->packets_max && r->tcp_tries < UPSTREAM_TCP_TRIES_MAX &&
-	       r->near_misses == 0 && !r->hindered;
+	       r->near_misses == 0 && !r->hindered && !r->loops;
 }

@@ -98,9 +98,9 @@ struct resolution {
 	bool iterates : 1;     /* its servers are those of a zone cut, not of a forward zone */
 	bool has_iteration : 1; /* what the engine keeps for it at the same index (iteration.h) is valid */
 	bool traced : 1;
-	bool loops : 1; /* what it asked for would have waited for it: its failure says nothing about the question */
-	uint16_t rcode;      /* DONE: what the waiters get if there is no answer */
-	uint16_t ede;        /* DONE: with that rcode */
+	bool loops : 1; /* what it had left, or that it waited for its asker, made it fail: that says nothing about the question */
+	uint16_t rcode; /* DONE: what the waiters get if there is no answer */
+	uint16_t ede;   /* DONE: with that rcode */
 	uint16_t server_idx; /* chosen last */
 	int16_t server_pos; /* in the zone's list; -1: none chosen, or it is not in there any more */
 	/* Of the next four there are never more than UPSTREAM_PACKETS_MAX and one. */
