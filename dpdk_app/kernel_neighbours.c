@@ -1,10 +1,12 @@
 #include "dpdk_app/kernel_neighbours.h"
+#include "dpdk_app/dpdk.h"
 
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <pthread.h>
+#include <rte_cycles.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -57,6 +59,7 @@ struct entry {
 struct kernel_neighbours {
 	const struct kernel_spaces *spaces;
 	struct neighbour_shared *shared;
+	const struct tsc_clock *workers_clock;
 	pthread_mutex_t lock; /* of what follows */
 	struct mnl_socket *sockets[INTERFACES_MAX];
 	uint32_t sequence; /* of the last message: its answer bears it */
@@ -339,8 +342,9 @@ static bool is_over(const struct kernel_neighbours *n, const struct entry *e, mo
 {
 	const struct neighbour_demands *d = &n->shared->demands;
 	const uint16_t position = (uint16_t)(e->idx - d->first);
+	const mono_ns workers_now = tsc_clock_ns(n->workers_clock, rte_rdtsc());
 
-	return neighbour_demand_is_idle(d, position, now) ||
+	return neighbour_demand_is_idle(d, position, workers_now) ||
 	       neighbour_demand_is_double(d, position) ||
 	       (e->told == NEIGHBOUR_SILENT &&
 		now - e->unknown_since > NEIGHBOUR_DEMAND_TRIES * NS_PER_S);
@@ -558,7 +562,8 @@ static bool open_sockets(struct kernel_neighbours *n)
 
 struct kernel_neighbours *kernel_neighbours_open(const struct kernel_spaces *spaces,
 						 const struct engine_config *snapshot,
-						 struct neighbour_shared *shared, mono_ns now)
+						 struct neighbour_shared *shared,
+						 const struct tsc_clock *workers_clock, mono_ns now)
 {
 	struct kernel_neighbours *n = calloc(1, sizeof(*n));
 
@@ -568,6 +573,7 @@ struct kernel_neighbours *kernel_neighbours_open(const struct kernel_spaces *spa
 	}
 	n->spaces = spaces;
 	n->shared = shared;
+	n->workers_clock = workers_clock;
 	pthread_mutex_init(&n->lock, NULL);
 	if (!open_sockets(n)) {
 		log_write(CONFIG_LOG_ERROR, "neighbour", "no netlink socket error=\"%s\"",

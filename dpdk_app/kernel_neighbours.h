@@ -18,14 +18,16 @@
 #include "core/engine.h"
 #include "core/neighbour.h"
 #include "dpdk_app/kernel_space.h"
+#include "dpdk_app/tsc_clock.h"
 
 struct kernel_neighbours;
 
-/* Of the snapshot, those that are the kernel's; it is not looked at afterwards. spaces and shared stay. NULL: no memory or no
- * netlink (logged). */
+/* Of the snapshot, those that are the kernel's; it is not looked at afterwards. spaces, shared and workers_clock, by which workers
+ * say when they had use for one, stay. NULL: no memory or no netlink (logged). */
 MUST_USE struct kernel_neighbours *kernel_neighbours_open(const struct kernel_spaces *spaces,
 							  const struct engine_config *snapshot,
 							  struct neighbour_shared *shared,
+							  const struct tsc_clock *workers_clock,
 							  mono_ns now);
 /* The next snapshot, before it is published: those that are new in it are asked for, and waited for, for a moment. */
 void kernel_neighbours_prepare(struct kernel_neighbours *n, const struct engine_config *next,

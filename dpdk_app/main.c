@@ -264,8 +264,9 @@ static bool open_neighbours(struct program *p)
 		return true;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	kernel_routes_tell(NULL, snapshot);
-	p->neighbours = kernel_neighbours_open(&p->spaces, snapshot, &p->setup->neighbours,
-					       (mono_ns)now.tv_sec * NS_PER_S);
+	p->neighbours =
+		kernel_neighbours_open(&p->spaces, snapshot, &p->setup->neighbours,
+				       &p->workers[0].clock, (mono_ns)now.tv_sec * NS_PER_S);
 	return p->neighbours != NULL;
 }
 
