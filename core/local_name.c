@@ -176,9 +176,11 @@ static enum exists pointer_exists(const struct local_zone *zone, const struct na
 {
 	size_t host_bytes = zone->host.length_bytes;
 
+	if (zone_begin == 0)
+		return host_bytes == 0 ? EXISTS_WITH_POINTER : EXISTS;
 	if (zone_begin > host_bytes ||
 	    memcmp(qname->bytes, zone->host.bytes + host_bytes - zone_begin, zone_begin) != 0)
-		return zone_begin == 0 ? EXISTS : EXISTS_NOT;
+		return EXISTS_NOT;
 	return zone_begin == host_bytes ? EXISTS_WITH_POINTER : EXISTS;
 }
 

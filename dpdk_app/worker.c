@@ -201,9 +201,10 @@ static void pass(struct loop *l, struct rte_mbuf *mbuf, const struct rx_slot *sl
 {
 	enum handoff_kind kind = HANDOFF_PACKET;
 
-	if (slot->kind == RX_PASSED_QUESTION) {
+	/* What the engine has written there itself. */
+	if (slot->kind != RX_PASSED_PACKET) {
 		mbuf_set_frame(mbuf, slot->data, slot->length_bytes);
-		kind = HANDOFF_QUESTION;
+		kind = slot->kind == RX_PASSED_QUESTION ? HANDOFF_QUESTION : HANDOFF_SUB_ANSWER;
 	}
 	not_passed(l, kind, handoff_put(l->handoff, slot->to_worker, kind, mbuf));
 }

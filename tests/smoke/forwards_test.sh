@@ -133,8 +133,6 @@ t1400.big.test. TXT
 t4000.big.test. TXT
 . NS
 . SOA
-localhost. A
-1.0.0.127.in-addr.arpa. PTR
 CONF
 awk '/^(xxx|z\.z)/ { print $1 ".odd.example. A" }' "$LAB_HERE/zones/odd.example.zone" >>"$LAB_DIR/questions"
 
