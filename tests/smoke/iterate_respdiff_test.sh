@@ -2,7 +2,7 @@
 # What Portico answers, iterating through the small internet, beside Unbound and BIND with the same root hints: thousands of questions
 # made of every name in its zones; each difference is explained (tests/respdiff/explained) or a failure. By respdiff.py.
 # alone: three resolvers are asked at once
-# variants: workers=1,4 device=af_packet
+# variants: workers=4 device=af_packet
 LAB_MORE="unbound named"
 . "$(dirname "$0")/../lab/lab.sh"
 . "$(dirname "$0")/../lab/internet.sh"
