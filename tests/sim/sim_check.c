@@ -182,6 +182,7 @@ void sim_check_query(struct sim *s, const struct world_event *event)
 
 	if (is_poisoned(&event->peer))
 		sim_violated(s, "a query to an address that nobody who may say so has named");
+	s->packets += event->kind == WORLD_STREAM_QUERY ? UPSTREAM_TCP_PACKETS : 1;
 	if (event->kind == WORLD_STREAM_QUERY)
 		return;
 	for (unsigned i = 0; i < SIM_QUERIES_KEPT && i < s->query_count; i++) {
@@ -198,9 +199,14 @@ void sim_check_query(struct sim *s, const struct world_event *event)
 	kept->peer = event->peer;
 	kept->id = id;
 	kept->at = event->at;
-	kept->length_bytes = event->length_bytes < sizeof(kept->bytes) ? event->length_bytes
-								       : sizeof(kept->bytes);
-	memcpy(kept->bytes, event->message, kept->length_bytes);
+}
+
+void sim_check_cost(struct sim *s)
+{
+	if (s->packets > s->packets_before + PACKETS_MAX)
+		sim_violated(s, "one question has cost %llu packets",
+			     (unsigned long long)(s->packets - s->packets_before));
+	s->packets_before = s->packets;
 }
 
 /* ---- between steps ---- */
@@ -273,6 +279,8 @@ static void check_gauges(const struct sim *s, unsigned engine)
 
 void sim_check_end(struct sim *s)
 {
+	if (s->is_alone)
+		sim_check_cost(s);
 	for (unsigned e = 0; e < s->world->engine_count; e++)
 		check_gauges(s, e);
 	for (unsigned i = 0; i < s->question_count; i++)

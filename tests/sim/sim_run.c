@@ -260,6 +260,9 @@ static void ask(struct sim *s, unsigned idx)
 	unsigned bytes = build_query(q, query);
 	enum counter outcome;
 
+	/* Not where the same client goes on over TCP. */
+	if (s->is_alone && q->asked_at == 0)
+		sim_check_cost(s);
 	q->asked_at = s->world->now;
 	sim_note(s, "question %u to engine %u: type %u%s", idx, q->engine, q->qtype,
 		 q->over_tcp ? " over TCP" : "");

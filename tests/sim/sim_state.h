@@ -29,8 +29,6 @@ struct sim_query {
 	struct endpoint peer;
 	uint16_t id;
 	mono_ns at;
-	uint32_t length_bytes;
-	uint8_t bytes[320];
 };
 
 struct sim {
@@ -49,7 +47,8 @@ struct sim {
 	struct sim_question *questions;
 	bool is_alone;           /* a question at a time */
 	bool is_calm;            /* no fault at all: nothing may fail */
-	uint64_t queries_before; /* is_alone: the last question */
+	uint64_t packets;        /* to servers; over TCP as many as a budget counts */
+	uint64_t packets_before; /* is_alone: the last question */
 	uint64_t query_count;
 	struct sim_query queries[SIM_QUERIES_KEPT];
 };
@@ -75,6 +74,8 @@ void sim_check_answer(struct sim *s, struct sim_question *q, const uint8_t *mess
 		      bool over_tcp);
 /* A query that was just sent. */
 void sim_check_query(struct sim *s, const struct world_event *event);
+/* is_alone: the question before is over, and this is what it has cost. */
+void sim_check_cost(struct sim *s);
 /* What holds between steps. */
 void sim_check_step(const struct sim *s);
 /* All is over. */
