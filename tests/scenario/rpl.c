@@ -21,7 +21,10 @@ const char *const rpl_step_text[RPL_STEP_KINDS] = {
 	[RPL_STEP_TRAFFIC] = "TRAFFIC",
 	[RPL_STEP_TIME_PASSES] = "TIME_PASSES",
 	[RPL_STEP_FLUSH_MESSAGE] = "FLUSH_MESSAGE",
+	[RPL_STEP_EXPIRE_MESSAGE] = "EXPIRE_MESSAGE",
 	[RPL_STEP_INFRA_RTT] = "INFRA_RTT",
+	[RPL_STEP_ASSIGN] = "ASSIGN",
+	[RPL_STEP_CHECK_QUERIES] = "CHECK_QUERIES",
 };
 
 void rpl_stop(struct rpl_file *f, enum rpl_verdict verdict, const char *format, ...)
@@ -114,6 +117,34 @@ struct address rpl_address(struct rpl_file *f, const char *text)
 	if (text == NULL || !world_address(text, &a))
 		rpl_stop(f, RPL_SKIP, "line %u: no address: %s", f->line, text != NULL ? text : "");
 	return a;
+}
+
+/* Servers on the loopback interface, where a scenario permits them, are played where the engine may send to. */
+void rpl_stand_in(const struct rpl_file *f, struct address *server)
+{
+	static const uint8_t loopback[ADDRESS_BYTES] = {[ADDRESS_BYTES - 1] = 1};
+	uint8_t *v4 = &server->bytes[ADDRESS_V4_OFFSET];
+
+	if (!f->config.asks_loopback)
+		return;
+	if (memcmp(server->bytes, loopback, ADDRESS_BYTES) == 0) {
+		CHECK(world_address("2001:2:0:fffe::1", server));
+	} else if (address_is_v4(server) && v4[0] == 127) {
+		v4[0] = 198;
+		v4[1] = 19;
+		v4[2] ^= 240;
+	}
+}
+
+void rpl_skip_to(struct rpl_file *f, const char *end)
+{
+	unsigned begun_at = f->line;
+	const char *line;
+
+	while ((line = rpl_line(f, false)) != NULL)
+		if (strncasecmp(line, end, strlen(end)) == 0)
+			return;
+	rpl_stop(f, RPL_SKIP, "line %u: no %s", begun_at, end);
 }
 
 uint32_t rpl_number(struct rpl_file *f, const char *text)

@@ -1,12 +1,15 @@
 /* The lines before CONFIG_END, of both dialects: what the engine has is set, what cannot change an outcome is passed over by
- * name, and whatever else is wanted makes the file one that is skipped.
+ * name (rpl_keys.c), and whatever else is wanted makes the file one that is skipped.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "core/check.h"
 #include "core/dns_const.h"
+#include "core/local_name.h"
+#include "core/name.h"
 #include "rpl.h"
 
 #define STALE_S_MAX 1000000 /* "serve-expired-ttl: 0", no limit */
@@ -16,117 +19,19 @@ enum section {
 	SECTION_SERVER,
 	SECTION_STUB,
 	SECTION_FORWARD,
+	SECTION_UNHEARD, /* of the process: remote control, logging to others */
 };
 
 struct parser {
 	struct rpl_file *file;
 	enum section section;
 	struct rpl_zone *zone; /* of a stub or forward section */
+	bool has_section;
+	const char *anchor; /* the key of a trust anchor; NULL: there is none */
+	bool validates;     /* unless module-config says that nobody does */
 };
 
-/* What has no influence on what a client is told or on what is asked, whatever its value: how answers are filled, sorted and
- * logged, sizes, and validation, which nothing but a trust anchor begins. */
-static const char *const passed_over[] = {
-	"target-fetch-policy",
-	"fetch-policy",
-	"minimal-responses",
-	"num-threads",
-	"verbosity",
-	"harden-glue",
-	"harden-referral-path",
-	"harden-algo-downgrade",
-	"harden-dnssec-stripped",
-	"harden-large-queries",
-	"harden-short-bufsize",
-	"harden-unknown-additional",
-	"harden-unverified-glue",
-	"iter-scrub-ns",
-	"iter-scrub-cname",
-	"iter-scrub-promiscuous",
-	"aggressive-nsec",
-	"fake-sha1",
-	"fake-dsa",
-	"trust-anchor-signaling",
-	"root-key-sentinel",
-	"domain-insecure",
-	"ede",
-	"ede-serve-expired",
-	"serve-expired-reply-ttl",
-	"serve-expired-ttl-reset",
-	"prefetch-key",
-	"use-syslog",
-	"use-systemd",
-	"username",
-	"chroot",
-	"directory",
-	"pidfile",
-	"msg-cache-size",
-	"msg-cache-slabs",
-	"rrset-cache-size",
-	"rrset-cache-slabs",
-	"key-cache-size",
-	"key-cache-slabs",
-	"neg-cache-size",
-	"msg-buffer-size",
-	"jostle-timeout",
-	"delay-close",
-	"unknown-server-time-limit",
-	"discard-timeout",
-	"wait-limit",
-	"wait-limit-netblock",
-	"statistics-interval",
-	"extended-statistics",
-	"identity",
-	"version",
-	"hide-identity",
-	"hide-version",
-	"hide-trustanchor",
-	"outgoing-port-permit",
-	"outgoing-port-avoid",
-	"outgoing-range",
-	"outgoing-interface",
-	"num-queries-per-thread",
-	"do-daemonize",
-	"do-udp",
-	"do-tcp",
-	"interface",
-	"port",
-	"tcp-idle-timeout",
-	"max-udp-size",
-	"qname-minimisation-strict",
-	"prefer-ip4",
-	"prefer-ip6",
-	"unblock-lan-zones",
-	"insecure-lan-zones",
-	"deny-any",
-	"features",
-	"stub-prime",
-	"forward-no-cache",
-	"stub-no-cache",
-};
-
-/* The same of all keys that begin so. */
-static const char *const passed_over_prefixes[] = {"log-", "val-", "infra-", "so-"};
-
-/* Whose default is what the engine does: other values are not supported. */
-static const struct {
-	const char *key, *value;
-} only_so[] = {
-	{"harden-below-nxdomain", "yes"},
-	{"forward-first", "no"},
-	{"stub-first", "no"},
-	{"forward-tls-upstream", "no"},
-	{"stub-tls-upstream", "no"},
-	{"forward-ssl-upstream", "no"},
-	{"forward-tcp-upstream", "no"},
-	{"stub-tcp-upstream", "no"},
-	{"tcp-upstream", "no"},
-	{"ssl-upstream", "no"},
-	{"disable-dnssec-lame-check", "no"},
-	{"ignore-cd-flag", "no"},
-};
-
-static bool is_on(struct parser *p, const char *key, const char *value)
+bool rpl_is_on(struct rpl_file *f, const char *key, const char *value)
 {
 	if (rpl_is(value, "yes") || rpl_is(value, "on") || rpl_is(value, "true") ||
 	    rpl_is(value, "1"))
@@ -134,12 +39,12 @@ static bool is_on(struct parser *p, const char *key, const char *value)
 	if (rpl_is(value, "no") || rpl_is(value, "off") || rpl_is(value, "false") ||
 	    rpl_is(value, "0"))
 		return false;
-	rpl_stop(p->file, RPL_SKIP, "config: %s: %s", key, value);
+	rpl_stop(f, RPL_SKIP, "line %u: config: %s: %s", f->line, key, value);
 }
 
 static _Noreturn void unsupported(struct parser *p, const char *key, const char *value)
 {
-	rpl_stop(p->file, RPL_SKIP, "config: %s: %s", key, value);
+	rpl_stop(p->file, RPL_SKIP, "line %u: config: %s: %s", p->file->line, key, value);
 }
 
 /* ---- zones ---- */
@@ -180,6 +85,7 @@ static void add_server(struct parser *p, struct rpl_zone *zone, const char *text
 	if (port != NULL)
 		*port++ = '\0';
 	server->address = rpl_address(p->file, copy);
+	p->file->is_flat = p->file->is_flat || p->section == SECTION_FLAT;
 	server->port = port != NULL ? (uint16_t)rpl_number(p->file, port) : DNS_PORT;
 }
 
@@ -197,6 +103,10 @@ static bool zone_key(struct parser *p, const char *key, const char *value)
 		add_server(p, zone, value);
 	} else if (rpl_is(key, "name") && zone != NULL) {
 		snprintf(zone->name, sizeof(zone->name), "%s", value);
+	} else if (rpl_is(key, "stub-tcp-upstream") || rpl_is(key, "forward-tcp-upstream")) {
+		if (zone == NULL)
+			unsupported(p, key, "outside its section");
+		zone->by_tcp = rpl_is_on(p->file, key, value);
 	} else if (rpl_is(key, "stub-name") && rpl_is(value, ".")) {
 		(void)zone_of(p, true, ".");
 	} else {
@@ -246,7 +156,6 @@ static bool switch_key(struct parser *p, const char *key, const char *value)
 		{"use-caps-for-id", &c->case_randomization},
 		{"qname-minimisation", &c->minimises},
 		{"query-minimization", &c->minimises},
-		{"force-ipv6", &c->no_ip4},
 		{"do-not-query-localhost", &c->asks_loopback},
 		{"do-ip4", &c->no_ip4},
 		{"do-ip6", &c->no_ip6},
@@ -254,7 +163,7 @@ static bool switch_key(struct parser *p, const char *key, const char *value)
 
 	for (unsigned i = 0; i < ARRAY_COUNT(switches); i++)
 		if (rpl_is(key, switches[i].key)) {
-			*switches[i].on = is_on(p, key, value);
+			*switches[i].on = rpl_is_on(p->file, key, value);
 			if (strncasecmp(key, "do-", 3) == 0)
 				*switches[i].on = !*switches[i].on;
 			return true;
@@ -262,29 +171,105 @@ static bool switch_key(struct parser *p, const char *key, const char *value)
 	return false;
 }
 
-static bool is_passed_over(struct parser *p, const char *key, const char *value)
+/* YYYYMMDDHHMMSS, or seconds since 1970; -1: dates are taken as they are. */
+static void date(struct parser *p, const char *value)
 {
-	for (unsigned i = 0; i < ARRAY_COUNT(passed_over); i++)
-		if (rpl_is(key, passed_over[i]))
-			return true;
-	for (unsigned i = 0; i < ARRAY_COUNT(only_so); i++)
-		if (rpl_is(key, only_so[i].key) &&
-		    is_on(p, key, value) == is_on(p, key, only_so[i].value))
-			return true;
-	for (unsigned i = 0; i < ARRAY_COUNT(passed_over_prefixes); i++)
-		if (strncasecmp(key, passed_over_prefixes[i], strlen(passed_over_prefixes[i])) == 0)
-			return true;
-	/* Everybody may ask. */
-	if (rpl_is(key, "access-control"))
-		return strstr(value, "allow") != NULL;
-	return rpl_is(key, "module-config") &&
-	       (rpl_is(value, "iterator") || rpl_is(value, "validator iterator"));
+	struct tm tm = {0};
+
+	if (rpl_is(value, "-1"))
+		return;
+	if (strlen(value) < 14 || strspn(value, "0123456789") != strlen(value)) {
+		p->file->config.wall_s = rpl_number(p->file, value);
+		return;
+	}
+	if (sscanf(value, "%4d%2d%2d%2d%2d%2d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour,
+		   &tm.tm_min, &tm.tm_sec) != 6 ||
+	    tm.tm_year < 1970 || tm.tm_year > 2105)
+		rpl_stop(p->file, RPL_SKIP, "line %u: no date: %s", p->file->line, value);
+	tm.tm_year -= 1900;
+	tm.tm_mon -= 1;
+	p->file->config.wall_s = (uint32_t)timegm(&tm);
 }
 
-static void key_line(struct parser *p, const char *key, const char *value)
+/* "validator iterator", and others that do nothing by themselves. */
+static void modules(struct parser *p, char *value)
 {
-	if (zone_key(p, key, value) || number_key(p, key, value) || switch_key(p, key, value) ||
-	    is_passed_over(p, key, value))
+	const char *module;
+
+	p->validates = false;
+	while ((module = rpl_word(&value)) != NULL) {
+		if (rpl_is(module, "validator"))
+			p->validates = true;
+		else if (!rpl_is(module, "iterator") && !rpl_is(module, "respip"))
+			unsupported(p, "module-config", module);
+	}
+}
+
+/* "10.0.0.0/8 refuse" */
+static void access_rule(struct parser *p, const char *key, char *value)
+{
+	struct rpl_access *rule = rpl_new(sizeof(*rule));
+	char *clients = rpl_word(&value);
+	const char *verdict = rpl_word(&value);
+	char *bits = clients != NULL ? strchr(clients, '/') : NULL;
+	unsigned unused;
+
+	rule->is_allowed = verdict != NULL && strncasecmp(verdict, "allow", 5) == 0;
+	if (verdict == NULL || (!rule->is_allowed && !rpl_is(verdict, "refuse")))
+		unsupported(p, key, verdict != NULL ? verdict : "");
+	if (bits != NULL)
+		*bits++ = '\0';
+	rule->clients.address = rpl_address(p->file, clients);
+	unused = address_is_v4(&rule->clients.address) ? ADDRESS_BITS - 32 : 0;
+	rule->clients.bits = ADDRESS_BITS;
+	if (bits != NULL && rpl_number(p->file, bits) <= ADDRESS_BITS - unused)
+		rule->clients.bits = (uint8_t)(rpl_number(p->file, bits) + unused);
+	rule->next = p->file->config.access;
+	p->file->config.access = rule;
+}
+
+/* A zone of Unbound's own may be what nothing here is: the name then is one like others in any case. */
+static void local_zone(struct parser *p, const char *key, char *value)
+{
+	const char *text = rpl_word(&value);
+	const char *kind = rpl_word(&value);
+	struct local_name local;
+	struct name name;
+
+	if (text == NULL || kind == NULL || !name_from_text(text, &name))
+		unsupported(p, key, text != NULL ? text : "");
+	name_lower(&name, &name);
+	if ((!rpl_is(kind, "nodefault") && !rpl_is(kind, "transparent") &&
+	     !rpl_is(kind, "typetransparent")) ||
+	    local_name_find(&name, DNS_TYPE_A, &local))
+		unsupported(p, key, text);
+}
+
+static bool other_key(struct parser *p, const char *key, char *value)
+{
+	if (rpl_is(key, "val-override-date")) {
+		date(p, value);
+	} else if (rpl_is(key, "module-config")) {
+		modules(p, value);
+	} else if (rpl_is(key, "access-control")) {
+		access_rule(p, key, value);
+	} else if (rpl_is(key, "local-zone")) {
+		local_zone(p, key, value);
+	} else if (rpl_is(key, "trust-anchor") || rpl_is(key, "trust-anchor-file") ||
+		   rpl_is(key, "auto-trust-anchor-file") || rpl_is(key, "trusted-keys-file") ||
+		   rpl_is(key, "dlv-anchor")) {
+		p->anchor = strdup(key);
+	} else {
+		return false;
+	}
+	return true;
+}
+
+static void key_line(struct parser *p, const char *key, char *value)
+{
+	if (p->section == SECTION_UNHEARD || zone_key(p, key, value) || number_key(p, key, value) ||
+	    switch_key(p, key, value) || other_key(p, key, value) ||
+	    rpl_key_is_passed_over(p->file, key, value))
 		return;
 	unsupported(p, key, value);
 }
@@ -302,9 +287,12 @@ static bool section_line(struct parser *p, const char *key)
 	} else if (rpl_is(key, "forward-zone")) {
 		p->section = SECTION_FORWARD;
 		p->zone = zone_new(p, false, "");
+	} else if (rpl_is(key, "remote-control") || rpl_is(key, "dnstap")) {
+		p->section = SECTION_UNHEARD;
 	} else {
 		return false;
 	}
+	p->has_section = true;
 	return true;
 }
 
@@ -322,17 +310,44 @@ static char *unquoted(char *value)
 	return value;
 }
 
-static void check_zones(struct parser *p)
+static void check(struct parser *p)
 {
-	for (struct rpl_zone *z = p->file->config.zones; z != NULL; z = z->next)
+	struct rpl_config *c = &p->file->config;
+
+	for (struct rpl_zone *z = c->zones; z != NULL; z = z->next) {
 		if (z->name[0] == '\0' || z->server_count == 0)
 			unsupported(p, z->is_stub ? "stub-zone" : "forward-zone",
 				    "no name or no address");
+		for (unsigned i = 0; i < z->server_count; i++)
+			rpl_stand_in(p->file, &z->servers[i].address);
+	}
+	if (p->anchor != NULL && p->validates)
+		unsupported(p, p->anchor, "nobody validates");
+	p->file->is_flat = p->file->is_flat && !p->has_section;
+}
+
+/* A file of the scenario's own: of an anchor that is kept, of a zone. What would read it is looked at where it is named. */
+static bool file_block(struct parser *p, const char *line)
+{
+	const char *end = NULL;
+
+	if (strncasecmp(line, "TEMPFILE_NAME", 13) == 0)
+		return true;
+	if (strncasecmp(line, "AUTOTRUST_FILE", 14) == 0) {
+		p->anchor = "AUTOTRUST_FILE";
+		end = "AUTOTRUST_END";
+	} else if (strncasecmp(line, "TEMPFILE_CONTENTS", 17) == 0) {
+		end = "TEMPFILE_END";
+	} else {
+		return false;
+	}
+	rpl_skip_to(p->file, end);
+	return true;
 }
 
 void rpl_config_parse(struct rpl_file *f)
 {
-	struct parser p = {.file = f};
+	struct parser p = {.file = f, .validates = true};
 	char *line;
 
 	f->config = (struct rpl_config){.minimises = true,
@@ -345,12 +360,11 @@ void rpl_config_parse(struct rpl_file *f)
 		char *colon, *value;
 
 		if (rpl_is(line, "CONFIG_END")) {
-			check_zones(&p);
+			check(&p);
 			return;
 		}
-		/* Files of the scenario's own: of an anchor that is kept, of a zone. */
-		if (strncmp(line, "AUTOTRUST_FILE", 14) == 0 || strncmp(line, "TEMPFILE_", 9) == 0)
-			unsupported(&p, line, "not supported");
+		if (file_block(&p, line))
+			continue;
 		colon = strchr(line, ':');
 		if (colon == NULL)
 			unsupported(&p, line, "no colon");
@@ -360,5 +374,5 @@ void rpl_config_parse(struct rpl_file *f)
 		if (*value != '\0' || !section_line(&p, line))
 			key_line(&p, line, value);
 	}
-	rpl_stop(f, RPL_SKIP, "no CONFIG_END");
+	rpl_stop(f, RPL_SKIP, "line %u: no CONFIG_END", f->line);
 }

@@ -85,6 +85,25 @@ static ldns_rr *question(struct rpl_file *f, const struct record_words *w)
 	return rr;
 }
 
+/* The address in it is a server's, perhaps. */
+static void stand_in(const struct rpl_file *f, ldns_rr *rr)
+{
+	struct address address;
+	uint8_t *bytes;
+	bool is_v4 = ldns_rr_get_type(rr) == LDNS_RR_TYPE_A;
+
+	if ((!is_v4 && ldns_rr_get_type(rr) != LDNS_RR_TYPE_AAAA) || ldns_rr_rd_count(rr) != 1)
+		return;
+	bytes = ldns_rdf_data(ldns_rr_rdf(rr, 0));
+	if (is_v4)
+		address = address_from_v4(bytes);
+	else
+		memcpy(address.bytes, bytes, ADDRESS_BYTES);
+	rpl_stand_in(f, &address);
+	memcpy(bytes, address.bytes + (is_v4 ? ADDRESS_V4_OFFSET : 0),
+	       ldns_rdf_size(ldns_rr_rdf(rr, 0)));
+}
+
 ldns_rr *rpl_record(struct rpl_file *f, const char *line, bool is_question)
 {
 	char *copy = strdup(line);
@@ -108,6 +127,7 @@ ldns_rr *rpl_record(struct rpl_file *f, const char *line, bool is_question)
 			 ldns_get_errorstr_by_id(status), text);
 	free(text);
 	free(copy);
+	stand_in(f, rr);
 	return rr;
 }
 
@@ -234,13 +254,36 @@ static bool has_ede(const struct rpl_entry *e, const ldns_pkt *p)
 	return e->ede == RPL_EDE_ANY || ldns_read_uint16(contents.data) == e->ede;
 }
 
-static bool same_options(const ldns_pkt *a, const ldns_pkt *b)
+/* Those options that nothing else of the entry is about, one behind the other; returns their length. */
+static size_t other_options(const struct rpl_entry *e, const ldns_pkt *p, uint8_t out[])
 {
-	const ldns_rdf *first = ldns_pkt_edns_data(a);
-	const ldns_rdf *second = ldns_pkt_edns_data(b);
+	const ldns_rdf *data = ldns_pkt_edns_data(p);
+	const uint8_t *bytes = data != NULL ? ldns_rdf_data(data) : NULL;
+	size_t left = data != NULL ? ldns_rdf_size(data) : 0;
+	size_t length = 0;
 
-	return first == second ||
-	       (first != NULL && second != NULL && ldns_rdf_compare(first, second) == 0);
+	while (left >= 4 && ldns_read_uint16(bytes + 2) <= left - 4) {
+		size_t whole = 4u + ldns_read_uint16(bytes + 2);
+		unsigned code = ldns_read_uint16(bytes);
+
+		if ((code != OPTION_EDE || (e->match & RPL_EDE) == 0) &&
+		    (code != OPTION_COOKIE ||
+		     (e->match & (RPL_CLIENT_COOKIE | RPL_SERVER_COOKIE)) == 0)) {
+			memcpy(out + length, bytes, whole);
+			length += whole;
+		}
+		bytes += whole;
+		left -= whole;
+	}
+	return length;
+}
+
+static bool same_options(const struct rpl_entry *e, const ldns_pkt *p)
+{
+	static uint8_t want[UINT16_MAX + 1], have[UINT16_MAX + 1];
+	size_t length = other_options(e, e->packet, want);
+
+	return other_options(e, p, have) == length && memcmp(want, have, length) == 0;
 }
 
 static bool has_serial(const struct rpl_entry *e, const ldns_pkt *p)
@@ -263,11 +306,11 @@ static unsigned edns_mismatch(const struct rpl_entry *e, const ldns_pkt *p)
 	wrong |= ldns_pkt_edns(p) && ldns_pkt_edns_do(p) ? 0u : RPL_DO;
 	wrong |= (ldns_pkt_edns_z(p) & EDNS_FLAG_CO) != 0 ? 0u : RPL_CO;
 	wrong |= ldns_pkt_edns(p) ? RPL_NOEDNS : RPL_EDNS;
-	wrong |= cookie ? 0u : RPL_CLIENT_COOKIE;
+	wrong |= cookie && contents.length_bytes == COOKIE_CLIENT_BYTES ? 0u : RPL_CLIENT_COOKIE;
 	wrong |= cookie && contents.length_bytes > COOKIE_CLIENT_BYTES ? 0u : RPL_SERVER_COOKIE;
 	wrong |= option(p, OPTION_NSID, &contents) ? 0u : RPL_NSID;
 	wrong |= has_ede(e, p) ? 0u : RPL_EDE;
-	wrong |= same_options(e->packet, p) ? 0u : RPL_EDNSDATA;
+	wrong |= same_options(e, p) ? 0u : RPL_EDNSDATA;
 	return wrong;
 }
 
@@ -325,6 +368,9 @@ unsigned rpl_mismatch(const struct rpl_entry *e, const struct rpl_seen *seen)
 	wrong |= has_serial(e, have) ? 0u : RPL_SERIAL;
 	wrong |= edns_mismatch(e, have);
 	wrong |= section_mismatch(e, have);
+	/* Whoever asks for nothing is about no name. */
+	if (asked == NULL)
+		wrong &= ~(unsigned)(RPL_QTYPE | RPL_QNAME | RPL_QCASE | RPL_SUBDOMAIN);
 	return wrong & e->match;
 }
 
@@ -376,17 +422,33 @@ static void copy_letters(ldns_buffer *reply, const ldns_pkt *query)
 	memcpy(own, letters, length);
 }
 
+static void write_id(ldns_buffer *message, uint16_t id)
+{
+	if (ldns_buffer_position(message) >= sizeof(id))
+		ldns_buffer_write_u16_at(message, 0, id);
+}
+
 static ldns_buffer *raw_reply(const struct rpl_entry *e, const ldns_pkt *query)
 {
 	size_t length = ldns_buffer_position(e->raw);
 	ldns_buffer *out = ldns_buffer_new(length + 2);
 
 	ldns_buffer_write(out, ldns_buffer_begin(e->raw), length);
-	if ((e->adjust & RPL_COPY_ID) != 0 && (e->adjust & RPL_RAW_ID) == 0 && length >= 2)
-		ldns_buffer_write_u16_at(out, 0, ldns_pkt_id(query));
+	/* Deckard's copy_id is not for raw bytes. */
+	if ((e->adjust & RPL_RAW_ID) != 0 ||
+	    (e->adjust & (RPL_COPY_ID | RPL_COPY_NAME)) == RPL_COPY_ID)
+		write_id(out, ldns_pkt_id(query));
 	if ((e->adjust & RPL_COPY_QUERY) != 0)
 		copy_letters(out, query);
 	return out;
+}
+
+static void copy_name(ldns_pkt *reply, const ldns_pkt *query)
+{
+	ldns_rr *own = ldns_rr_list_rr(ldns_pkt_question(reply), 0);
+
+	ldns_rdf_deep_free(ldns_rr_owner(own));
+	ldns_rr_set_owner(own, ldns_rdf_clone(ldns_rr_owner(question_of(query))));
 }
 
 ldns_buffer *rpl_reply(const struct rpl_entry *e, const ldns_pkt *query)
@@ -407,6 +469,9 @@ ldns_buffer *rpl_reply(const struct rpl_entry *e, const ldns_pkt *query)
 		ldns_pkt_set_qdcount(reply,
 				     (uint16_t)(list != NULL ? ldns_rr_list_rr_count(list) : 0));
 	}
+	if ((e->adjust & RPL_COPY_NAME) != 0 && question_of(reply) != NULL &&
+	    question_of(query) != NULL)
+		copy_name(reply, query);
 	out = ldns_buffer_new(4096);
 	CHECK(ldns_pkt2buffer_wire(out, reply) == LDNS_STATUS_OK);
 	ldns_pkt_free(reply);

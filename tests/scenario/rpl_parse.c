@@ -81,6 +81,10 @@ static const char *value_of(const char *word, const char *name)
 									   : NULL;
 }
 
+static_assert(RPL_ANSWER == RPL_QUESTION << 1 && RPL_AUTHORITY == RPL_QUESTION << 2 &&
+		      RPL_ADDITIONAL == RPL_QUESTION << 3,
+	      "sections in their order");
+
 static void match_line(struct rpl_file *f, struct rpl_entry *e, char *line)
 {
 	char *word;
@@ -143,6 +147,24 @@ static bool reply_flag(ldns_pkt *packet, const char *word)
 		return false;
 	ldns_pkt_set_edns_udp_size(packet, 4096);
 	return true;
+}
+
+/* What Deckard's guide has for what is not said (rpl.h). */
+static void set_defaults(const struct rpl_file *f, struct rpl_entry *e)
+{
+	if (!f->is_flat)
+		return;
+	if (e->match == 0)
+		e->match = RPL_OPCODE | RPL_QTYPE | RPL_QNAME;
+	if (e->adjust == 0)
+		e->adjust = RPL_COPY_ID;
+	if ((e->adjust & RPL_COPY_ID) != 0)
+		e->adjust |= RPL_COPY_NAME;
+	if ((e->match & RPL_ALL) != RPL_ALL)
+		return;
+	for (unsigned i = 0; i < 4; i++)
+		if ((e->sections >> i & 1) == 0)
+			e->match &= ~((unsigned)RPL_QUESTION << i);
 }
 
 static void reply_line(struct rpl_file *f, struct rpl_entry *e, char *line)
@@ -219,7 +241,7 @@ static ldns_buffer *hex_block(struct rpl_file *f, const char *end)
 			return out;
 		hex_line(f, out, line);
 	}
-	rpl_stop(f, RPL_SKIP, "no %s", end);
+	rpl_stop(f, RPL_SKIP, "line %u: no %s", f->line, end);
 }
 
 static struct rpl_entry *entry_new(const struct rpl_file *f)
@@ -268,6 +290,7 @@ static bool entry_keyword(struct rpl_file *f, struct rpl_entry *e, const char *w
 		*section = section_of(rpl_word(&rest));
 		if (*section < 0)
 			unknown(f, "SECTION", "");
+		e->sections |= 1u << *section;
 	} else {
 		return zone_file_keyword(f, word, rest);
 	}
@@ -288,8 +311,10 @@ static struct rpl_entry *entry_parse(struct rpl_file *f)
 		const char *word = rpl_word(&rest);
 
 		if (rpl_is(word, "ENTRY_END")) {
-			for (e = first; e != NULL; e = e->extra)
+			for (e = first; e != NULL; e = e->extra) {
 				set_options(e);
+				set_defaults(f, e);
+			}
 			return first;
 		}
 		if (rpl_is(word, "EXTRA_PACKET")) {
@@ -304,7 +329,7 @@ static struct rpl_entry *entry_parse(struct rpl_file *f)
 		}
 		free(copy);
 	}
-	rpl_stop(f, RPL_SKIP, "no ENTRY_END");
+	rpl_stop(f, RPL_SKIP, "line %u: no ENTRY_END", first->line);
 }
 
 static void range_parse(struct rpl_file *f, char *rest)
@@ -312,6 +337,7 @@ static void range_parse(struct rpl_file *f, char *rest)
 	struct rpl_range *r = rpl_new(sizeof(*r));
 	struct rpl_range **last_range = &f->ranges;
 	struct rpl_entry **last = &r->entries;
+	unsigned begun_at = f->line;
 	char *line;
 
 	r->first = rpl_number(f, rpl_word(&rest));
@@ -327,7 +353,8 @@ static void range_parse(struct rpl_file *f, char *rest)
 		if (rpl_is(word, "ADDRESS")) {
 			if (r->address_count == RPL_ADDRESSES_MAX)
 				unknown(f, "too many", word);
-			r->addresses[r->address_count++] = rpl_address(f, rpl_word(&line));
+			r->addresses[r->address_count] = rpl_address(f, rpl_word(&line));
+			rpl_stand_in(f, &r->addresses[r->address_count++]);
 		} else if (rpl_is(word, "ENTRY_BEGIN")) {
 			*last = entry_parse(f);
 			last = &(*last)->next;
@@ -335,38 +362,110 @@ static void range_parse(struct rpl_file *f, char *rest)
 			unknown(f, "RANGE", word);
 		}
 	}
-	rpl_stop(f, RPL_SKIP, "no RANGE_END");
+	rpl_stop(f, RPL_SKIP, "line %u: no RANGE_END", begun_at);
 }
 
 /* ---- steps ---- */
 
-/* What follows the kind, on its line. */
-static void step_words(struct rpl_file *f, struct rpl_step *s, char *rest)
+static void address_of(struct rpl_file *f, struct rpl_step *s, char **rest)
+{
+	s->has_address = true;
+	s->address = rpl_address(f, rpl_word(rest));
+	if (s->kind != RPL_STEP_QUERY)
+		rpl_stand_in(f, &s->address);
+}
+
+/* name type [class] */
+static void message_words(struct rpl_file *f, struct rpl_step *s, char *rest)
 {
 	const char *word = rpl_word(&rest);
 
-	if (s->kind == RPL_STEP_FLUSH_MESSAGE && word != NULL) {
-		s->name = strdup(word);
-		s->qtype = rpl_type(f, rpl_word(&rest));
-		return;
-	}
-	if (s->kind == RPL_STEP_INFRA_RTT && word != NULL) {
-		s->address = rpl_address(f, word);
-		(void)rpl_word(&rest); /* whatever the zone: what is known of a server is known */
-		s->elapse_s = rpl_number(f, rpl_word(&rest)) / 1e3;
-		return;
-	}
-	for (; word != NULL; word = rpl_word(&rest)) {
-		if (rpl_is(word, "ADDRESS")) {
-			s->has_address = true;
-			s->address = rpl_address(f, rpl_word(&rest));
-		} else if (rpl_is(word, "ELAPSE") && (word = rpl_word(&rest)) != NULL &&
-			   word[0] != '$') {
-			s->elapse_s = strtod(word, NULL);
-		} else {
-			unknown(f, "STEP", word != NULL ? word : "");
+	if (word == NULL)
+		unknown(f, "STEP", "without a name");
+	s->name = strdup(word);
+	s->qtype = rpl_type(f, rpl_word(&rest));
+}
+
+/* address zone milliseconds: whatever the zone, what is known of a server is known. */
+static void rtt_words(struct rpl_file *f, struct rpl_step *s, char *rest)
+{
+	address_of(f, s, &rest);
+	if (rpl_word(&rest) == NULL)
+		unknown(f, "STEP", "without a zone");
+	s->count = rpl_number(f, rpl_word(&rest));
+}
+
+/* variable = expression */
+static void assign_words(struct rpl_file *f, struct rpl_step *s, char *rest)
+{
+	char *equals = strchr(rest, '=');
+	const char *word;
+
+	if (equals == NULL)
+		unknown(f, "ASSIGN", "without =");
+	*equals = '\0';
+	word = rpl_word(&rest);
+	if (word == NULL)
+		unknown(f, "ASSIGN", "without a name");
+	s->name = strdup(word);
+	s->expression = strdup(equals + 1 + strspn(equals + 1, " \t"));
+}
+
+/* ELAPSE seconds, EVAL expression */
+static void time_words(struct rpl_file *f, struct rpl_step *s, char *rest)
+{
+	const char *word = rpl_word(&rest);
+
+	if (word == NULL || (!rpl_is(word, "ELAPSE") && !rpl_is(word, "EVAL")))
+		unknown(f, "TIME_PASSES", word != NULL ? word : "");
+	s->expression = strdup(rest + strspn(rest, " \t"));
+}
+
+static bool relation(struct rpl_step *s, const char *word)
+{
+	static const char *const relations[] = {"<=", ">=", "="};
+
+	for (unsigned i = 0; i < 3; i++)
+		if (rpl_is(word, relations[i])) {
+			s->relation = word[0];
+			return true;
 		}
+	return false;
+}
+
+/* [ADDRESS server], of a CHECK_QUERIES also [SINCE step] relation count */
+static void other_words(struct rpl_file *f, struct rpl_step *s, char *rest)
+{
+	const char *word;
+
+	s->since = UINT32_MAX;
+	while ((word = rpl_word(&rest)) != NULL) {
+		if (rpl_is(word, "ADDRESS"))
+			address_of(f, s, &rest);
+		else if (s->kind == RPL_STEP_CHECK_QUERIES && rpl_is(word, "SINCE"))
+			s->since = rpl_number(f, rpl_word(&rest));
+		else if (s->kind == RPL_STEP_CHECK_QUERIES && relation(s, word))
+			s->count = rpl_number(f, rpl_word(&rest));
+		else
+			unknown(f, "STEP", word);
 	}
+	if (s->kind == RPL_STEP_CHECK_QUERIES && s->relation == '\0')
+		unknown(f, "CHECK_QUERIES", "without <=, >= or =");
+}
+
+/* What follows the kind, on its line. */
+static void step_words(struct rpl_file *f, struct rpl_step *s, char *rest)
+{
+	if (s->kind == RPL_STEP_FLUSH_MESSAGE || s->kind == RPL_STEP_EXPIRE_MESSAGE)
+		message_words(f, s, rest);
+	else if (s->kind == RPL_STEP_INFRA_RTT)
+		rtt_words(f, s, rest);
+	else if (s->kind == RPL_STEP_ASSIGN)
+		assign_words(f, s, rest);
+	else if (s->kind == RPL_STEP_TIME_PASSES)
+		time_words(f, s, rest);
+	else
+		other_words(f, s, rest);
 }
 
 static void step_parse(struct rpl_file *f, char *rest)
@@ -419,11 +518,10 @@ void rpl_parse(struct rpl_file *f)
 		} else if (rpl_is(word, "ENTRY_BEGIN") && last != NULL && last->entry == NULL) {
 			last->entry = entry_parse(f);
 		} else if (rpl_is(word, "ADDRESS") && last != NULL) {
-			last->has_address = true;
-			last->address = rpl_address(f, rpl_word(&line));
+			address_of(f, last, &line);
 		} else if (!zone_file_keyword(f, word, line)) {
 			unknown(f, "scenario", word);
 		}
 	}
-	rpl_stop(f, RPL_SKIP, "no SCENARIO_END");
+	rpl_stop(f, RPL_SKIP, "line %u: no SCENARIO_END", f->line);
 }

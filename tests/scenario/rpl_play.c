@@ -4,19 +4,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/cache.h"
 #include "core/check.h"
 #include "core/dns_const.h"
-#include "core/engine_state.h"
+#include "core/engine.h"
 #include "rpl.h"
 #include "tests/sim/world.h"
 
 #define WAIT_NS (12 * NS_PER_S)  /* for what a step wants: longer than any question takes */
 #define OPEN_NS (6 * NS_PER_S)   /* after that nobody waits for a query's reply any more */
 #define UDP_REPLY_BYTES_MAX 4096 /* what is longer is cut, with TC */
-#define CLIENT_PORT 40000
-/* Clients on the loopback interface, as scenarios have them, would be no guests on a wire. */
-#define CLIENT_STAND_IN "198.19.254.0"
+#define DECKARD_UDP_BYTES 4096   /* what its clients take */
+#define SECONDS_MAX 4e8          /* that pass in one step */
 
 /* A query of an engine that waits for its reply. */
 struct open_query {
@@ -39,7 +37,16 @@ struct later {
 /* What a client got. */
 struct answer {
 	struct rpl_seen seen;
+	bool need_not_be; /* to what Deckard does not expect to be answered */
 	struct answer *next;
+};
+
+/* A query that was sent to a server, for those who count. */
+struct sent {
+	unsigned step; /* the number of the one at hand then */
+	struct address server;
+	struct rpl_seen seen;
+	struct sent *next;
 };
 
 struct player {
@@ -52,7 +59,10 @@ struct player {
 	struct open_query *open;
 	struct later *later;
 	struct answer *answers;
-	unsigned asked; /* questions of clients */
+	struct sent *sent;
+	mono_ns began_at;
+	uint16_t raw_port; /* that a RAW question came from last; 0: none has */
+	unsigned asked;    /* questions of clients */
 	unsigned answered;
 	bool is_lenient;
 	char lenient_reason[300];
@@ -181,7 +191,8 @@ static bool is_held(const struct player *p, const struct open_query *q)
 		const struct rpl_step *s = step_at(p, idx);
 
 		if (s != NULL &&
-		    (s->kind == RPL_STEP_CHECK_OUT_QUERY || s->kind == RPL_STEP_REPLY) &&
+		    (s->kind == RPL_STEP_CHECK_OUT_QUERY ||
+		     (s->kind == RPL_STEP_REPLY && !p->file->is_flat)) &&
 		    wants(s, q))
 			return true;
 	}
@@ -248,6 +259,18 @@ static void consider_all(struct player *p)
 
 /* ---- events ---- */
 
+static void remember(struct player *p, const struct open_query *q)
+{
+	const struct rpl_step *at = step_at(p, p->step);
+	struct sent *sent = rpl_new(sizeof(*sent));
+
+	*sent = (struct sent){at != NULL ? at->number : 0,
+			      q->event.peer.address,
+			      {ldns_pkt_clone(q->seen.packet), q->seen.is_tcp},
+			      p->sent};
+	p->sent = sent;
+}
+
 static void on_query(struct player *p, const struct world_event *event, ldns_pkt *packet)
 {
 	struct open_query **last = &p->open;
@@ -261,6 +284,7 @@ static void on_query(struct player *p, const struct world_event *event, ldns_pkt
 	while (*last != NULL)
 		last = &(*last)->next;
 	*last = q;
+	remember(p, q);
 	if (p->options->is_verbose) {
 		ldns_rdf *server = ldns_rdf_new_frm_data(LDNS_RDF_TYPE_AAAA, ADDRESS_BYTES,
 							 event->peer.address.bytes);
@@ -280,7 +304,9 @@ static void on_answer(struct player *p, const struct world_event *event, ldns_pk
 	struct answer **last = &p->answers;
 	struct answer *a = rpl_new(sizeof(*a));
 
-	*a = (struct answer){.seen = {packet, event->kind == WORLD_STREAM_ANSWER}};
+	*a = (struct answer){.seen = {packet, event->kind == WORLD_STREAM_ANSWER},
+			     .need_not_be = p->file->is_flat && event->kind == WORLD_ANSWER &&
+					    event->peer.port == p->raw_port};
 	while (*last != NULL)
 		last = &(*last)->next;
 	*last = a;
@@ -368,25 +394,9 @@ static void settle(struct player *p)
 
 /* ---- steps ---- */
 
-static struct endpoint client_of(const struct rpl_step *s)
-{
-	struct endpoint client = {.port = CLIENT_PORT};
-	static const uint8_t loopback[ADDRESS_BYTES] = {[ADDRESS_BYTES - 1] = 1};
-
-	CHECK(world_address(CLIENT_STAND_IN, &client.address));
-	client.address.bytes[ADDRESS_BYTES - 1] = 1;
-	if (!s->has_address || memcmp(s->address.bytes, loopback, ADDRESS_BYTES) == 0)
-		return client;
-	if (address_is_v4(&s->address) && s->address.bytes[ADDRESS_V4_OFFSET] == 127)
-		client.address.bytes[ADDRESS_BYTES - 1] = s->address.bytes[ADDRESS_BYTES - 1];
-	else
-		client.address = s->address;
-	return client;
-}
-
 static void step_query(struct player *p, const struct rpl_step *s)
 {
-	struct endpoint client = client_of(s);
+	struct endpoint client = rpl_client(s);
 	struct endpoint listen = world_listen(p->world, &client.address);
 	ldns_buffer *message = ldns_buffer_new(1024);
 	unsigned engine = p->asked % p->world->engine_count;
@@ -395,6 +405,9 @@ static void step_query(struct player *p, const struct rpl_step *s)
 	if (s->entry == NULL)
 		rpl_stop(p->file, RPL_SKIP, "step %u: a QUERY without entry", s->number);
 	ldns_pkt_set_id(s->entry->packet, (uint16_t)(0x1000 + p->asked));
+	if (p->file->is_flat && ldns_pkt_edns_udp_size(s->entry->packet) == 0 &&
+	    (s->entry->match & RPL_NOEDNS) == 0)
+		ldns_pkt_set_edns_udp_size(s->entry->packet, DECKARD_UDP_BYTES);
 	if (s->entry->raw != NULL) {
 		ldns_buffer_free(message);
 		message = s->entry->raw;
@@ -404,6 +417,8 @@ static void step_query(struct player *p, const struct rpl_step *s)
 	tell(p, "question", s->entry->packet);
 	p->asked++;
 	client.port = (uint16_t)(client.port + p->asked);
+	if (s->entry->raw != NULL)
+		p->raw_port = client.port;
 	if ((s->entry->match & RPL_TCP) != 0)
 		(void)world_stream_ask(p->world, p->world->engine_count, &client,
 				       (struct stream_handle){p->asked, 1}, span_of(message),
@@ -514,6 +529,11 @@ static bool has_wanted_query(const struct player *p)
 	return wanted_query(p) != NULL;
 }
 
+static bool has_wanted_query_or_all_answers(const struct player *p)
+{
+	return wanted_query(p) != NULL || all_are_answered(p);
+}
+
 /* The query that the step is about, which must be there. */
 static struct open_query *expect_query(struct player *p, const struct rpl_step *s)
 {
@@ -550,6 +570,12 @@ static void step_reply(struct player *p, const struct rpl_step *s)
 {
 	if (s->entry == NULL)
 		rpl_stop(p->file, RPL_SKIP, "step %u: a REPLY without entry", s->number);
+	/* Deckard's ranges come first. */
+	if (p->file->is_flat) {
+		run(p, p->world->now + WAIT_NS, has_wanted_query_or_all_answers);
+		if (wanted_query(p) == NULL)
+			return;
+	}
 	reply_by(p, expect_query(p, s), s->entry);
 }
 
@@ -590,39 +616,71 @@ static bool is_quiet(const struct player *p)
 	return all_are_answered(p) && p->later == NULL && world_in_rings(p->world) == 0;
 }
 
-static void step_flush(struct player *p, const struct rpl_step *s)
+static struct rpl_clock clock_of(const struct player *p)
 {
-	static uint64_t copy[CACHE_ENTRY_WORDS_MAX];
-	struct cache_key key;
-	struct cache_candidates candidates;
-	struct cache_found found;
-	struct name name;
+	mono_ns deadline = world_deadline(p->world);
+	uint64_t left =
+		deadline == MONO_NEVER || deadline < p->world->now ? 0 : deadline - p->world->now;
 
-	if (!name_from_text(s->name, &name))
-		rpl_stop(p->file, RPL_SKIP, "line %u: no name: %s", s->line, s->name);
-	for (unsigned cd = 0; cd < 2; cd++) {
-		engine_key_make(p->world->engines[0], &name, s->qtype, cd != 0, &key);
-		cache_candidates(p->world->cache, key.hash, &candidates);
-		if (cache_find(p->world->cache, &candidates, &key, copy, CACHE_ENTRY_WORDS_MAX,
-			       &found) == CACHE_FOUND)
-			(void)cache_remove(p->world->cache, &found);
-	}
+	return (struct rpl_clock){.time_s =
+					  (double)p->world->params.wall_s +
+					  (double)(p->world->now - p->began_at) / (double)NS_PER_S,
+				  .timeout_s = (double)left / (double)NS_PER_S};
 }
 
-/* As if the server had answered after so long. */
-static void step_rtt(struct player *p, const struct rpl_step *s)
+static void step_time_passes(struct player *p, const struct rpl_step *s)
 {
-	struct endpoint server = {s->address, DNS_PORT};
+	struct rpl_clock clock = clock_of(p);
+	char *text = rpl_expand(p->file, s, &clock);
+	double seconds = rpl_calculate(p->file, s, text);
 
-	for (unsigned i = 0; i < p->world->engine_count; i++) {
-		struct server_table *servers = &p->world->engines[i]->servers;
-		uint16_t idx = server_learn(servers, &server, p->world->now);
+	if (seconds < 0 || seconds > SECONDS_MAX)
+		rpl_stop(p->file, RPL_FAIL, "step %u (line %u): that time cannot pass: %s",
+			 s->number, s->line, text);
+	free(text);
+	run(p, p->world->now + (uint64_t)(seconds * (double)NS_PER_S), NULL);
+}
 
-		if (idx == SERVER_NONE)
-			continue;
-		server_on_sent(servers, idx);
-		server_on_answer(servers, idx, (uint32_t)(s->elapse_s * 1e6), false, p->world->now);
-	}
+static void step_assign(struct player *p, const struct rpl_step *s)
+{
+	struct rpl_clock clock = clock_of(p);
+	char *text = rpl_expand(p->file, s, &clock);
+
+	rpl_assign(p->file, s->name, text);
+	free(text);
+}
+
+/* Since which step this one counts. */
+static unsigned since(const struct player *p, const struct rpl_step *s)
+{
+	unsigned number = 0;
+
+	if (s->since != UINT32_MAX)
+		return s->since;
+	for (unsigned idx = 0; idx < p->step; idx++)
+		if (step_at(p, idx)->kind == RPL_STEP_QUERY)
+			number = step_at(p, idx)->number;
+	return number;
+}
+
+static void step_check_queries(struct player *p, const struct rpl_step *s)
+{
+	unsigned first = since(p, s);
+	unsigned count = 0;
+
+	for (const struct sent *sent = p->sent; sent != NULL; sent = sent->next)
+		count += sent->step >= first &&
+			 (!s->has_address || address_equal(&s->address, &sent->server)) &&
+			 (s->entry == NULL || rpl_mismatch(s->entry, &sent->seen) == 0);
+	if (s->relation == '<'   ? count > s->count
+	    : s->relation == '>' ? count < s->count
+				 : count != s->count)
+		rpl_stop(p->file, RPL_FAIL, "step %u (line %u): %u queries since step %u, not %s%u",
+			 s->number, s->line, count, first,
+			 s->relation == '<'   ? "at most "
+			 : s->relation == '>' ? "at least "
+					      : "",
+			 s->count);
 }
 
 static void play_step(struct player *p, const struct rpl_step *s)
@@ -648,13 +706,20 @@ static void play_step(struct player *p, const struct rpl_step *s)
 		run(p, p->world->now + WAIT_NS, is_quiet);
 		break;
 	case RPL_STEP_TIME_PASSES:
-		run(p, p->world->now + (uint64_t)(s->elapse_s * 1e9), NULL);
+		step_time_passes(p, s);
 		break;
 	case RPL_STEP_FLUSH_MESSAGE:
-		step_flush(p, s);
+	case RPL_STEP_EXPIRE_MESSAGE:
+		rpl_forget(p->file, p->world, s);
 		break;
 	case RPL_STEP_INFRA_RTT:
-		step_rtt(p, s);
+		rpl_set_rtt(p->world, s);
+		break;
+	case RPL_STEP_ASSIGN:
+		step_assign(p, s);
+		break;
+	case RPL_STEP_CHECK_QUERIES:
+		step_check_queries(p, s);
 		break;
 	case RPL_STEP_NOTHING:
 	case RPL_STEP_KINDS:
@@ -668,10 +733,11 @@ static void play_step(struct player *p, const struct rpl_step *s)
 
 static void check_end(struct player *p)
 {
-	if (p->answers != NULL) {
-		rpl_show("not checked", p->answers->seen.packet);
-		rpl_stop(p->file, RPL_FAIL, "an answer came that no step has checked");
-	}
+	for (struct answer *a = p->answers; a != NULL; a = a->next)
+		if (!a->need_not_be) {
+			rpl_show("not checked", a->seen.packet);
+			rpl_stop(p->file, RPL_FAIL, "an answer came that no step has checked");
+		}
 	for (struct rpl_range *r = p->file->ranges; r != NULL; r = r->next)
 		for (struct rpl_entry *e = r->entries; e != NULL; e = e->next)
 			if (e->is_mandatory && !e->was_used)
@@ -683,6 +749,7 @@ void rpl_play(struct rpl_file *f, const struct rpl_options *options)
 {
 	struct player p = {.file = f, .options = options, .world = rpl_world_new(f, options)};
 
+	p.began_at = p.world->now;
 	for (p.step = 0; p.step < f->step_count; p.step++) {
 		if (options->is_verbose)
 			printf("step %u %s\n", f->steps[p.step].number,

@@ -1,11 +1,15 @@
 /* The world that a scenario is played on: engines that are configured as it wants them. */
 #include <stdio.h>
+#include <string.h>
 
 #include "core/check.h"
 #include "core/dns_const.h"
 #include "core/root_hints.h"
 #include "rpl.h"
 #include "tests/sim/world.h"
+
+#define CLIENT_PORT 40000
+#define CLIENT_STAND_IN "198.19.254.0"
 
 static void set_hints(const struct rpl_zone *zone, struct engine_config *c)
 {
@@ -30,8 +34,11 @@ static void set_zones(struct rpl_file *f, struct world *w)
 	bool has_hints = false;
 
 	for (struct rpl_zone *z = f->config.zones; z != NULL; z = z->next) {
-		struct engine_zone zone = {
-			.recursion_desired = !z->is_stub, .timeout_ms = 800, .tries = 3};
+		struct engine_zone zone = {.recursion_desired = !z->is_stub,
+					   .timeout_ms = 800,
+					   .tries = 3,
+					   .transport = z->by_tcp ? ZONE_TRANSPORT_TCP
+								  : ZONE_TRANSPORT_AUTO};
 
 		if (!name_from_text(z->name, &zone.name))
 			rpl_stop(f, RPL_SKIP, "config: no name: %s", z->name);
@@ -49,19 +56,56 @@ static void set_zones(struct rpl_file *f, struct world *w)
 		root_hints_builtin(&c->root_hints);
 }
 
-/* Nobody is delegated to the loopback interface, whatever a scenario permits. */
-static void refuse_loopback(struct rpl_file *f)
+/* Clients on the loopback interface, as scenarios have them, would be no guests on a wire. */
+struct endpoint rpl_client(const struct rpl_step *s)
 {
 	static const uint8_t loopback[ADDRESS_BYTES] = {[ADDRESS_BYTES - 1] = 1};
+	struct endpoint client = {.port = CLIENT_PORT};
 
-	for (const struct rpl_range *r = f->ranges; r != NULL; r = r->next)
-		for (unsigned i = 0; i < r->address_count; i++) {
-			const struct address *a = &r->addresses[i];
+	CHECK(world_address(CLIENT_STAND_IN, &client.address));
+	client.address.bytes[ADDRESS_BYTES - 1] = 1;
+	if (!s->has_address || memcmp(s->address.bytes, loopback, ADDRESS_BYTES) == 0)
+		return client;
+	if (address_is_v4(&s->address) && s->address.bytes[ADDRESS_V4_OFFSET] == 127)
+		client.address.bytes[ADDRESS_BYTES - 1] = s->address.bytes[ADDRESS_BYTES - 1];
+	else
+		client.address = s->address;
+	return client;
+}
 
-			if (memcmp(a->bytes, loopback, ADDRESS_BYTES) == 0 ||
-			    (address_is_v4(a) && a->bytes[ADDRESS_V4_OFFSET] == 127))
-				rpl_stop(f, RPL_SKIP, "config: do-not-query-localhost: no");
+/* By the longest prefix that has it; who is in none may ask if he is on the loopback interface. */
+static bool may_ask(const struct rpl_access *rules, const struct rpl_step *s)
+{
+	struct address client;
+	unsigned longest = 0;
+	bool is_allowed;
+
+	CHECK(world_address("127.0.0.1", &client));
+	if (s->has_address)
+		client = s->address;
+	is_allowed = address_is_v4(&client) && client.bytes[ADDRESS_V4_OFFSET] == 127;
+	for (const struct rpl_access *rule = rules; rule != NULL; rule = rule->next)
+		if (rule->clients.bits >= longest && prefix_contains(&rule->clients, &client)) {
+			longest = rule->clients.bits;
+			is_allowed = rule->is_allowed;
 		}
+	return is_allowed;
+}
+
+/* The clients that there are, one by one: rules of longest prefixes are none of the engine's. */
+static void set_access(const struct rpl_file *f, struct engine_config *c)
+{
+	if (f->config.access == NULL)
+		return;
+	c->allow_count = 0;
+	for (unsigned i = 0; i < f->step_count; i++) {
+		const struct rpl_step *s = &f->steps[i];
+
+		if (s->kind == RPL_STEP_QUERY && c->allow_count < ALLOW_PREFIXES_MAX &&
+		    may_ask(f->config.access, s))
+			c->allow[c->allow_count++] =
+				(struct prefix){rpl_client(s).address, ADDRESS_BITS};
+	}
 }
 
 static void set_families(const struct rpl_file *f, struct engine_config *c)
@@ -84,8 +128,6 @@ struct world *rpl_world_new(struct rpl_file *f, const struct rpl_options *option
 	struct engine_config *config;
 	struct world *w;
 
-	if (c->asks_loopback)
-		refuse_loopback(f);
 	w = world_new(&params);
 	config = w->config;
 	CHECK(name_from_text(RPL_PROBE_NAME, &config->health_name));
@@ -103,6 +145,7 @@ struct world *rpl_world_new(struct rpl_file *f, const struct rpl_options *option
 						     .max_stale_s = c->max_stale_s,
 						     .client_timeout_ms = c->client_timeout_ms};
 	set_families(f, config);
+	set_access(f, config);
 	set_zones(f, w);
 	world_start(w);
 	return w;
