@@ -159,6 +159,7 @@ struct rpl_access {
 struct rpl_zone {
 	bool is_stub;
 	bool by_tcp;
+	unsigned line;
 	char name[1024];
 	unsigned server_count;
 	struct endpoint servers[16];

@@ -1,6 +1,7 @@
 /* The lines before CONFIG_END, of both dialects: what the engine has is set, what cannot change an outcome is passed over by
  * name (rpl_keys.c), and whatever else is wanted makes the file one that is skipped.
  */
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,6 +56,7 @@ static struct rpl_zone *zone_new(struct parser *p, bool is_stub, const char *nam
 	struct rpl_zone *zone = rpl_new(sizeof(*zone));
 
 	zone->is_stub = is_stub;
+	zone->line = p->file->line;
 	snprintf(zone->name, sizeof(zone->name), "%s", name);
 	while (*last != NULL)
 		last = &(*last)->next;
@@ -303,6 +305,8 @@ static char *unquoted(char *value)
 
 	value += strspn(value, " \t");
 	length = strlen(value);
+	while (length > 0 && isspace((unsigned char)value[length - 1]))
+		value[--length] = '\0';
 	if (length >= 2 && value[0] == '"' && value[length - 1] == '"') {
 		value[length - 1] = '\0';
 		value++;
@@ -345,6 +349,42 @@ static bool file_block(struct parser *p, const char *line)
 	return true;
 }
 
+static bool is_key(const char *word, size_t length)
+{
+	return length > 1 && word[length - 1] == ':' && isalpha((unsigned char)word[0]) &&
+	       strspn(word, "abcdefghijklmnopqrstuvwxyz0123456789-") == length - 1;
+}
+
+/* Several keys may stand in one line. The first one is cut off; returns the others. */
+static char *next_key(char *line)
+{
+	bool quoted = false;
+
+	for (char *p = line; *p != '\0'; p++) {
+		quoted = quoted != (*p == '"');
+		if (quoted || p == line || !isspace((unsigned char)p[-1]) ||
+		    !is_key(p, strcspn(p, " \t")))
+			continue;
+		p[-1] = '\0';
+		return p;
+	}
+	return line + strlen(line);
+}
+
+static void one_key(struct parser *p, char *line)
+{
+	char *colon = strchr(line, ':');
+	char *value;
+
+	if (colon == NULL)
+		unsupported(p, line, "no colon");
+	*colon = '\0';
+	line[strcspn(line, " \t")] = '\0';
+	value = unquoted(colon + 1);
+	if (*value != '\0' || !section_line(p, line))
+		key_line(p, line, value);
+}
+
 void rpl_config_parse(struct rpl_file *f)
 {
 	struct parser p = {.file = f, .validates = true};
@@ -357,22 +397,18 @@ void rpl_config_parse(struct rpl_file *f)
 					.max_stale_s = 86400,
 					.client_timeout_ms = 1800};
 	while ((line = rpl_line(f, true)) != NULL) {
-		char *colon, *value;
-
 		if (rpl_is(line, "CONFIG_END")) {
 			check(&p);
 			return;
 		}
 		if (file_block(&p, line))
 			continue;
-		colon = strchr(line, ':');
-		if (colon == NULL)
-			unsupported(&p, line, "no colon");
-		*colon = '\0';
-		line[strcspn(line, " \t")] = '\0';
-		value = unquoted(colon + 1);
-		if (*value != '\0' || !section_line(&p, line))
-			key_line(&p, line, value);
+		while (*line != '\0') {
+			char *next = next_key(line);
+
+			one_key(&p, line);
+			line = next;
+		}
 	}
 	rpl_stop(f, RPL_SKIP, "line %u: no CONFIG_END", f->line);
 }

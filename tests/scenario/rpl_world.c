@@ -41,7 +41,7 @@ static void set_zones(struct rpl_file *f, struct world *w)
 								  : ZONE_TRANSPORT_AUTO};
 
 		if (!name_from_text(z->name, &zone.name))
-			rpl_stop(f, RPL_SKIP, "config: no name: %s", z->name);
+			rpl_stop(f, RPL_SKIP, "line %u: config: no name: %.200s", z->line, z->name);
 		name_lower(&zone.name, &zone.name);
 		if (z->is_stub && zone.name.length_bytes == 1) {
 			set_hints(z, c);
