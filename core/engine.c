@@ -61,6 +61,7 @@ static struct engine *carve(struct arena *a, const struct engine_params *p)
 	void *resolutions = arena_take(a, 1, resolution_table_memory_bytes(p->under_way_max));
 	void *subs = arena_take(a, p->under_way_max, sizeof(struct sub_state));
 	void *iterations = arena_take(a, p->under_way_max, sizeof(struct iteration));
+	void *shares = arena_take(a, 1, zone_share_memory_bytes(p->under_way_max));
 	void *waiters = arena_take(a, p->waiter_count_max, sizeof(struct waiter));
 	void *waiters_free = arena_take(a, 1, pool_memory_bytes(p->waiter_count_max));
 	void *client_counts = arena_take(a, CLIENT_PLACES, sizeof(uint32_t));
@@ -89,6 +90,7 @@ static struct engine *carve(struct arena *a, const struct engine_params *p)
 	resolution_table_init(&e->resolutions, resolutions, p->under_way_max);
 	e->subs.states = subs;
 	e->iterations = iterations;
+	zone_share_init(&e->zone_shares, shares, p->under_way_max);
 	e->waiters.waiters = waiters;
 	pool_init(&e->waiters.free, waiters_free, p->waiter_count_max);
 	memset(client_counts, 0, CLIENT_PLACES * sizeof(uint32_t));
@@ -563,6 +565,7 @@ void engine_check(const struct engine *e)
 	engine_stream_check(e);
 	engine_sub_check(e);
 	engine_iterate_check(e);
+	engine_share_check(e);
 	for (uint32_t i = 0; i < e->resolutions.free.fresh; i++) {
 		const struct resolution *r = &e->resolutions.resolutions[i];
 

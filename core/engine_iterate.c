@@ -39,6 +39,7 @@ static void release_candidates(struct engine *e, struct iteration *it)
 static void adopt(struct engine *e, struct iteration *it, const struct zone_cut *cut)
 {
 	release_candidates(e, it);
+	engine_share_put(e, (uint32_t)(it - e->iterations), ZONE_SHARE_HEARD);
 	iteration_adopt(it, cut);
 	if (UNLIKELY(e->resolutions.resolutions[it - e->iterations].traced))
 		engine_trace_cut(e, (uint32_t)(it - e->iterations), &cut->zone);
@@ -409,6 +410,14 @@ static bool is_last_try(const struct iteration *it)
 	return iteration_address_next(it, true, true, &type) < 0;
 }
 
+/* Too many wait for its zone already. */
+static enum resolution_step refuse(struct engine *e, uint32_t idx)
+{
+	counter_add(&e->counters, COUNTER_SHED_ZONE_SHARE, 1);
+	resolution_on_hindered(&e->resolutions, idx);
+	return resolution_on_given_up(&e->resolutions, idx, DNS_EDE_NO_REACHABLE_AUTHORITY);
+}
+
 /* A server is asked, or what is missing for that is asked for. */
 static enum resolution_step ask_server(struct engine *e, uint32_t idx)
 {
@@ -424,6 +433,8 @@ static enum resolution_step ask_server(struct engine *e, uint32_t idx)
 		return engine_iterate_stop(e, idx, COUNTER_BUDGET_BYTES);
 	if (r->packets >= QUESTION_PACKETS_MAX)
 		return engine_iterate_stop(e, idx, COUNTER_BUDGET_QUESTION_PACKETS);
+	if (!engine_share_take(e, idx))
+		return refuse(e, idx);
 	for (;;) {
 		if (!it->has_candidates)
 			gather(e, r, it);
@@ -439,8 +450,9 @@ static enum resolution_step ask_server(struct engine *e, uint32_t idx)
 			return step;
 		if (!iteration_next_round(it))
 			return resolution_on_given_up(&e->resolutions, idx,
-						      r->tries > 0 ? DNS_EDE_NO_REACHABLE_AUTHORITY
-								   : DNS_EDE_NETWORK_ERROR);
+						      r->tries > 0 || r->hindered
+							      ? DNS_EDE_NO_REACHABLE_AUTHORITY
+							      : DNS_EDE_NETWORK_ERROR);
 	}
 	it->tried[at]++;
 	return resolution_on_choice(&e->resolutions, idx, &env, (int16_t)at, it->candidates[at],
@@ -466,6 +478,7 @@ enum resolution_step engine_iterate_advance(struct engine *e, uint32_t idx,
 	if (it->has_told)
 		return resolution_on_unwanted(&e->resolutions, idx);
 	if (it->has_target) {
+		engine_share_put(e, idx, ZONE_SHARE_HEARD);
 		ask_link(e, idx);
 		return RESOLUTION_STEP_KEEP;
 	}
@@ -477,6 +490,9 @@ enum resolution_step engine_iterate_advance(struct engine *e, uint32_t idx,
 			return resolution_on_found(&e->resolutions, idx, DNS_RCODE_NXDOMAIN);
 		}
 	}
+	/* Whoever waits for a step waits for the zone's servers. All that begins anew does so at the root, for the same few steps. */
+	if (it->cut.zone.length_bytes > 1 && !engine_share_take(e, idx))
+		return refuse(e, idx);
 	if (ask_step(e, idx))
 		return RESOLUTION_STEP_KEEP;
 	return ask_server(e, idx);
@@ -690,6 +706,7 @@ void engine_iterate_on_end(struct engine *e, uint32_t idx)
 	struct iteration *it = iteration_of(e, idx);
 
 	release_candidates(e, it);
+	engine_share_on_end(e, idx);
 	it->wait = ITERATION_WAIT_NONE;
 	engine_sub_cancel(e, idx);
 	engine_drop_answer(e, r);

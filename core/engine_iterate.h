@@ -42,6 +42,16 @@ void engine_iterate_adopt(struct engine *e, uint32_t idx, const struct zone_cut 
 enum resolution_step engine_iterate_stop(struct engine *e, uint32_t idx, enum counter which);
 void engine_iterate_check(const struct engine *e);
 
+/* ---- engine_share.c ---- */
+
+/* May the resolution ask the servers of its cut now (zone_share.h)? Then it holds a place of their zone's share, until
+ * engine_share_put. False: it is to be refused. */
+MUST_USE bool engine_share_take(struct engine *e, uint32_t idx);
+void engine_share_put(struct engine *e, uint32_t idx, enum zone_share_end end);
+/* It is DONE. */
+void engine_share_on_end(struct engine *e, uint32_t idx);
+void engine_share_check(const struct engine *e);
+
 /* ---- engine_local.c ---- */
 
 /* A resolution that was just taken, of whatever zone: has it ended, because its name is answered here? */

@@ -52,6 +52,7 @@
 #include "timer_wheel.h"
 #include "waiter.h"
 #include "wire_cursor.h"
+#include "zone_share.h"
 
 #define NO_MAC_PAUSE_MS 10    /* how soon a send that had no MAC is tried again, at first */
 #define NO_ENTROPY_PAUSE_MS 1 /* and one that had no random bytes */
@@ -227,7 +228,8 @@ struct engine {
 	struct resolution_table resolutions;
 	struct iteration
 		*iterations; /* a resolution, at the same index; valid if it has_iteration */
-	mono_ns primed_at;   /* when the root's servers were last asked for */
+	struct zone_share_table zone_shares;
+	mono_ns primed_at; /* when the root's servers were last asked for */
 	struct waiter_pool waiters;
 	struct engine_answer *answers;
 	struct pool answers_free;

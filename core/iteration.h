@@ -47,6 +47,9 @@ struct iteration {
 	uint16_t address_type;
 	uint16_t asked_a, asked_aaaa; /* bit i: server i's were looked up, or are not to be */
 	uint16_t counted;             /* bit i: server i is in the budget of look-ups */
+	bool has_share;               /* share_place is held since share_at */
+	uint32_t share_place;
+	mono_ns share_at;
 	uint8_t candidate_count;
 	uint8_t round; /* tries that every candidate may have had by now, less one */
 	uint8_t tried[ZONE_CUT_ADDRESSES_MAX]; /* queries to a candidate */

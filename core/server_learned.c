@@ -98,10 +98,15 @@ static uint16_t evict(struct server_learned_table *t)
 	return SERVER_NONE;
 }
 
+/* What all begin with. */
+static uint16_t first_share(const struct server_learned_table *t)
+{
+	return t->share_max < SERVER_SHARE_FIRST ? t->share_max : SERVER_SHARE_FIRST;
+}
+
 uint16_t server_learned_take(struct server_learned_table *t, const struct endpoint *peer)
 {
 	uint16_t position = t->fresh < t->capacity ? t->fresh++ : SERVER_NONE;
-	uint16_t share = SERVER_SHARE_FIRST;
 	uint16_t *bucket;
 
 	if (t->capacity == 0)
@@ -110,11 +115,9 @@ uint16_t server_learned_take(struct server_learned_table *t, const struct endpoi
 		position = evict(t);
 	if (position == SERVER_NONE)
 		return SERVER_NONE;
-	if (share > t->share_max)
-		share = t->share_max;
 	bucket = bucket_of(t, peer);
 	t->servers[position] =
-		(struct server_learned){.peer = *peer, .next = *bucket, .share = share};
+		(struct server_learned){.peer = *peer, .next = *bucket, .share = first_share(t)};
 	server_habits_clear(&t->servers[position].habits);
 	*bucket = position;
 	return position;
@@ -168,14 +171,24 @@ void server_learned_on_sent(struct server_learned_table *t, uint16_t position)
 		try_taken(&f->retry_at, SERVER_FAMILY_MS, t->now);
 }
 
+/* It answers. What silence has cost it comes back within a few answers; beyond what all begin with it has one more for each while
+ * more than half of it is in use: it takes what it has and no more. */
+static void grow_share(const struct server_learned_table *t, struct server_learned *s)
+{
+	uint16_t first = first_share(t);
+
+	if (s->share < first)
+		s->share = s->share > first / 2 ? first : (uint16_t)(2 * s->share);
+	else if (s->under_way > s->share / 2u && s->share < t->share_max)
+		s->share++;
+}
+
 void server_learned_on_answer(struct server_learned_table *t, uint16_t position, uint32_t rtt_us,
 			      mono_ns now)
 {
 	struct server_learned *s = server_learned_at(t, position);
 
-	/* It takes what it has and no more: one more for each answer while half of it is in use. */
-	if (s->under_way > s->share / 2u && s->share < t->share_max)
-		s->share++;
+	grow_share(t, s);
 	query_ended(s);
 	s->responses++;
 	s->last_answer_at = now;

@@ -10,7 +10,8 @@
  * but for servers known to answer: a machine without IPv6 to the world pays for that once in a few seconds, not for each zone.
  *
  * What it is allowed to hold of us, its share of queries under way, begins with SERVER_SHARE_FIRST, grows with its answers while
- * it is in use, to a quarter of all, and is halved with every round of silence.
+ * it is in use, to a quarter of all, and is halved with every round of silence. What it has lost so it has back a few answers
+ * later: up to SERVER_SHARE_FIRST its share doubles with each.
  *
  * Memory: lent at init, touched as servers are learned. Threads: one worker's. Time: given, or the turn's.
  * Tests: test_server_learned.c.

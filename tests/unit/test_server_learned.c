@@ -407,6 +407,15 @@ static void server_learned__share_grows_with_answers_and_halves_with_silence(voi
 	for (under_way = 0; server_may_ask(&f->table, idx); under_way++)
 		server_on_sent(&f->table, idx);
 	CU_ASSERT_EQUAL(under_way, SERVER_SHARE_MIN);
+	/* It is back: after five answers it has what it began with, although few are under way. */
+	for (; under_way > 1; under_way--)
+		server_on_cancelled(&f->table, idx, false);
+	server_on_answer(&f->table, idx, RTT_US, false, f->now);
+	for (unsigned i = 1; i < 5; i++)
+		answer(f, idx, RTT_US);
+	for (under_way = 0; server_may_ask(&f->table, idx); under_way++)
+		server_on_sent(&f->table, idx);
+	CU_ASSERT_EQUAL(under_way, SERVER_SHARE_FIRST);
 	for (; under_way > 0; under_way--)
 		server_on_cancelled(&f->table, idx, false);
 	fixture_free(f);
