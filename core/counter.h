@@ -173,6 +173,10 @@
 	  "questions ended at so many names of servers looked up")                                 \
 	X(BUDGET_ADDRESS_FAILURES, "budget_address_failures",                                      \
 	  "questions ended at so many names of servers without an address")                        \
+	X(BUDGET_STEPS, "budget_steps",                                                            \
+	  "questions asked whole because so many minimised names were asked before (RFC 9156)")    \
+	X(BUDGET_TCP, "budget_tcp", "questions ended when so many were asked over TCP")            \
+	X(BUDGET_TIME, "budget_time", "questions ended because their time was over")               \
 	X(ENTROPY_WAITS, "entropy_waits", "sends that waited for random bytes")                    \
 	X(NEIGHBOUR_WAITS, "neighbour_waits", "sends that waited for a neighbour's MAC")           \
 	X(SOLICITS, "solicits", "ARP and ND questions sent")                                       \

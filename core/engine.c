@@ -318,6 +318,8 @@ void engine_step(struct engine *e, uint32_t resolution_idx, enum resolution_step
 		if (r->packets >= r->packets_max || r->tcp_tries >= UPSTREAM_TCP_TRIES_MAX ||
 		    e->now >= r->deadline_at)
 			counter_add(&e->counters, COUNTER_SHED_BUDGET, 1);
+		if (UNLIKELY(r->has_iteration))
+			engine_iterate_on_fail(e, resolution_idx);
 		break;
 	}
 	if (UNLIKELY(r->traced))

@@ -194,7 +194,7 @@ void engine_iterate_init(struct engine *e, uint32_t idx, const struct sub_questi
 		if (q->deadline_at < r->deadline_at)
 			r->deadline_at = q->deadline_at;
 	}
-	iteration_book(it, r);
+	iteration_grant(it, r);
 	if (!r->iterates)
 		return;
 	if (e->config->asks_whole_names)
@@ -234,8 +234,12 @@ static void question_begin(struct engine *e, uint32_t idx, enum sub_purpose purp
 
 enum resolution_step engine_iterate_stop(struct engine *e, uint32_t idx, enum counter which)
 {
-	counter_add(&e->counters, which, 1);
-	e->resolutions.resolutions[idx].loops |= iteration_of(e, idx)->is_sub;
+	struct iteration *it = iteration_of(e, idx);
+
+	if (it->budget.is_counted == 0)
+		counter_add(&e->counters, which, 1);
+	it->budget.is_counted = 1;
+	e->resolutions.resolutions[idx].loops |= it->is_sub;
 	return resolution_on_given_up(&e->resolutions, idx, DNS_EDE_NO_REACHABLE_AUTHORITY);
 }
 
@@ -317,8 +321,14 @@ static bool ask_step(struct engine *e, uint32_t idx)
 	unsigned labels;
 
 	labels = iteration_step_next(it, &r->key.qname, &q.qname);
-	if (labels == 0)
+	if (labels == 0) {
+		if (it->budget.steps > 0 || it->asks_whole ||
+		    name_label_count(&r->key.qname) <= it->probed_labels + 1u)
+			return false;
+		it->asks_whole = true;
+		counter_add(&e->counters, COUNTER_BUDGET_STEPS, 1);
 		return false;
+	}
 	it->budget.steps--;
 	it->step_count++;
 	it->step_labels = (uint8_t)labels;
@@ -427,10 +437,6 @@ static enum resolution_step ask_server(struct engine *e, uint32_t idx)
 	enum resolution_step step;
 	int at;
 
-	if (it->budget.packets == 0)
-		return engine_iterate_stop(e, idx, COUNTER_BUDGET_PACKETS);
-	if (it->budget.bytes == 0)
-		return engine_iterate_stop(e, idx, COUNTER_BUDGET_BYTES);
 	if (r->packets >= QUESTION_PACKETS_MAX)
 		return engine_iterate_stop(e, idx, COUNTER_BUDGET_QUESTION_PACKETS);
 	if (!engine_share_take(e, idx))
@@ -490,6 +496,10 @@ enum resolution_step engine_iterate_advance(struct engine *e, uint32_t idx,
 			return resolution_on_found(&e->resolutions, idx, DNS_RCODE_NXDOMAIN);
 		}
 	}
+	if (it->budget.packets == 0)
+		return engine_iterate_stop(e, idx, COUNTER_BUDGET_PACKETS);
+	if (it->budget.bytes == 0)
+		return engine_iterate_stop(e, idx, COUNTER_BUDGET_BYTES);
 	/* Whoever waits for a step waits for the zone's servers. All that begins anew does so at the root, for the same few steps. */
 	if (it->cut.zone.length_bytes > 1 && !engine_share_take(e, idx))
 		return refuse(e, idx);
@@ -612,6 +622,7 @@ void engine_iterate_on_sub(struct engine *e, uint32_t asker_idx, const struct su
 	if (UNLIKELY(r->traced))
 		engine_trace_told(e, asker_idx, a);
 	iteration_take_back(it, &a->left);
+	iteration_grant(it, r);
 	r->loops |= a->is_loop && it->is_sub;
 	if (a->is_ours)
 		resolution_on_hindered(&e->resolutions, asker_idx);
@@ -678,9 +689,31 @@ void engine_iterate_join(struct engine *e, uint32_t idx, const struct sub_questi
 	it->has_client = it->has_client || q == NULL;
 	iteration_book(it, r);
 	iteration_raise(it, q != NULL ? &q->lent : &whole);
-	iteration_book(it, r);
+	iteration_grant(it, r);
 	if (q != NULL && q->purpose == SUB_STEP && r->iterates)
 		tell_step(e, idx);
+}
+
+void engine_iterate_on_bytes(struct engine *e, uint32_t idx, const struct msg_response *response)
+{
+	struct resolution *r = &e->resolutions.resolutions[idx];
+
+	if (r->has_iteration)
+		iteration_book_bytes(iteration_of(e, idx), r, response->message.length_bytes);
+}
+
+void engine_iterate_on_fail(struct engine *e, uint32_t idx)
+{
+	const struct resolution *r = &e->resolutions.resolutions[idx];
+
+	/* What it has asked ends with it, and is not counted. */
+	if (!iteration_of(e, idx)->has_client)
+		return;
+	/* Those that wait for each other end one after the other. */
+	if (e->now + SUB_ANCESTORS_MAX * SUB_RETURN_NS >= r->deadline_at)
+		counter_add(&e->counters, COUNTER_BUDGET_TIME, 1);
+	else if (r->tcp_tries >= UPSTREAM_TCP_TRIES_MAX)
+		counter_add(&e->counters, COUNTER_BUDGET_TCP, 1);
 }
 
 const struct zone_cut *engine_iterate_cut(const struct engine *e, uint32_t idx)

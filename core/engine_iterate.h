@@ -32,6 +32,10 @@ void engine_iterate_left(struct engine *e, uint32_t idx, struct budget *out);
 void engine_iterate_on_sub(struct engine *e, uint32_t asker_idx, const struct sub_answer *a);
 /* The cut at hand of a resolution that iterates; NULL: it does not. */
 const struct zone_cut *engine_iterate_cut(const struct engine *e, uint32_t idx);
+/* This has come as a reply to it, to be judged yet. */
+void engine_iterate_on_bytes(struct engine *e, uint32_t idx, const struct msg_response *response);
+/* It has failed: was that for want of time, or of TCP? */
+void engine_iterate_on_fail(struct engine *e, uint32_t idx);
 /* It is DONE: let go of what it holds, but for its waiters. */
 void engine_iterate_on_end(struct engine *e, uint32_t idx);
 /* One of a forward zone may ask others, too, from now on. */

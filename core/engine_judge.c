@@ -224,7 +224,6 @@ enum resolution_step engine_judge(struct engine *e, uint32_t idx, const struct i
 	};
 	enum scrub_verdict verdict;
 
-	iteration_book_bytes(it, response->message.length_bytes);
 	scrub_response(response, &question, &e->scrubbed);
 	/* Some zones' servers never say that they are authoritative. */
 	if (e->scrubbed.verdict == SCRUB_LAME && !has_others(e, idx))

@@ -369,6 +369,7 @@ static void resolution_reply(struct engine *e, struct rx_slot *slot, uint32_t sl
 		struct resolution_env env = engine_env(e);
 
 		env.judges = judges;
+		engine_iterate_on_bytes(e, idx, response);
 		step = resolution_on_response(&e->resolutions, idx, &env, sent, response, &outcome);
 	}
 	if (step == RESOLUTION_STEP_JUDGE) {

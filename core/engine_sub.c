@@ -181,7 +181,8 @@ void engine_sub_question_of(const struct engine *e, uint32_t asker_idx, struct s
 	q->traced = s->traced;
 	q->checking_disabled = s->checking_disabled;
 	q->qtype = s->qtype;
-	q->deadline_at = s->deadline_at;
+	/* It ends a little earlier, so that what it has spent comes back before its asker gives up. */
+	q->deadline_at = s->deadline_at - SUB_RETURN_NS;
 	q->lent = s->lent;
 	q->ancestor_count = s->ancestor_count;
 	memcpy(q->ancestors, s->ancestors, s->ancestor_count * sizeof(s->ancestors[0]));

@@ -55,23 +55,35 @@ void iteration_adopt(struct iteration *it, const struct zone_cut *cut)
 
 /* ---- budget ---- */
 
+void iteration_grant(const struct iteration *it, struct resolution *r)
+{
+	unsigned most = (unsigned)it->packets_booked + it->budget.packets;
+
+	if (r->iterates && most > QUESTION_PACKETS_MAX)
+		most = QUESTION_PACKETS_MAX;
+	if (it->budget.bytes == 0)
+		most = it->packets_booked;
+	r->packets_max = (uint8_t)(most < UPSTREAM_PACKETS_MAX ? most : UPSTREAM_PACKETS_MAX);
+	/* As if it had used up itself what others have. */
+	r->tcp_tries = (uint8_t)(UPSTREAM_TCP_TRIES_MAX - it->budget.tcp_tries);
+}
+
 void iteration_book(struct iteration *it, struct resolution *r)
 {
 	uint8_t sent = (uint8_t)(r->packets - it->packets_booked);
-	unsigned most;
 
 	it->budget.packets = it->budget.packets > sent ? (uint8_t)(it->budget.packets - sent) : 0;
+	it->budget.tcp_tries = (uint8_t)(UPSTREAM_TCP_TRIES_MAX - r->tcp_tries);
 	it->packets_booked = r->packets;
-	most = (unsigned)r->packets + it->budget.packets;
-	if (r->iterates && most > QUESTION_PACKETS_MAX)
-		most = QUESTION_PACKETS_MAX;
-	r->packets_max = (uint8_t)(most < UPSTREAM_PACKETS_MAX ? most : UPSTREAM_PACKETS_MAX);
+	iteration_grant(it, r);
 }
 
-void iteration_book_bytes(struct iteration *it, size_t length_bytes)
+void iteration_book_bytes(struct iteration *it, struct resolution *r, size_t length_bytes)
 {
 	it->budget.bytes =
 		it->budget.bytes > length_bytes ? (uint32_t)(it->budget.bytes - length_bytes) : 0;
+	if (it->budget.bytes == 0)
+		iteration_book(it, r);
 }
 
 static uint8_t least(uint8_t a, uint8_t b)
@@ -91,10 +103,12 @@ void iteration_take_back(struct iteration *it, const struct budget *left)
 	if (left->bytes < mine->bytes)
 		mine->bytes = left->bytes;
 	mine->packets = least(mine->packets, left->packets);
+	mine->tcp_tries = least(mine->tcp_tries, left->tcp_tries);
 	mine->referrals = least(mine->referrals, left->referrals);
 	mine->address_lookups = least(mine->address_lookups, left->address_lookups);
 	mine->address_failures = least(mine->address_failures, left->address_failures);
 	mine->steps = least(mine->steps, left->steps);
+	mine->is_counted = most_of(mine->is_counted, left->is_counted);
 }
 
 void iteration_raise(struct iteration *it, const struct budget *budget)
@@ -104,10 +118,12 @@ void iteration_raise(struct iteration *it, const struct budget *budget)
 	if (budget->bytes > mine->bytes)
 		mine->bytes = budget->bytes;
 	mine->packets = most_of(mine->packets, budget->packets);
+	mine->tcp_tries = most_of(mine->tcp_tries, budget->tcp_tries);
 	mine->referrals = most_of(mine->referrals, budget->referrals);
 	mine->address_lookups = most_of(mine->address_lookups, budget->address_lookups);
 	mine->address_failures = most_of(mine->address_failures, budget->address_failures);
 	mine->steps = most_of(mine->steps, budget->steps);
+	mine->is_counted = least(mine->is_counted, budget->is_counted);
 	mine->links = most_of(mine->links, budget->links);
 	mine->depth = most_of(mine->depth, budget->depth);
 }
@@ -212,7 +228,8 @@ void iteration_check(const struct iteration *it, const struct resolution *r)
 	CHECK(it->candidate_count <= ZONE_CUT_ADDRESSES_MAX);
 	CHECK(it->packets_booked <= r->packets);
 	CHECK(it->wait != ITERATION_WAIT_LINK || r->answer_idx != POOL_NONE);
-	CHECK(it->budget.links <= LINKS_MAX && it->budget.depth <= DEPTH_MAX);
+	CHECK(it->budget.links <= LINKS_MAX && it->budget.depth < DEPTH_MAX);
+	CHECK(it->budget.tcp_tries <= UPSTREAM_TCP_TRIES_MAX);
 	if (r->iterates)
 		zone_cut_check(&it->cut);
 }

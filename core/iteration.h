@@ -67,10 +67,12 @@ void iteration_begin(struct iteration *it, const struct sub_question *q);
 /* cut is at hand from now on; candidates are the caller's to have released. */
 void iteration_adopt(struct iteration *it, const struct zone_cut *cut);
 
-/* What the resolution has sent is taken off the budget, and it is told how much it may still send. */
+/* The resolution is told how much it may still send; of a budget that has changed otherwise than by what it has sent. */
+void iteration_grant(const struct iteration *it, struct resolution *r);
+/* The same, when what it has sent is taken off the budget. */
 void iteration_book(struct iteration *it, struct resolution *r);
-/* Of an answer. */
-void iteration_book_bytes(struct iteration *it, size_t length_bytes);
+/* Of a reply, be it of use or not. */
+void iteration_book_bytes(struct iteration *it, struct resolution *r, size_t length_bytes);
 
 /* The next minimised name to be asked for, in *out, and how many labels of qname that is; 0: the whole name is. */
 unsigned iteration_step_next(const struct iteration *it, const struct name *qname,

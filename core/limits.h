@@ -55,7 +55,7 @@
 #define UPSTREAM_BYTES_MAX (128 * 1024)
 #define QUESTION_PACKETS_MAX 24 /* of one sent question, by itself */
 #define LINKS_MAX 10            /* CNAME and DNAME, in messages and fetched */
-#define DEPTH_MAX 7             /* questions that wait for each other */
+#define DEPTH_MAX 7 /* questions that wait for each other, the first and the last counted */
 #define REFERRALS_MAX 32
 #define ADDRESS_LOOKUPS_MAX 6
 #define ADDRESS_FAILURES_MAX 5

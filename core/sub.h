@@ -15,6 +15,9 @@
 #include "name.h"
 #include "zone_cut.h"
 
+/* A question ends so long before its asker's wait: for the answer's way, by which what it has spent comes back. */
+#define SUB_RETURN_NS (2 * NS_PER_MS)
+
 enum sub_purpose {
 	SUB_STEP,    /* is there a zone cut at this name? */
 	SUB_ADDRESS, /* of a name server */
