@@ -13,24 +13,24 @@ bool cache_entry_make_cut(uint64_t words[], unsigned *word_count, const struct c
 		.ttl_s = ttl_s < CUT_TTL_S_MAX ? ttl_s : CUT_TTL_S_MAX,
 		.flags = CACHE_ENTRY_CUT,
 	};
-	uint8_t packed[ZONE_CUT_PACKED_BYTES_MAX];
+	uint8_t *entry = cache_entry_bytes(words);
 	size_t packed_bytes, count;
 
-	static_assert(sizeof(packed) + CACHE_HEAD_WORDS * 8 + CACHE_KEY_IMAGE_BYTES <=
+	static_assert(ZONE_CUT_PACKED_BYTES_MAX + CACHE_HEAD_WORDS * 8 + CACHE_KEY_IMAGE_BYTES <=
 			      CACHE_ENTRY_BYTES_MAX,
 		      "every cut fits");
 	CHECK(cache_key_type(key) == CACHE_ENTRY_CUT_TYPE &&
 	      key->image_bytes == CACHE_KEY_NAME + cut->zone.length_bytes);
-	packed_bytes = zone_cut_pack(cut, (struct buffer){packed, sizeof(packed)});
-	CHECK(packed_bytes > 0);
 	if (head.ttl_s == 0 || (cut->flags & (ZONE_CUT_HINTS | ZONE_CUT_STUB)) != 0)
 		return false;
+	packed_bytes = zone_cut_pack(cut, (struct buffer){entry + content_at,
+							  CACHE_ENTRY_BYTES_MAX - content_at});
+	CHECK(packed_bytes > 0);
 	count = (content_at + packed_bytes + 7) / 8;
 	head.word_count = (uint16_t)count;
-	words[count - 1] = 0;
+	memset(entry + content_at + packed_bytes, 0, count * 8 - content_at - packed_bytes);
 	cache_head_set(words, &head);
 	memcpy(words + CACHE_HEAD_WORDS, key->image, key->image_bytes);
-	memcpy(cache_entry_bytes(words) + content_at, packed, packed_bytes);
 	*word_count = (unsigned)count;
 	return true;
 }

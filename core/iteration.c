@@ -27,20 +27,10 @@ void iteration_begin(struct iteration *it, const struct sub_question *q)
 	it->asks_whole = it->is_step;
 }
 
-/* As a copy, but only what is in use. */
-static void cut_copy(struct zone_cut *to, const struct zone_cut *from)
-{
-	memcpy(to, from, offsetof(struct zone_cut, zone));
-	name_copy(&to->zone, &from->zone);
-	memcpy(to->servers, from->servers, from->server_count * sizeof(from->servers[0]));
-	memcpy(to->addresses, from->addresses, from->address_count * sizeof(from->addresses[0]));
-	memcpy(to->names, from->names, from->names_bytes);
-}
-
 void iteration_adopt(struct iteration *it, const struct zone_cut *cut)
 {
 	if (cut != &it->cut)
-		cut_copy(&it->cut, cut);
+		zone_cut_copy(&it->cut, cut);
 	it->has_candidates = false;
 	it->candidate_count = 0;
 	it->round = 0;

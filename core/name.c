@@ -142,10 +142,47 @@ static inline bool is_letter(uint8_t c)
 	return lower_byte(c) >= 'a' && lower_byte(c) <= 'z';
 }
 
+#define SHORT_PIECE 4
+
+/* Fewer bytes than a piece, but SHORT_PIECE at least: the first and the last of them, which overlap. */
+static inline __m128i load_short(const uint8_t *from, size_t length_bytes)
+{
+	uint64_t first = 0, last = 0;
+
+	if (length_bytes >= sizeof(first)) {
+		memcpy(&first, from, sizeof(first));
+		memcpy(&last, from + length_bytes - sizeof(last), sizeof(last));
+	} else {
+		memcpy(&first, from, SHORT_PIECE);
+		memcpy(&last, from + length_bytes - SHORT_PIECE, SHORT_PIECE);
+	}
+	return _mm_set_epi64x((long long)last, (long long)first);
+}
+
+static inline void store_short(uint8_t *to, size_t length_bytes, __m128i piece)
+{
+	uint64_t first = (uint64_t)_mm_cvtsi128_si64(piece);
+	uint64_t last = (uint64_t)_mm_extract_epi64(piece, 1);
+
+	if (length_bytes >= sizeof(first)) {
+		memcpy(to, &first, sizeof(first));
+		memcpy(to + length_bytes - sizeof(last), &last, sizeof(last));
+	} else {
+		memcpy(to, &first, SHORT_PIECE);
+		memcpy(to + length_bytes - SHORT_PIECE, &last, SHORT_PIECE);
+	}
+}
+
 static bool equal_without_case(const uint8_t *a, const uint8_t *b, size_t length_bytes)
 {
 	size_t i = 0;
 
+	if (length_bytes >= SHORT_PIECE && length_bytes < PIECE) {
+		__m128i differs = _mm_xor_si128(lower_piece(load_short(a, length_bytes)),
+						lower_piece(load_short(b, length_bytes)));
+
+		return _mm_testz_si128(differs, differs) != 0;
+	}
 	if (length_bytes >= PIECE) {
 		size_t last = length_bytes - PIECE;
 		__m128i differs = _mm_xor_si128(lower_piece(load_piece(a + last)),
@@ -182,7 +219,11 @@ void name_lower(const struct name *n, struct name *out)
 	__m128i piece;
 
 	out->length_bytes = n->length_bytes;
-	if (length < PIECE) {
+	if (length < PIECE && length >= SHORT_PIECE) {
+		store_short(out->bytes, length, lower_piece(load_short(n->bytes, length)));
+		return;
+	}
+	if (length < SHORT_PIECE) {
 		for (; i < length; i++)
 			out->bytes[i] = lower_byte(n->bytes[i]);
 		return;

@@ -11,7 +11,6 @@
 
 static_assert(CANDIDATES_MAX >= ZONE_CUT_SERVERS_MAX, "all that are kept can be found");
 static_assert(ZONE_CUT_NAMES_BYTES >= DNS_NAME_BYTES_MAX, "one name always fits");
-static_assert(ZONE_CUT_SERVERS_MAX <= 16, "a bit each in packed form");
 
 /* ---- by hand ---- */
 
@@ -41,20 +40,25 @@ static unsigned server_find(const struct zone_cut *cut, const struct name *name)
 	return i;
 }
 
+/* The name, in lower case, is none that is there. */
+static bool add_server(struct zone_cut *cut, const struct name *name)
+{
+	if (cut->server_count == ZONE_CUT_SERVERS_MAX ||
+	    name->length_bytes > ZONE_CUT_NAMES_BYTES - cut->names_bytes)
+		return false;
+	cut->servers[cut->server_count++] =
+		(struct zone_cut_server){cut->names_bytes, name->length_bytes, false};
+	memcpy(cut->names + cut->names_bytes, name->bytes, name->length_bytes);
+	cut->names_bytes = (uint16_t)(cut->names_bytes + name->length_bytes);
+	return true;
+}
+
 bool zone_cut_add_server(struct zone_cut *cut, const struct name *server)
 {
 	struct name name;
 
 	name_lower(server, &name);
-	if (cut->server_count == ZONE_CUT_SERVERS_MAX ||
-	    name.length_bytes > ZONE_CUT_NAMES_BYTES - cut->names_bytes ||
-	    server_find(cut, &name) < cut->server_count)
-		return false;
-	cut->servers[cut->server_count++] =
-		(struct zone_cut_server){cut->names_bytes, name.length_bytes, false};
-	memcpy(cut->names + cut->names_bytes, name.bytes, name.length_bytes);
-	cut->names_bytes = (uint16_t)(cut->names_bytes + name.length_bytes);
-	return true;
+	return server_find(cut, &name) == cut->server_count && add_server(cut, &name);
 }
 
 bool zone_cut_add_address(struct zone_cut *cut, const struct endpoint *endpoint,
@@ -158,16 +162,35 @@ struct reading {
 	uint32_t ttl_s;
 	bool has_ds;
 	unsigned count;
+	size_t zone_place;                 /* of an owner that was the zone; 0: none yet */
 	struct name names[CANDIDATES_MAX]; /* of servers, lower case */
+	size_t places[CANDIDATES_MAX];
+	uint8_t servers
+		[CANDIDATES_MAX]; /* each one's index in the cut; ZONE_CUT_NO_SERVER: it is not in there */
 	bool has_glue[CANDIDATES_MAX];
 };
 
-static bool owner_is(struct span message, const struct msg_record *record, const struct name *name)
+/* Where the name at that offset, which the parser found good, is written out, as far as it is nothing but a pointer: names with
+ * one place are the same. Pointers lead backwards. */
+static size_t place_of(struct span message, size_t offset)
 {
-	struct name owner;
-	size_t at = record->owner_offset;
+	while (message.data[offset] >= DNS_POINTER_FLAG)
+		offset = (size_t)wire_get_u16(message.data + offset) & DNS_POINTER_OFFSET_MAX;
+	return offset;
+}
 
-	return name_parse(message, &at, &owner) == NAME_OK && name_equal(&owner, name);
+static bool owner_is_zone(struct reading *g, const struct msg_record *record)
+{
+	size_t at = record->owner_offset, place = place_of(g->response->message, at);
+	struct name owner;
+
+	if (place == g->zone_place)
+		return true;
+	if (name_parse(g->response->message, &at, &owner) != NAME_OK ||
+	    !name_equal(&owner, g->zone))
+		return false;
+	g->zone_place = place;
+	return true;
 }
 
 /* Lower-case name at that offset, which the parser found good. */
@@ -189,6 +212,8 @@ static void take_candidate(struct reading *g, const struct msg_record *record)
 	for (unsigned i = 0; i < g->count; i++)
 		if (name_equal_exact(&g->names[i], name))
 			return;
+	g->places[g->count] = place_of(g->response->message, record->rdata_offset);
+	g->servers[g->count] = ZONE_CUT_NO_SERVER;
 	g->has_glue[g->count++] = false;
 	if (record->ttl_s < g->ttl_s)
 		g->ttl_s = record->ttl_s;
@@ -205,7 +230,7 @@ static void read_servers(struct reading *g, size_t *offset, unsigned record_coun
 		msg_record_next_checked(message.data, offset, &record);
 		if (record.class_or_size != DNS_CLASS_IN ||
 		    (record.type != DNS_TYPE_NS && record.type != DNS_TYPE_DS) ||
-		    !owner_is(message, &record, g->zone))
+		    !owner_is_zone(g, &record))
 			continue;
 		if (record.type == DNS_TYPE_DS)
 			g->has_ds = true;
@@ -222,23 +247,50 @@ static void skip_records(struct span message, size_t *offset, unsigned record_co
 		msg_record_next_checked(message.data, offset, &record);
 }
 
-/* The next glue record: its owner, in lower case, and address. False: there is no more. */
-static bool next_glue(const struct reading *g, size_t *offset, unsigned *record_idx,
-		      struct name *owner, struct endpoint *endpoint, uint32_t *ttl_s)
+/* Which of the candidates the record is of; count: none. */
+static unsigned candidate_of(const struct reading *g, const struct msg_record *record)
 {
 	struct span message = g->response->message;
+	size_t place = place_of(message, record->owner_offset);
+	struct name owner;
+	unsigned i;
 
-	while (*record_idx < g->response->additional_count && *record_idx < GLUE_RECORDS_MAX) {
+	for (i = 0; i < g->count; i++)
+		if (g->places[i] == place)
+			return i;
+	if (!read_name(message, record->owner_offset, &owner))
+		return g->count;
+	for (i = 0; i < g->count; i++)
+		if (name_equal_exact(&g->names[i], &owner))
+			break;
+	return i;
+}
+
+struct glue {
+	size_t offset; /* of the next record */
+	unsigned record_idx;
+	/* of the last one: */
+	unsigned candidate;
+	struct endpoint endpoint;
+	uint32_t ttl_s;
+};
+
+/* The next glue record. False: there is no more. */
+static bool next_glue(const struct reading *g, struct glue *glue)
+{
+	while (glue->record_idx < g->response->additional_count &&
+	       glue->record_idx < GLUE_RECORDS_MAX) {
 		struct msg_record record;
 
-		++*record_idx;
-		msg_record_next_checked(message.data, offset, &record);
-		if (!record_address(message, &record, endpoint) ||
-		    !read_name(message, record.owner_offset, owner) ||
-		    !name_is_below(owner, g->bailiwick))
+		glue->record_idx++;
+		msg_record_next_checked(g->response->message.data, &glue->offset, &record);
+		if (!record_address(g->response->message, &record, &glue->endpoint))
 			continue;
-		*ttl_s = record.ttl_s;
-		return true;
+		glue->candidate = candidate_of(g, &record);
+		glue->ttl_s = record.ttl_s;
+		if (glue->candidate < g->count &&
+		    name_is_below(&g->names[glue->candidate], g->bailiwick))
+			return true;
 	}
 	return false;
 }
@@ -246,40 +298,29 @@ static bool next_glue(const struct reading *g, size_t *offset, unsigned *record_
 /* Only where there are more servers than can be kept. */
 static void mark_those_with_glue(struct reading *g)
 {
-	size_t offset = g->glue_offset;
-	unsigned record_idx = 0;
-	struct endpoint endpoint;
-	struct name owner;
-	uint32_t ttl_s;
+	struct glue glue = {.offset = g->glue_offset};
 
-	while (next_glue(g, &offset, &record_idx, &owner, &endpoint, &ttl_s))
-		for (unsigned i = 0; i < g->count; i++)
-			if (name_equal_exact(&g->names[i], &owner))
-				g->has_glue[i] = true;
+	while (next_glue(g, &glue))
+		g->has_glue[glue.candidate] = true;
 }
 
-static void add_servers(const struct reading *g, bool has_glue, struct zone_cut *out)
+static void add_servers(struct reading *g, bool has_glue, struct zone_cut *out)
 {
 	for (unsigned i = 0; i < g->count; i++)
-		if (g->has_glue[i] == has_glue && !zone_cut_add_server(out, &g->names[i]) &&
-		    out->server_count == ZONE_CUT_SERVERS_MAX)
-			return;
+		if (g->has_glue[i] == has_glue && add_server(out, &g->names[i]))
+			g->servers[i] = (uint8_t)(out->server_count - 1);
 }
 
 static void add_glue(struct reading *g, struct zone_cut *out)
 {
-	size_t offset = g->glue_offset;
-	unsigned record_idx = 0;
-	struct endpoint endpoint;
-	struct name owner;
-	uint32_t ttl_s;
+	struct glue glue = {.offset = g->glue_offset};
 
-	while (next_glue(g, &offset, &record_idx, &owner, &endpoint, &ttl_s)) {
-		unsigned server = server_find(out, &owner);
+	while (next_glue(g, &glue)) {
+		uint8_t server = g->servers[glue.candidate];
 
-		if (server < out->server_count && zone_cut_add_address(out, &endpoint, server) &&
-		    ttl_s < g->ttl_s)
-			g->ttl_s = ttl_s;
+		if (server != ZONE_CUT_NO_SERVER &&
+		    zone_cut_add_address(out, &glue.endpoint, server) && glue.ttl_s < g->ttl_s)
+			g->ttl_s = glue.ttl_s;
 	}
 }
 
@@ -310,6 +351,7 @@ bool zone_cut_from_referral(const struct msg_response *response, const struct na
 	g.ttl_s = CUT_TTL_S_MAX;
 	g.has_ds = false;
 	g.count = 0;
+	g.zone_place = 0;
 	skip_records(response->message, &g.glue_offset, response->answer_count);
 	read_servers(&g, &g.glue_offset, response->authority_count);
 	if (!finish(&g, now_s, out))
@@ -335,116 +377,87 @@ bool zone_cut_from_priming(const struct msg_response *response, uint32_t now_s,
 	g.ttl_s = CUT_TTL_S_MAX;
 	g.has_ds = false;
 	g.count = 0;
+	g.zone_place = 0;
 	read_servers(&g, &g.glue_offset, response->answer_count);
 	skip_records(response->message, &g.glue_offset, response->authority_count);
 	return finish(&g, now_s, out) && out->address_count > 0;
 }
 
-/* ---- packed ----
- *   length 2 | expires_at_s 4 | flags 1 | server_count 1 | address_count 1 | has_addresses of each server, a bit each 2 |
- *   zone, then the servers' names: each length 1, bytes |
- *   addresses: server 1 | form 1 | 4 or 16 bytes | port 2 where it is not 53
- */
-enum { FORM_V4 = 1, FORM_PORT = 2, FORM_MASK = FORM_V4 | FORM_PORT };
+/* ---- packed: the head, then what is used of the zone, the servers, the addresses and the names ---- */
 
-static void write_name(struct wire_writer *w, const uint8_t *bytes, uint8_t length_bytes)
+#define HEAD_BYTES offsetof(struct zone_cut, zone)
+
+static size_t servers_bytes(const struct zone_cut *cut)
 {
-	wire_write_u8(w, length_bytes);
-	wire_write_span(w, (struct span){bytes, length_bytes});
+	return cut->server_count * sizeof(cut->servers[0]);
+}
+
+static size_t addresses_bytes(const struct zone_cut *cut)
+{
+	return cut->address_count * sizeof(cut->addresses[0]);
 }
 
 size_t zone_cut_pack(const struct zone_cut *cut, struct buffer out)
 {
-	struct wire_writer w = wire_writer_init(out);
-	unsigned has_addresses = 0;
+	size_t zone_bytes = 1u + cut->zone.length_bytes;
+	size_t length_bytes = HEAD_BYTES + zone_bytes + servers_bytes(cut) + addresses_bytes(cut) +
+			      cut->names_bytes;
+	uint8_t *at = out.data;
 
-	for (unsigned i = 0; i < cut->server_count; i++)
-		has_addresses |= (unsigned)cut->servers[i].has_addresses << i;
-	wire_write_u16(&w, 0);
-	wire_write_u32(&w, cut->expires_at_s);
-	wire_write_u8(&w, cut->flags);
-	wire_write_u8(&w, cut->server_count);
-	wire_write_u8(&w, cut->address_count);
-	wire_write_u16(&w, (uint16_t)has_addresses);
-	write_name(&w, cut->zone.bytes, cut->zone.length_bytes);
-	for (unsigned i = 0; i < cut->server_count; i++)
-		write_name(&w, cut->names + cut->servers[i].name_offset,
-			   cut->servers[i].name_bytes);
-	for (unsigned i = 0; i < cut->address_count; i++) {
-		const struct zone_cut_address *a = &cut->addresses[i];
-		const uint8_t *bytes = a->endpoint.address.bytes;
-		bool is_v4 = address_is_v4(&a->endpoint.address);
-		bool has_port = a->endpoint.port != DNS_PORT;
-
-		wire_write_u8(&w, a->server);
-		wire_write_u8(&w, (uint8_t)((is_v4 ? FORM_V4 : 0) | (has_port ? FORM_PORT : 0)));
-		wire_write_span(&w, is_v4 ? (struct span){bytes + ADDRESS_V4_OFFSET, 4}
-					  : (struct span){bytes, ADDRESS_BYTES});
-		if (has_port)
-			wire_write_u16(&w, a->endpoint.port);
-	}
-	if (!w.ok)
+	if (length_bytes > out.capacity_bytes)
 		return 0;
-	wire_put_u16(out.data, (uint16_t)w.offset);
-	return w.offset;
+	memcpy(at, cut, HEAD_BYTES);
+	memcpy(at += HEAD_BYTES, &cut->zone, zone_bytes);
+	memcpy(at += zone_bytes, cut->servers, servers_bytes(cut));
+	memcpy(at += servers_bytes(cut), cut->addresses, addresses_bytes(cut));
+	memcpy(at + addresses_bytes(cut), cut->names, cut->names_bytes);
+	return length_bytes;
 }
 
-/* A name as write_name makes it: whole, and in lower case. */
-static bool unpack_name(struct wire_reader *r, struct name *out)
+/* Do the parts refer to each other? */
+static bool is_coherent(const struct zone_cut *cut)
 {
-	struct span bytes = wire_read_span(r, wire_read_u8(r));
-	struct name lower;
+	unsigned wrong = cut->zone.length_bytes == 0;
 
-	if (!r->ok || bytes.length_bytes == 0 || name_plain_bytes(bytes, 0) != bytes.length_bytes)
-		return false;
-	out->length_bytes = (uint8_t)bytes.length_bytes;
-	memcpy(out->bytes, bytes.data, bytes.length_bytes);
-	name_lower(out, &lower);
-	return name_equal_exact(out, &lower);
-}
-
-static bool unpack_address(struct wire_reader *r, struct zone_cut *out)
-{
-	uint8_t server = wire_read_u8(r);
-	uint8_t form = wire_read_u8(r);
-	bool is_v4 = (form & FORM_V4) != 0;
-	struct span bytes = wire_read_span(r, is_v4 ? 4 : ADDRESS_BYTES);
-	struct endpoint endpoint;
-
-	endpoint.port = (form & FORM_PORT) != 0 ? wire_read_u16(r) : DNS_PORT;
-	if (!r->ok || (form & ~FORM_MASK) != 0 ||
-	    (server >= out->server_count && server != ZONE_CUT_NO_SERVER))
-		return false;
-	if (is_v4)
-		endpoint.address = address_from_v4(bytes.data);
-	else
-		memcpy(endpoint.address.bytes, bytes.data, ADDRESS_BYTES);
-	return zone_cut_add_address(out, &endpoint, server);
+	for (unsigned i = 0; i < cut->server_count; i++)
+		wrong |=
+			cut->servers[i].name_bytes == 0 ||
+			cut->servers[i].name_offset + cut->servers[i].name_bytes > cut->names_bytes;
+	for (unsigned i = 0; i < cut->address_count; i++)
+		wrong |= cut->addresses[i].server >= cut->server_count &&
+			 cut->addresses[i].server != ZONE_CUT_NO_SERVER;
+	return wrong == 0;
 }
 
 bool zone_cut_unpack(struct span packed, struct zone_cut *out)
 {
-	struct wire_reader r = wire_reader_at(packed, 0);
-	size_t length_bytes = wire_read_u16(&r);
-	uint32_t expires_at_s = wire_read_u32(&r);
-	uint8_t flags = wire_read_u8(&r);
-	unsigned server_count = wire_read_u8(&r);
-	unsigned address_count = wire_read_u8(&r);
-	unsigned has_addresses = wire_read_u16(&r);
-	struct name name;
+	const uint8_t *at = packed.data;
+	size_t zone_bytes;
 
-	if (!r.ok || length_bytes > packed.length_bytes || !unpack_name(&r, &name))
+	if (packed.length_bytes <= HEAD_BYTES)
 		return false;
-	zone_cut_init(out, &name, flags, expires_at_s);
-	for (unsigned i = 0; i < server_count; i++)
-		if (!unpack_name(&r, &name) || !zone_cut_add_server(out, &name))
-			return false;
-	for (unsigned i = 0; i < address_count; i++)
-		if (!unpack_address(&r, out))
-			return false;
-	for (unsigned i = 0; i < server_count; i++)
-		out->servers[i].has_addresses |= (has_addresses >> i & 1) != 0;
-	return r.offset == length_bytes;
+	memcpy(out, at, HEAD_BYTES);
+	zone_bytes = 1u + at[HEAD_BYTES];
+	if (out->server_count > ZONE_CUT_SERVERS_MAX ||
+	    out->address_count > ZONE_CUT_ADDRESSES_MAX ||
+	    out->names_bytes > ZONE_CUT_NAMES_BYTES ||
+	    HEAD_BYTES + zone_bytes + servers_bytes(out) + addresses_bytes(out) + out->names_bytes >
+		    packed.length_bytes)
+		return false;
+	memcpy(&out->zone, at += HEAD_BYTES, zone_bytes);
+	memcpy(out->servers, at += zone_bytes, servers_bytes(out));
+	memcpy(out->addresses, at += servers_bytes(out), addresses_bytes(out));
+	memcpy(out->names, at + addresses_bytes(out), out->names_bytes);
+	return is_coherent(out);
+}
+
+void zone_cut_copy(struct zone_cut *to, const struct zone_cut *from)
+{
+	memcpy(to, from, HEAD_BYTES);
+	name_copy(&to->zone, &from->zone);
+	memcpy(to->servers, from->servers, servers_bytes(from));
+	memcpy(to->addresses, from->addresses, addresses_bytes(from));
+	memcpy(to->names, from->names, from->names_bytes);
 }
 
 /* ---- invariants ---- */

@@ -78,13 +78,15 @@ MUST_USE bool zone_cut_add_address(struct zone_cut *cut, const struct endpoint *
 unsigned zone_cut_take_addresses(struct zone_cut *cut, unsigned server_idx,
 				 const struct msg_response *answer);
 
-/* Packed: only what is used, in a form of our own (same machine, same build). Returns the length; 0: no room. */
+/* Packed: only what is used, in a form of our own (same machine, same build), for the cache's memory and other workers: it has
+ * never been anybody else's. Returns the length; 0: no room. */
 size_t zone_cut_pack(const struct zone_cut *cut, struct buffer out);
-#define ZONE_CUT_PACKED_BYTES_MAX                                                                  \
-	(11 + 1 + DNS_NAME_BYTES_MAX + ZONE_CUT_SERVERS_MAX + ZONE_CUT_NAMES_BYTES +               \
-	 ZONE_CUT_ADDRESSES_MAX * (2 + ADDRESS_BYTES + 2))
-/* Bytes behind what was packed do no harm. False: not what zone_cut_pack made (a damaged cache entry, say); nothing of it can make a later use go wrong. */
+#define ZONE_CUT_PACKED_BYTES_MAX sizeof(struct zone_cut)
+/* Bytes behind what was packed do no harm. False: not what zone_cut_pack made. Its sizes and what refers to what are looked at,
+ * its names are not. */
 MUST_USE bool zone_cut_unpack(struct span packed, struct zone_cut *out);
+/* Only what is used. */
+void zone_cut_copy(struct zone_cut *to, const struct zone_cut *from);
 
 void zone_cut_server_name(const struct zone_cut *cut, unsigned server_idx, struct name *out);
 /* May a delegation send us to this address (SECURITY.md C11)? Our own are the caller's to know. */
