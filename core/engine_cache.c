@@ -3,6 +3,7 @@
  * All of it is done by the worker that owns the question: one writer a question, and one resolution. An entry at hand stands
  * in e->kept; no function counts on finding there what another one left. */
 #include "cache_flush.h"
+#include "engine_hit.h"
 #include "engine_iterate.h"
 
 #include <string.h>

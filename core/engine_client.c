@@ -1,4 +1,5 @@
 /* Questions from clients: judged, coalesced, and answered. */
+#include "engine_hit.h"
 #include "engine_iterate.h"
 
 #include <string.h>

@@ -4,6 +4,7 @@
  * them, stage 3 compares keys and puts the answer around the question where that stands. Whatever does not go that way
  * (a packet that may not be written to, an entry that was overtaken) is as if it were not in the cache.
  */
+#include "engine_hit.h"
 #include "engine_state.h"
 
 #include <string.h>

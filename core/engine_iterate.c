@@ -160,8 +160,8 @@ static void begin_cut(struct engine *e, uint32_t idx, const struct sub_question 
 
 	if (q != NULL && q->cut != NULL && name_is_below(&r->key.qname, &q->cut->zone))
 		adopt(e, it, q->cut);
-	else if (find_cut(e, r, 0, &e->cut))
-		adopt(e, it, &e->cut);
+	else if (find_cut(e, r, 0, &it->cut))
+		adopt(e, it, &it->cut);
 	else if (stub == NULL)
 		adopt(e, it, &e->config->root_hints);
 	else {

@@ -11,6 +11,8 @@
 /* The deepest cut that is known and fresh, at or above the name, of a zone whose name has more than bytes_above bytes. */
 MUST_USE bool engine_cut_find(struct engine *e, const struct name *name, unsigned bytes_above,
 			      struct zone_cut *out);
+/* Where the zone's will be kept: soon. */
+void engine_cut_prefetch(const struct engine *e, const struct name *zone);
 void engine_cut_store(struct engine *e, const struct zone_cut *cut);
 
 /* ---- engine_iterate.c ---- */

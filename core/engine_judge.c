@@ -1,4 +1,5 @@
 /* What of a reply is believed (scrub.h), and what follows from that. */
+#include "engine_hit.h"
 #include "engine_iterate.h"
 #include "msg_compose.h"
 
@@ -152,6 +153,7 @@ static enum resolution_step on_referral(struct engine *e, uint32_t idx,
 		return useless(e, idx);
 	if (it->budget.referrals == 0)
 		return engine_iterate_stop(e, idx, COUNTER_BUDGET_REFERRALS);
+	engine_cut_prefetch(e, &e->scrubbed.target);
 	if (!zone_cut_from_referral(response, &e->scrubbed.target, &it->cut, e->now_s, &e->cut))
 		return useless(e, idx);
 	it->budget.referrals--;
@@ -159,7 +161,8 @@ static enum resolution_step on_referral(struct engine *e, uint32_t idx,
 	engine_cut_store(e, &e->cut);
 	if (is_at_name)
 		it->has_told = !engine_sub_release_steps(e, idx, SUB_CUT, &e->cut) && it->is_step;
-	engine_iterate_adopt(e, idx, &e->cut);
+	if (!it->has_told)
+		engine_iterate_adopt(e, idx, &e->cut);
 	return resolution_on_known(&e->resolutions, idx);
 }
 

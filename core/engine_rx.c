@@ -1,5 +1,6 @@
 /* A received burst in stages, so that cache misses overlap with each other and with work: look at frames (parse, hash,
  * prefetch where the hash leads), reach for what is behind it, step by step, then act on each. */
+#include "engine_hit.h"
 #include "engine_iterate.h"
 
 #include <assert.h>

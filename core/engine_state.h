@@ -313,6 +313,11 @@ static inline uint16_t engine_udp_size_for(const struct msg_edns *edns, uint16_t
 	return edns->udp_size_bytes < most ? edns->udp_size_bytes : most;
 }
 
+static inline uint64_t engine_key_hash(uint64_t name_hash, uint16_t qtype, uint16_t flag_cd)
+{
+	return hash_combine(name_hash, (uint64_t)qtype << 32 | flag_cd);
+}
+
 /* The key of a question whose name stands here, checked, in any letter case. flag_cd: DNS_FLAG_CD or 0. */
 static inline void engine_key_fold(const struct engine *e, const uint8_t *qname,
 				   uint8_t qname_bytes, uint16_t qtype, uint16_t flag_cd,
@@ -321,7 +326,7 @@ static inline void engine_key_fold(const struct engine *e, const uint8_t *qname,
 	uint64_t name_hash = e->fold(e->fold_key, qname, qname_bytes, out->image + CACHE_KEY_NAME);
 
 	cache_key_set(out, qtype, 0, flag_cd != 0, qname_bytes);
-	out->hash = hash_combine(name_hash, (uint64_t)qtype << 32 | flag_cd);
+	out->hash = engine_key_hash(name_hash, qtype, flag_cd);
 }
 
 /* The key's name: in lower case. */
@@ -652,81 +657,6 @@ void engine_ask_on_match(struct engine *e, uint32_t resolution_idx,
 void engine_ask_on_answer(struct engine *e, uint32_t handle, const struct resolution *r,
 			  const struct msg_response *response);
 void engine_ask_check(const struct engine *e);
-
-/* ---- engine_hit.c ---- */
-
-/* Stage 1 of a question whose key is made: where that leads. */
-static inline void engine_hit_look_key(struct engine *e, unsigned i)
-{
-	struct engine_rx_work *work = &e->work[i];
-
-	work->hash = e->keys[i].hash;
-	work->looks_up = true;
-	if (LIKELY(e->cache != NULL))
-		cache_prefetch(e->cache, work->hash);
-	else
-		resolution_prefetch(&e->resolutions, work->hash);
-}
-/* Its key, too. qname, flag_cd: as engine_key_fold has them. */
-static inline void engine_hit_look(struct engine *e, unsigned i, const uint8_t *qname,
-				   uint8_t qname_bytes, uint16_t qtype, uint16_t flag_cd)
-{
-	engine_key_fold(e, qname, qname_bytes, qtype, flag_cd, &e->keys[i]);
-	engine_hit_look_key(e, i);
-}
-/* Stage 2, a step further each time; false: there is no further step. */
-static inline __attribute__((always_inline)) bool engine_hit_reach(struct engine *e, unsigned i,
-								   unsigned step)
-{
-	struct engine_rx_work *work = &e->work[i];
-
-	if (UNLIKELY(!work->looks_up))
-		return false;
-	if (step == 0 && e->cache != NULL) {
-		cache_candidates_inline(e->cache, work->hash, &work->candidates);
-		if (UNLIKELY(work->candidates.count == 0))
-			resolution_prefetch(&e->resolutions, work->hash);
-		return true;
-	}
-	if (LIKELY(e->cache != NULL && work->candidates.count > 0)) {
-		work->taken = cache_take(e->cache, work->candidates.words[0],
-					 cache_hash_upper(work->hash), e->copies[i]);
-		return false;
-	}
-	resolution_prefetch_found(&e->resolutions, work->hash);
-	return false;
-}
-/* Stage 3. */
-enum engine_hit {
-	ENGINE_HIT_ANSWERED, /* the packet has ended */
-	ENGINE_HIT_NONE,
-	ENGINE_HIT_FOR_OWNER, /* it is to go to its owner, who answers it and refreshes the entry */
-	ENGINE_HIT_STALE, /* as NONE, but e->entry has an expired entry, until the cache is asked again */
-};
-enum engine_hit engine_hit(struct engine *e, struct rx_slot *slot, unsigned i);
-/* Of a question that was passed to us, and was taken out of its packet. */
-enum engine_hit engine_hit_passed(struct engine *e, struct rx_slot *slot, unsigned i,
-				  const struct resolution_key *key, const struct waiter *waiter);
-/* Stage 3 of a question that has no packet around it: what the cache has for it, in e->entry, unless NONE; STALE as above. It is
- * refreshed, or to go to its owner, as others are. *stale: of ANSWERED: served on although it has expired. */
-enum engine_hit engine_hit_entry(struct engine *e, unsigned i, bool *stale);
-/* Answer with an expired entry, in the packet. False: it may not be written to, or has no room. */
-MUST_USE bool engine_hit_stale(struct engine *e, struct rx_slot *slot,
-			       const struct resolution_key *key, const struct waiter *waiter,
-			       const uint64_t entry[]);
-/* Build the answer for a waiter out of an entry into a frame, and count it. Returns the length; 0: no room, or the waiter is
- * one of our own. */
-unsigned engine_answer_entry(struct engine *e, const struct resolution_key *key,
-			     const struct waiter *waiter, const uint64_t entry[], bool stale,
-			     struct buffer frame, uint8_t *interface_idx);
-/* The same without a frame: for a waiter over TCP, too. */
-size_t engine_entry_message(struct engine *e, const struct resolution_key *key,
-			    const struct waiter *waiter, const uint64_t entry[], bool stale,
-			    struct buffer message);
-/* An entry of this key, whatever its age, that was not flushed; its words in copy. For what is not the hit path:
- * it prefetches nothing ahead. */
-MUST_USE bool engine_cache_find(struct engine *e, const struct cache_key *key,
-				uint64_t copy[CACHE_ENTRY_WORDS_MAX], struct cache_found *out);
 
 /* ---- engine_cache.c ---- */
 

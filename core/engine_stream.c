@@ -2,6 +2,7 @@
  * those by UDP are, but in a buffer without frames, and whoever waits for an answer has it fetched. Queries to servers take an
  * in-flight slot, as those by UDP do, for their timer, their server and their resolution; but no word leads to it, as only
  * the carrier finds it, by its handle. */
+#include "engine_hit.h"
 #include "engine_iterate.h"
 
 #include <string.h>

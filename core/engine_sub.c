@@ -6,6 +6,7 @@
  * works them off. What another worker is to have is built into messages (engine_sub_pass.c). A message may be lost: a
  * question that nothing is heard of for a while is passed once more, until its deadline. */
 #include "engine_sub.h"
+#include "engine_hit.h"
 
 #include <string.h>
 
@@ -128,6 +129,10 @@ void engine_sub_ask(struct engine *e, uint32_t asker_idx, const struct sub_quest
 
 	counter_add(&e->counters, COUNTER_SUB_ASKED, 1);
 	engine_key_make(e, &q->qname, q->qtype, q->checking_disabled, &key);
+	/* Until its turn comes. */
+	resolution_prefetch(&e->resolutions, key.hash);
+	if (e->cache != NULL)
+		cache_prefetch(e->cache, key.hash);
 	if (q->purpose == SUB_PRIME) {
 		e->subs.primes = true;
 		e->subs.prime_owner = engine_owner(e, key.hash);

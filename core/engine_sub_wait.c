@@ -113,11 +113,8 @@ bool engine_sub_begin(struct engine *e, const struct sub_question *q, const stru
 		      struct sub_answer *answer)
 {
 	struct cache_key cached;
-	struct resolution_key key = {
-		.qtype = q->qtype,
-		.qclass = DNS_CLASS_IN,
-		.checking_disabled = q->checking_disabled,
-	};
+	struct resolution_key elsewhere; /* not cleared: names are long */
+	struct resolution_key *key = resolution_key_place(&e->resolutions, &elsewhere);
 	uint32_t idx;
 
 	*answer = (struct sub_answer){.purpose = q->purpose, .left = q->lent};
@@ -125,16 +122,19 @@ bool engine_sub_begin(struct engine *e, const struct sub_question *q, const stru
 	DCHECK(engine_owner(e, cached.hash) == e->worker_idx);
 	if (waiter != NULL && engine_sub_from_cache(e, &cached, answer))
 		return true;
-	key.hash = cached.hash;
-	name_copy(&key.qname, &q->qname);
-	key.zone_idx = engine_zone_for(e->config, &key.qname);
-	if (key.zone_idx == ENGINE_ZONE_NONE)
+	key->hash = cached.hash;
+	key->qtype = q->qtype;
+	key->qclass = DNS_CLASS_IN;
+	key->view = 0;
+	key->checking_disabled = q->checking_disabled;
+	name_copy(&key->qname, &q->qname);
+	key->zone_idx = engine_zone_for(e->config, &key->qname);
+	if (key->zone_idx == ENGINE_ZONE_NONE)
 		return engine_sub_fail(answer, DNS_EDE_NOT_AUTHORITATIVE, false);
-	if (key.zone_idx < e->config->zone_count)
-		key.zone_generation = e->config->zones[key.zone_idx].generation;
-	idx = resolution_find(&e->resolutions, &key);
+	key->zone_generation = engine_zone_generation(e->config, key->zone_idx);
+	idx = resolution_find(&e->resolutions, key);
 	if (idx == POOL_NONE)
-		return begin_new(e, &key, q, waiter, answer);
+		return begin_new(e, key, q, waiter, answer);
 	return waiter != NULL && join(e, idx, q, waiter, answer);
 }
 
