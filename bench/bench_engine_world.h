@@ -146,6 +146,22 @@ static inline struct portico *world_portico(uint8_t worker_count, mono_ns now)
 	return p;
 }
 
+/* Before the engines are made: they iterate from this root server on. */
+static inline void world_iterate(struct portico *p, uint8_t root_server)
+{
+	struct zone_cut *hints = &p->config.root_hints;
+	struct endpoint server = {world_v4(root_server), DNS_PORT};
+	struct name root, name;
+
+	CHECK(name_from_text(".", &root) && name_from_text("ns", &name));
+	p->config.zone_count = 0;
+	p->config.server_count = 0;
+	p->config.iterates = true;
+	zone_cut_init(hints, &root, ZONE_CUT_HINTS, UINT32_MAX);
+	CHECK(zone_cut_add_server(hints, &name) && zone_cut_add_address(hints, &server, 0));
+	p->params.learned_server_count = SERVERS_LEARNED_DEFAULT;
+}
+
 /* Before the engines are made: what they are to keep answers in. Pages come as they are touched. */
 static inline void world_cache(struct portico *p, size_t bytes)
 {
@@ -200,8 +216,9 @@ static inline void world_put_udp(struct packet *p, uint8_t from, uint16_t src_po
 	p->length_bytes = frame_build_udp(p->data, &params, payload_bytes);
 }
 
-/* The numberth question: each has a name of its own. */
-static inline void world_put_question(struct packet *p, unsigned long long number)
+/* The numberth question: its name is the format's, with the number once or twice. */
+static inline void world_put_named_question(struct packet *p, const char *format,
+					    unsigned long long number)
 {
 	char text[64];
 	struct name qname;
@@ -214,13 +231,22 @@ static inline void world_put_question(struct packet *p, unsigned long long numbe
 					 .edns_udp_size_bytes = EDNS_UDP_BYTES};
 	size_t length;
 
-	snprintf(text, sizeof(text), "n%llu.perf.example", number);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	snprintf(text, sizeof(text), format, number, number);
+#pragma GCC diagnostic pop
 	CHECK(name_from_text(text, &qname));
 	p->data = p->bytes + HEADROOM_BYTES;
 	length = msg_build_query((struct buffer){p->data + DNS_OFFSET, 512}, &query);
 	/* DO off, as most clients ask: the OPT's flags are its bytes 7 and 8. */
 	p->data[DNS_OFFSET + length - DNS_OPT_BYTES_MIN + 7] = 0;
 	world_put_udp(p, (uint8_t)(60 + number % 100), CLIENT_PORT, DNS_PORT, (unsigned)length);
+}
+
+/* The same, each with a name of its own. */
+static inline void world_put_question(struct packet *p, unsigned long long number)
+{
+	world_put_named_question(p, "n%llu.perf.example", number);
 }
 
 /* The query that the engine left in the packet becomes its own answer: one A record before the OPT. */
@@ -266,27 +292,35 @@ static inline unsigned world_receiver(const struct packet *query, unsigned worke
 
 /* ---- neighbours ---- */
 
+/* The ARP question in the packet becomes its answer. */
+static inline void world_reply_arp(struct packet *p)
+{
+	uint8_t *arp = p->data + 14, asked[4];
+
+	memcpy(asked, arp + 24, 4);
+	memcpy(p->data, our_mac.bytes, 6);
+	memcpy(p->data + 6, peer_mac.bytes, 6);
+	arp[7] = 2; /* reply */
+	memcpy(arp + 18, arp + 8, 10);
+	memcpy(arp + 8, peer_mac.bytes, 6);
+	memcpy(arp + 14, asked, 4);
+	p->length_bytes = DNS_OFFSET;
+}
+
 /* If the engine has a frame to send by itself, it is an ARP question (there is nothing else here): answer it. False:
  * it was something else. */
 static inline bool world_answer_arp(struct engine *e, struct packet *spare, mono_ns now)
 {
 	struct tx_slot tx = {.data = spare->bytes, .capacity_bytes = PACKET_BYTES};
 	struct rx_slot rx;
-	uint8_t *arp = spare->bytes + 14;
 
 	/* Wanted says at least as many as there are. */
 	if (engine_tx_wanted(e, 1, now) == 0 || engine_tx(e, &tx, 1, now) == 0)
 		return true;
 	if (wire_get_u16(spare->bytes + 12) != ETHERTYPE_ARP)
 		return false;
-	memcpy(spare->bytes, our_mac.bytes, 6);
-	memcpy(spare->bytes + 6, peer_mac.bytes, 6);
-	arp[7] = 2; /* reply */
-	memcpy(arp + 18, arp + 8, 10);
-	memcpy(arp + 8, peer_mac.bytes, 6);
-	memcpy(arp + 14, world_v4(20).bytes + ADDRESS_V4_OFFSET, 4);
 	spare->data = spare->bytes;
-	spare->length_bytes = DNS_OFFSET;
+	world_reply_arp(spare);
 	rx = world_slot(spare, RX_PACKET);
 	engine_rx(e, &rx, 1, now);
 	return rx.outcome == COUNTER_NEIGHBOUR_LEARNED;
