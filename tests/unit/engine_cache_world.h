@@ -8,7 +8,7 @@
 #ifndef PORTICO_TEST_ENGINE_CACHE_WORLD_H
 #define PORTICO_TEST_ENGINE_CACHE_WORLD_H
 
-#include "core/engine_state.h"
+#include "core/engine_hit.h"
 #include "engine_rig.h"
 
 /* A server's answer: one A record 192.0.2.<last_byte> or, if it is negative, an SOA. */
