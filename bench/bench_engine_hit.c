@@ -16,7 +16,7 @@
 
 #include "bench/bench_engine_world.h"
 #include "core/cache_entry.h"
-#include "core/engine_state.h"
+#include "core/engine_hit.h"
 
 #define ZIPF 0.95
 #define BURST 32
