@@ -15,7 +15,8 @@
 #     --names N         in the cache; asked by Zipf's law with exponent 0.95 (1000000)
 #     --loss-s S        open loop at 90 % of the maximum, for so long (30)
 #     --flood R         new names a second while no server answers (50000)
-#     --part P          forward (hits, mixes, forwarded misses), iterate, or all (all)
+#     --flood-s S       the same beside hits at half of what it can, while it iterates (10)
+#     --part P          forward (hits, mixes, forwarded misses), iterate, flood (what iterate ends with), or all (all)
 # Environment: PORTICO, PORTICOCTL, LOAD: the programs (build/portico, build/porticoctl, build/bench/load);
 # RIG_OUT=DIR: figures and plots' data for the report; RIG_KEEP=1 keeps the directory with configuration, logs and figures;
 # RIG_NICE: niceness of all that runs (-10).
@@ -33,12 +34,12 @@ RATIOS="100 90 80 50 0"
 HUGEPAGES=1400
 WARMUP_S=0.25
 
-rig_options "pairs=7 seconds=2 outstanding=256 cpus=0,1 queues=1 names= loss_s=30 flood=50000 device=memif starts=5 part=all" \
+rig_options "pairs=7 seconds=2 outstanding=256 cpus=0,1 queues=1 names= loss_s=30 flood=50000 flood_s=10 device=memif starts=5 part=all" \
 	"pairs=3 seconds=1 loss_s=5 starts=3" "$@"
 [ -n "$names" ] || { names=1000000 && [ "$device" = memif ] || names=100000; }
 load_cpu=${cpus%,*} worker_cpu=${cpus#*,}
 [[ $pairs =~ ^[1-9][0-9]*$ && $starts =~ ^[1-9][0-9]*$ && $outstanding =~ ^[1-9][0-9]*$ && $queues =~ ^[1-9][0-9]*$ && $names =~ ^[1-9][0-9]*$ &&
-	$device =~ ^(memif|af_packet)$ && $part =~ ^(all|forward|iterate)$ && $seconds =~ ^[0-9.]+$ && $loss_s =~ ^[0-9]+$ && $flood =~ ^[0-9]+$ && $cpus =~ ^[0-9]+,[0-9]+$ ]] || usage "$0" 2 >&2
+	$device =~ ^(memif|af_packet)$ && $part =~ ^(all|forward|iterate|flood)$ && $seconds =~ ^[0-9.]+$ && $loss_s =~ ^[0-9]+$ && $flood =~ ^[0-9]+$ && $flood_s =~ ^[0-9]+$ && $cpus =~ ^[0-9]+,[0-9]+$ ]] || usage "$0" 2 >&2
 
 rig_begin
 rig_pages $HUGEPAGES
@@ -292,6 +293,59 @@ iterated_row() {
 	echo "| $1: exchanges a question | $(row %.2f 1 "$dir/exchanges.$2" less) |"
 }
 
+# What Portico has in memory, huge pages too, in KiB.
+resident_kb() {
+	awk '/^(VmRSS|HugetlbPages):/ { n += $2 } END { print n }' "/proc/$portico_pid/status"
+}
+
+silent_figure() {
+	figure "$dir/silent.json" "$1"
+}
+
+# flood_turn TEXT ARGUMENTS...: hits in an open loop while no zone's server says a word: a row of the table to iterated_flood.
+flood_turn() {
+	local text=$1 before_kb name
+	shift
+	snapshot "$dir/before"
+	before_kb=$(resident_kb)
+	load_portico silent --rate="$rate" --seconds="$flood_s" --silent=1,2 --timeout-ms=5000 "$@"
+	ensure_portico
+	snapshot "$dir/after"
+	printf '| %s | %.0f | %.0f | %.0f | %.1f | %.1f | %.0f |' "$text" "$(calculate %f "$(silent_figure sent_set) / $flood_s")" \
+		"$(silent_figure lost_set)" "$(silent_figure wrong)" "$(silent_figure latency_us_p50_set)" "$(silent_figure latency_us_p99_set)" \
+		"$(calculate %f "($(silent_figure sent) - $(silent_figure sent_set)) / $flood_s")" >>"$dir/iterated_flood"
+	for name in cache_hits upstream_queries answers_servfail shed_zone_share shed_server_share shed_under_way; do
+		printf ' %s |' "$(difference $name "$dir/before" "$dir/after")" >>"$dir/iterated_flood"
+	done
+	echo " $(($(resident_kb) - before_kb)) |" >>"$dir/iterated_flood"
+	say "silent servers, $(tail -n 1 "$dir/iterated_flood")"
+}
+
+# Zones whose servers are silent, and a flood of new names beside hits: in one zone, and each in a zone of its own.
+iterated_flood() {
+	local names=100000 zone rate config=$dir/iterate.yaml
+	local played="--roots=$ROOTS --tlds=$TLDS --servers=$AUTHORITIES"
+	start_portico "$config"
+	for zone in "--zone=load.example" "--cold=zone --zone=example"; do
+		load_portico warm --warm --outstanding="$outstanding" --seconds=0.1 $played $zone
+		load_portico full --outstanding="$outstanding" --seconds=1 $played $zone
+		rate=$(calculate %.0f "$(figure "$dir/full.json" set_per_s) / 2")
+		flood_turn "hits ($zone)" $played $zone
+		flood_turn "and the flood" --flood="$flood" $played $zone
+	done
+	stop_portico
+	cat <<-REPORT
+		### Rig C: a flood of names whose servers are silent, iterating over memif, one worker
+
+		Hits of $names names in an open loop at half of what it can; with $flood new names a second, all of one zone, or each in a zone of its
+		own on the same two silent servers; $flood_s s each; $pages; commit $(commit).
+
+		| | hits asked/s | lost | wrong | 50 %, µs | 99 % | new names/s | cache_hits | upstream_queries | answers_servfail | shed_zone_share | shed_server_share | shed_under_way | memory grew by, KiB |
+		|---|---|---|---|---|---|---|---|---|---|---|---|---|---|
+		$(cat "$dir/iterated_flood")
+	REPORT
+}
+
 iterated_misses() {
 	config=$dir/iterate.yaml
 	start_portico "$config"
@@ -331,8 +385,9 @@ iterated_misses() {
 	REPORT
 }
 
-if [ "$part" = iterate ]; then
-	iterated_misses
+[ "$part" != iterate ] || iterated_misses
+if [ "$part" = iterate ] || [ "$part" = flood ]; then
+	iterated_flood
 	exit 0
 fi
 
@@ -449,4 +504,5 @@ REPORT
 if [ "$part" = all ]; then
 	echo
 	iterated_misses
+	iterated_flood
 fi
