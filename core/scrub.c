@@ -33,6 +33,7 @@ struct scrubbing {
 	size_t kept_end;      /* offset behind the record kept last */
 	bool is_rewritten;    /* what is kept is not the message's beginning */
 	bool has_ns;          /* authority section: of any name, */
+	bool has_soa_above;   /* of a zone that the one asked for lies in */
 	bool has_referral;    /* of one below the zone, at or above the last of the chain: */
 	struct name referral; /* that name */
 	/* Of the chain; the last is names[out->links]. */
@@ -335,8 +336,12 @@ static bool take_authority_record(struct scrubbing *s, const struct msg_record *
 		note_ns(s, &owner);
 		return true;
 	}
-	if (!name_is_below(&owner, s->question->zone) ||
-	    !is_kept_authority(s, record, &owner, negative))
+	if (!name_is_below(&owner, s->question->zone)) {
+		s->has_soa_above |=
+			record->type == DNS_TYPE_SOA && name_is_below(s->question->zone, &owner);
+		return true;
+	}
+	if (!is_kept_authority(s, record, &owner, negative))
 		return true;
 	if (!keep(s, record))
 		return false;
@@ -524,6 +529,13 @@ static enum scrub_verdict judge(struct scrubbing *s)
 	return verdict;
 }
 
+/* A server that has the zone above, but not the one that it was asked for as the server of? */
+static bool is_denied_from_above(const struct scrubbing *s)
+{
+	return s->has_soa_above && !s->out->has_soa &&
+	       (s->out->verdict == SCRUB_NODATA || s->out->verdict == SCRUB_NXDOMAIN);
+}
+
 void scrub_response(const struct msg_response *response, const struct scrub_question *question,
 		    struct scrubbed *out)
 {
@@ -534,7 +546,7 @@ void scrub_response(const struct msg_response *response, const struct scrub_ques
 	s.out = out;
 	s.answers_end = response->records_offset;
 	s.kept_end = response->records_offset;
-	s.is_rewritten = s.has_ns = s.has_referral = false;
+	s.is_rewritten = s.has_ns = s.has_referral = s.has_soa_above = false;
 	name_copy(&s.names[0], question->qname);
 	out->rcode = DNS_RCODE_NOERROR;
 	out->links = 0;
@@ -544,7 +556,7 @@ void scrub_response(const struct msg_response *response, const struct scrub_ques
 	out->verdict = judge(&s);
 	out->if_believed = out->verdict;
 	if (out->verdict < SCRUB_REFERRAL && !question->is_recursive &&
-	    (response->flags & DNS_FLAG_AA) == 0)
+	    ((response->flags & DNS_FLAG_AA) == 0 || is_denied_from_above(&s)))
 		out->verdict = SCRUB_LAME;
 	name_copy(&out->target, out->verdict == SCRUB_REFERRAL ? &s.referral : current_name(&s));
 }

@@ -31,7 +31,7 @@ enum scrub_verdict {
 	SCRUB_REFERRAL, /* no answer, no SOA, NS of `target`: below the zone, at or above the question's name */
 	/* Nothing in it is believed; another server is to be asked: */
 	SCRUB_UPWARD, /* a referral to the zone itself, above it or beside it: lame */
-	SCRUB_LAME,   /* neither authoritative nor a referral; see `if_believed` */
+	SCRUB_LAME,   /* neither authoritative for the zone nor a referral; see `if_believed` */
 	SCRUB_LOOP,   /* its chain comes back to a name of its own */
 	SCRUB_LINKS,  /* more links than LINKS_MAX */
 	SCRUB_RCODE, /* neither NOERROR nor NXDOMAIN (YXDOMAIN of a DNAME that makes too long a name apart: an ANSWER) */
@@ -51,8 +51,8 @@ struct scrub_question {
 
 struct scrubbed {
 	enum scrub_verdict verdict;
-	/* LAME: what it would be if AA were set (ANSWER, NODATA, NXDOMAIN, LINK, or LAME), for zones none of whose servers sets
-	 * it; all else is written for that, so that who has nobody left to ask may put it for verdict. Else as verdict. */
+	/* LAME: what it would be if AA were set and the SOA of a negative answer were not that of a zone above (ANSWER, NODATA,
+	 * NXDOMAIN, LINK, or LAME), for zones none of whose servers does better; all else is written for that, so that who has nobody left to ask may put it for verdict. Else as verdict. */
 	enum scrub_verdict if_believed;
 	uint16_t rcode; /* for the client */
 	uint8_t links;  /* followed in here */
