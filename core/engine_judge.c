@@ -55,16 +55,23 @@ static bool has_others(const struct engine *e, uint32_t idx)
 	       iteration_address_next(it, true, true, &type) >= 0;
 }
 
-static enum resolution_step useless(struct engine *e, uint32_t idx)
+/* Others are asked; it has its turn again in the next round. */
+static enum resolution_step passed_over(struct engine *e, uint32_t idx)
 {
 	struct resolution_env env = engine_env(e);
-	const struct resolution *r = &e->resolutions.resolutions[idx];
 
 	counter_add(&e->counters, COUNTER_UPSTREAM_USELESS, 1);
+	return resolution_on_useless(&e->resolutions, idx, &env);
+}
+
+static enum resolution_step useless(struct engine *e, uint32_t idx)
+{
+	const struct resolution *r = &e->resolutions.resolutions[idx];
+
 	/* The only one is asked once more: what came first may not have been its own. */
 	if (r->iterates && has_others(e, idx))
 		iteration_spend(&e->iterations[idx], r->server_pos);
-	return resolution_on_useless(&e->resolutions, idx, &env);
+	return passed_over(e, idx);
 }
 
 /* A name that its servers have denied has something below it: they do not mean what they say (RFC 8020 section 3). */
@@ -228,8 +235,8 @@ enum resolution_step engine_judge(struct engine *e, uint32_t idx, const struct i
 	enum scrub_verdict verdict;
 
 	scrub_response(response, &question, &e->scrubbed);
-	/* Some zones' servers never say that they are authoritative. */
-	if (e->scrubbed.verdict == SCRUB_LAME && !has_others(e, idx))
+	/* Some zones' servers never say that they are authoritative: when everybody was asked, and none has done better. */
+	if (e->scrubbed.verdict == SCRUB_LAME && (it->round > 0 || !has_others(e, idx)))
 		e->scrubbed.verdict = e->scrubbed.if_believed;
 	verdict = e->scrubbed.verdict;
 	if (UNLIKELY(r->traced))
@@ -250,8 +257,10 @@ enum resolution_step engine_judge(struct engine *e, uint32_t idx, const struct i
 		return on_doubted(e, idx);
 	case SCRUB_LINKS:
 		return engine_iterate_stop(e, idx, COUNTER_BUDGET_LINKS);
-	case SCRUB_UPWARD:
 	case SCRUB_LAME:
+		return e->scrubbed.if_believed == SCRUB_LAME ? useless(e, idx)
+							     : passed_over(e, idx);
+	case SCRUB_UPWARD:
 	case SCRUB_LOOP:
 	case SCRUB_RCODE:
 	case SCRUB_BROKEN:
