@@ -454,11 +454,15 @@ static enum resolution_step ask_server(struct engine *e, uint32_t idx)
 		}
 		if (step == RESOLUTION_STEP_KEEP || r->state == RESOLUTION_DONE)
 			return step;
-		if (!iteration_next_round(it))
+		if (iteration_next_round(it))
+			continue;
+		/* What the parent says of their addresses may be old. */
+		if (it->doubts_glue)
 			return resolution_on_given_up(&e->resolutions, idx,
 						      r->tries > 0 || r->hindered
 							      ? DNS_EDE_NO_REACHABLE_AUTHORITY
 							      : DNS_EDE_NETWORK_ERROR);
+		it->doubts_glue = true;
 	}
 	it->tried[at]++;
 	return resolution_on_choice(&e->resolutions, idx, &env, (int16_t)at, it->candidates[at],

@@ -32,6 +32,7 @@ void iteration_adopt(struct iteration *it, const struct zone_cut *cut)
 	if (cut != &it->cut)
 		zone_cut_copy(&it->cut, cut);
 	it->has_candidates = false;
+	it->doubts_glue = false;
 	it->candidate_count = 0;
 	it->round = 0;
 	it->asked_a = 0;
@@ -179,6 +180,16 @@ void iteration_spend(struct iteration *it, int16_t candidate)
 
 /* ---- names of servers ---- */
 
+/* Has it an address of a family that we have, too? */
+static bool is_within_reach(const struct zone_cut *cut, unsigned server, bool has_v4, bool has_v6)
+{
+	for (unsigned i = 0; cut->servers[server].has_addresses && i < cut->address_count; i++)
+		if (cut->addresses[i].server == server &&
+		    (address_is_v4(&cut->addresses[i].endpoint.address) ? has_v4 : has_v6))
+			return true;
+	return false;
+}
+
 int iteration_address_next(const struct iteration *it, bool has_v4, bool has_v6, uint16_t *type)
 {
 	for (unsigned n = 0; n < it->cut.server_count; n++) {
@@ -190,7 +201,8 @@ int iteration_address_next(const struct iteration *it, bool has_v4, bool has_v6,
 		if (!wants_a && !wants_aaaa)
 			continue;
 		/* By glue; what was looked up may be only half of what there is. */
-		if (it->cut.servers[i].has_addresses && (it->asked_a >> i & 1) == 0)
+		if (!it->doubts_glue && (it->asked_a >> i & 1) == 0 &&
+		    is_within_reach(&it->cut, i, has_v4, has_v6))
 			continue;
 		zone_cut_server_name(&it->cut, i, &server);
 		if (name_is_below(&server, &it->cut.zone))

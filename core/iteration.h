@@ -37,6 +37,7 @@ struct iteration {
 	bool asks_whole;     /* no minimised names any more */
 	bool has_target;     /* target is valid: ask for it next */
 	bool has_candidates; /* made for the cut at hand */
+	bool doubts_glue; /* all its addresses were asked in vain: those of names with glue are looked up, too */
 	uint8_t denied_labels; /* a step was told that there is no such name as this many labels of ours; 0: none */
 	uint8_t probed_labels; /* so many labels of the name are known to be of the cut's zone */
 	uint8_t step_labels;   /* WAIT_STEP: so many are asked for */
@@ -87,8 +88,8 @@ MUST_USE bool iteration_next_round(struct iteration *it);
 /* It is not asked any more. */
 void iteration_spend(struct iteration *it, int16_t candidate);
 
-/* A server of the cut whose addresses are not known and may be looked up: its index, and of which type; -1: none. Names at or
- * below the cut's zone cannot be found without the addresses themselves. */
+/* A server of the cut that has no address to which we can go, or none that is not in doubt, and may be looked up: its index, and
+ * of which type; -1: none. Names at or below the cut's zone cannot be found without the addresses themselves. */
 int iteration_address_next(const struct iteration *it, bool has_v4, bool has_v6, uint16_t *type);
 /* It is being looked up, or not to be. */
 void iteration_address_asked(struct iteration *it, unsigned server, uint16_t type);
