@@ -8,6 +8,7 @@
  *   rpl_message.c  messages: records read, messages compared and shown
  *   rpl_world.c    the engines that it is played on (tests/sim/world.h)
  *   rpl_play.c     the machine that plays it
+ *   rpl_sent.c     queries counted
  *   rpl_known.c    what engines know, changed by steps
  *   rpl_unforeseen.c  replies to what it does not foresee
  *   rplrun.c       the program: a child process a file, verdicts
@@ -265,6 +266,11 @@ char *rpl_expand(struct rpl_file *f, const struct rpl_step *s, const struct rpl_
 double rpl_calculate(struct rpl_file *f, const struct rpl_step *s, const char *text);
 void rpl_assign(struct rpl_file *f, const char *name, const char *value);
 #define RPL_PROBE_NAME "rplrun-probe.invalid." /* what configured servers are probed with */
+/* The queries that were sent; `at`: during which step. */
+struct rpl_sent;
+void rpl_sent_add(struct rpl_sent **list, const struct rpl_step *at, const struct address *server,
+		  const struct rpl_seen *seen);
+void rpl_sent_check(struct rpl_file *f, const struct rpl_sent *list, const struct rpl_step *s);
 /* What is replied to a query that no entry matches. */
 ldns_pkt *rpl_unforeseen(const struct rpl_file *f, const ldns_pkt *query);
 /* Never returns but by rpl_stop or with the verdict in the file. */

@@ -41,14 +41,6 @@ struct answer {
 	struct answer *next;
 };
 
-/* A query that was sent to a server, for those who count. */
-struct sent {
-	unsigned step; /* the number of the one at hand then */
-	struct address server;
-	struct rpl_seen seen;
-	struct sent *next;
-};
-
 struct player {
 	struct rpl_file *file;
 	const struct rpl_options *options;
@@ -59,7 +51,7 @@ struct player {
 	struct open_query *open;
 	struct later *later;
 	struct answer *answers;
-	struct sent *sent;
+	struct rpl_sent *sent;
 	mono_ns began_at;
 	uint16_t raw_port; /* that a RAW question came from last; 0: none has */
 	unsigned asked;    /* questions of clients */
@@ -259,18 +251,6 @@ static void consider_all(struct player *p)
 
 /* ---- events ---- */
 
-static void remember(struct player *p, const struct open_query *q)
-{
-	const struct rpl_step *at = step_at(p, p->step);
-	struct sent *sent = rpl_new(sizeof(*sent));
-
-	*sent = (struct sent){at != NULL ? at->number : 0,
-			      q->event.peer.address,
-			      {ldns_pkt_clone(q->seen.packet), q->seen.is_tcp},
-			      p->sent};
-	p->sent = sent;
-}
-
 static void on_query(struct player *p, const struct world_event *event, ldns_pkt *packet)
 {
 	struct open_query **last = &p->open;
@@ -284,7 +264,7 @@ static void on_query(struct player *p, const struct world_event *event, ldns_pkt
 	while (*last != NULL)
 		last = &(*last)->next;
 	*last = q;
-	remember(p, q);
+	rpl_sent_add(&p->sent, step_at(p, p->step), &q->event.peer.address, &q->seen);
 	if (p->options->is_verbose) {
 		ldns_rdf *server = ldns_rdf_new_frm_data(LDNS_RDF_TYPE_AAAA, ADDRESS_BYTES,
 							 event->peer.address.bytes);
@@ -325,6 +305,24 @@ static bool is_probe(const ldns_pkt *packet)
 	return is;
 }
 
+/* Who is played is there, whatever it replies to questions. */
+static void on_probe(struct player *p, const struct world_event *event, ldns_pkt *packet)
+{
+	const struct rpl_step *at = step_at(p, p->step);
+	ldns_buffer *message = ldns_buffer_new(512);
+	bool is_there = false;
+
+	for (const struct rpl_range *r = p->file->ranges; at != NULL && r != NULL; r = r->next)
+		is_there = is_there || (at->number >= r->first && at->number <= r->last &&
+					plays(r, &event->peer.address));
+	ldns_pkt_set_qr(packet, true);
+	CHECK(ldns_pkt2buffer_wire(message, packet) == LDNS_STATUS_OK);
+	if (is_there)
+		deliver(p, event, message);
+	ldns_buffer_free(message);
+	ldns_pkt_free(packet);
+}
+
 static void on_event(struct player *p, const struct world_event *event)
 {
 	ldns_pkt *packet = NULL;
@@ -338,7 +336,7 @@ static void on_event(struct player *p, const struct world_event *event)
 	if (is_answer)
 		on_answer(p, event, packet);
 	else if (is_probe(packet))
-		ldns_pkt_free(packet);
+		on_probe(p, event, packet);
 	else
 		on_query(p, event, packet);
 }
@@ -650,39 +648,6 @@ static void step_assign(struct player *p, const struct rpl_step *s)
 	free(text);
 }
 
-/* Since which step this one counts. */
-static unsigned since(const struct player *p, const struct rpl_step *s)
-{
-	unsigned number = 0;
-
-	if (s->since != UINT32_MAX)
-		return s->since;
-	for (unsigned idx = 0; idx < p->step; idx++)
-		if (step_at(p, idx)->kind == RPL_STEP_QUERY)
-			number = step_at(p, idx)->number;
-	return number;
-}
-
-static void step_check_queries(struct player *p, const struct rpl_step *s)
-{
-	unsigned first = since(p, s);
-	unsigned count = 0;
-
-	for (const struct sent *sent = p->sent; sent != NULL; sent = sent->next)
-		count += sent->step >= first &&
-			 (!s->has_address || address_equal(&s->address, &sent->server)) &&
-			 (s->entry == NULL || rpl_mismatch(s->entry, &sent->seen) == 0);
-	if (s->relation == '<'   ? count > s->count
-	    : s->relation == '>' ? count < s->count
-				 : count != s->count)
-		rpl_stop(p->file, RPL_FAIL, "step %u (line %u): %u queries since step %u, not %s%u",
-			 s->number, s->line, count, first,
-			 s->relation == '<'   ? "at most "
-			 : s->relation == '>' ? "at least "
-					      : "",
-			 s->count);
-}
-
 static void play_step(struct player *p, const struct rpl_step *s)
 {
 	switch (s->kind) {
@@ -719,7 +684,7 @@ static void play_step(struct player *p, const struct rpl_step *s)
 		step_assign(p, s);
 		break;
 	case RPL_STEP_CHECK_QUERIES:
-		step_check_queries(p, s);
+		rpl_sent_check(p->file, p->sent, s);
 		break;
 	case RPL_STEP_NOTHING:
 	case RPL_STEP_KINDS:
@@ -750,6 +715,8 @@ void rpl_play(struct rpl_file *f, const struct rpl_options *options)
 	struct player p = {.file = f, .options = options, .world = rpl_world_new(f, options)};
 
 	p.began_at = p.world->now;
+	if (f->step_count == 0)
+		rpl_stop(f, RPL_SKIP, "line %u: no steps", f->line);
 	for (p.step = 0; p.step < f->step_count; p.step++) {
 		if (options->is_verbose)
 			printf("step %u %s\n", f->steps[p.step].number,
