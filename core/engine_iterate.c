@@ -234,12 +234,15 @@ static void question_begin(struct engine *e, uint32_t idx, enum sub_purpose purp
 
 enum resolution_step engine_iterate_stop(struct engine *e, uint32_t idx, enum counter which)
 {
+	struct resolution *r = &e->resolutions.resolutions[idx];
 	struct iteration *it = iteration_of(e, idx);
 
 	if (it->budget.is_counted == 0)
 		counter_add(&e->counters, which, 1);
 	it->budget.is_counted = 1;
-	e->resolutions.resolutions[idx].loops |= it->is_sub;
+	/* What it was lent says nothing about it; what it may send by itself does, and what a client may cost. */
+	r->loops |= it->is_sub && which != COUNTER_BUDGET_QUESTION_PACKETS;
+	r->is_spent |= !it->is_sub;
 	return resolution_on_given_up(&e->resolutions, idx, DNS_EDE_NO_REACHABLE_AUTHORITY);
 }
 

@@ -610,7 +610,11 @@ bool resolution_on_answer(struct resolution_table *t, uint32_t idx, struct serve
 
 bool resolution_failure_tells(const struct resolution *r)
 {
-	return r->ede != DNS_EDE_OTHER && (r->packets > 0 || r->iterates) &&
-	       r->packets < r->packets_max && r->tcp_tries < UPSTREAM_TCP_TRIES_MAX &&
-	       r->near_misses == 0 && !r->hindered && !r->loops;
+	/* It had less than it may have by itself: whoever asks for it next may have more to spend. */
+	bool was_short = r->packets >= r->packets_max && !r->is_spent &&
+			 (!r->iterates || r->packets < QUESTION_PACKETS_MAX);
+
+	return r->ede != DNS_EDE_OTHER && (r->packets > 0 || r->iterates) && !was_short &&
+	       r->tcp_tries < UPSTREAM_TCP_TRIES_MAX && r->near_misses == 0 && !r->hindered &&
+	       !r->loops;
 }

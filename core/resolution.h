@@ -99,8 +99,9 @@ struct resolution {
 	bool has_iteration : 1; /* what the engine keeps for it at the same index (iteration.h) is valid */
 	bool traced : 1;
 	bool loops : 1; /* what it had left, or that it waited for its asker, made it fail: that says nothing about the question */
-	uint16_t rcode; /* DONE: what the waiters get if there is no answer */
-	uint16_t ede;   /* DONE: with that rcode */
+	bool is_spent : 1; /* all that a client may cost was spent on his question: that it fails tells */
+	uint16_t rcode;      /* DONE: what the waiters get if there is no answer */
+	uint16_t ede;        /* DONE: with that rcode */
 	uint16_t server_idx; /* chosen last */
 	int16_t server_pos; /* in the zone's list; -1: none chosen, or it is not in there any more */
 	/* Of the next four there are never more than UPSTREAM_PACKETS_MAX and one. */

@@ -105,6 +105,13 @@ static void send_reply(struct player *p, const struct open_query *q, ldns_buffer
 	struct later **place = &p->later;
 	struct later *l;
 
+	/* Whoever carries TCP knows a reply by its ID. */
+	if (q->event.kind == WORLD_STREAM_QUERY &&
+	    (ldns_buffer_position(message) < LDNS_HEADER_SIZE ||
+	     ldns_buffer_read_u16_at(message, 0) != ldns_pkt_id(q->seen.packet))) {
+		ldns_buffer_free(message);
+		return;
+	}
 	if (delay_ns == 0) {
 		deliver(p, &q->event, message);
 		ldns_buffer_free(message);
