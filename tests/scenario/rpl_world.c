@@ -23,7 +23,8 @@ static void set_hints(const struct rpl_zone *zone, struct engine_config *c)
 		snprintf(text, sizeof(text), "%c.root-servers.net.", (char)('a' + i));
 		CHECK(name_from_text(text, &name));
 		CHECK(zone_cut_add_server(&c->root_hints, &name));
-		CHECK(zone_cut_add_address(&c->root_hints, &zone->servers[i], i));
+		/* Whoever is named twice is there already. */
+		(void)!zone_cut_add_address(&c->root_hints, &zone->servers[i], i);
 	}
 }
 
@@ -32,6 +33,7 @@ static void set_zones(struct rpl_file *f, struct world *w)
 	struct engine_config *c = w->config;
 	bool forwards_all = false;
 	bool has_hints = false;
+	unsigned servers = 0;
 
 	for (struct rpl_zone *z = f->config.zones; z != NULL; z = z->next) {
 		struct engine_zone zone = {.recursion_desired = !z->is_stub,
@@ -40,6 +42,9 @@ static void set_zones(struct rpl_file *f, struct world *w)
 					   .transport = z->by_tcp ? ZONE_TRANSPORT_TCP
 								  : ZONE_TRANSPORT_AUTO};
 
+		servers += z->server_count;
+		if (servers > WORLD_SERVERS)
+			rpl_stop(f, RPL_SKIP, "line %u: config: too many servers", z->line);
 		if (!name_from_text(z->name, &zone.name))
 			rpl_stop(f, RPL_SKIP, "line %u: config: no name: %.200s", z->line, z->name);
 		name_lower(&zone.name, &zone.name);
