@@ -80,22 +80,29 @@ static void unlink_at(struct server_learned_table *t, uint16_t position)
 	*at = t->servers[position].next;
 }
 
-/* One that nobody needs, out of its bucket. */
+/* One that nobody needs, out of its bucket: that was not used of late, or where all were, the first of those seen. */
 static uint16_t evict(struct server_learned_table *t)
 {
+	uint16_t found = SERVER_NONE;
+
 	for (unsigned looks = 0; looks < SERVER_LOOKS_MAX; looks++) {
 		uint16_t position = t->hand;
 		struct server_learned *s = &t->servers[position];
+		bool was_used = s->used != 0;
 
 		t->hand = (uint16_t)(position + 1 < t->capacity ? position + 1 : 0);
-		if (s->holds == 0 && s->under_way == 0 && s->used == 0) {
-			unlink_at(t, position);
-			t->evicted++;
-			return position;
-		}
 		s->used = 0;
+		if (s->holds != 0 || s->under_way != 0 || (was_used && found != SERVER_NONE))
+			continue;
+		found = position;
+		if (!was_used)
+			break;
 	}
-	return SERVER_NONE;
+	if (found == SERVER_NONE)
+		return SERVER_NONE;
+	unlink_at(t, found);
+	t->evicted++;
+	return found;
 }
 
 /* What all begin with. */

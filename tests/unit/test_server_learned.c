@@ -5,6 +5,7 @@
 #include "unit.h"
 
 #define CAPACITY 32
+#define MANY 128 /* more than are looked at to find a place */
 #define UNDER_WAY_MAX_HERE 4096
 #define BLOCK_BYTES 4096
 #define MS NS_PER_MS
@@ -184,6 +185,18 @@ static void server_learned__what_is_held_or_under_way_keeps_its_place(void)
 		(void)learn(f, v4(3000 + i));
 	CU_ASSERT(!endpoint_equal(server_endpoint(&f->table, held), &held_peer));
 	CU_ASSERT(!endpoint_equal(server_endpoint(&f->table, asked), &asked_peer));
+	fixture_free(f);
+}
+
+/* One more is learned all the same, and who asks for it need not ask twice. */
+static void server_learned__where_all_were_used_of_late_one_goes(void)
+{
+	struct fixture *f = fixture_new(MANY);
+
+	for (unsigned i = 0; i < MANY; i++)
+		CU_ASSERT_NOT_EQUAL(learn(f, v4(i)), SERVER_NONE);
+	for (unsigned i = 0; i < MANY; i++)
+		CU_ASSERT_NOT_EQUAL(learn(f, v4(MANY + i)), SERVER_NONE);
 	fixture_free(f);
 }
 
@@ -442,6 +455,7 @@ static void server_learned__guesses_mark_it_for_tcp(void)
 static const struct unit_test tests[] = {
 	UNIT_TEST(server_learned__same_endpoint_same_index),
 	UNIT_TEST(server_learned__what_is_held_or_under_way_keeps_its_place),
+	UNIT_TEST(server_learned__where_all_were_used_of_late_one_goes),
 	UNIT_TEST(server_learned__none_where_all_are_held),
 	UNIT_TEST(server_learned__another_in_the_place_begins_anew),
 	UNIT_TEST(server_learned__rto_doubles_and_recovers_with_one_answer),
