@@ -111,10 +111,10 @@ def main():
     parser.add_argument("libcore")
     parser.add_argument("--seeds", type=int, default=1000)
     parser.add_argument("--share", type=int, default=80)
-    parser.add_argument("--only", default="")
+    parser.add_argument("--only", default="", help="those with one of these WORD|WORD... in their name")
     parser.add_argument("--jobs", type=int, default=1)
     arguments = parser.parse_args()
-    mutants = [m for m in read_mutants(os.path.join(HERE, "mutants.txt")) if arguments.only in m["name"]]
+    mutants = [m for m in read_mutants(os.path.join(HERE, "mutants.txt")) if any(word in m["name"] for word in arguments.only.split("|"))]
     if not mutants:
         fail("none of that name")
     found = 0

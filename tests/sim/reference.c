@@ -99,6 +99,10 @@ static bool walk_one(const struct tree *tree, struct tree_name *name, uint16_t q
 	struct tree_name stored;
 	unsigned at = 0;
 
+	if (zone->is_unreachable) {
+		out->is_unanswerable = out->is_unreachable = true;
+		return false;
+	}
 	if (by_dname(zone, name, out))
 		return out->rcode == 0 && qtype != TREE_CNAME;
 	if (!stored_at(zone, name, &stored)) {
@@ -123,7 +127,7 @@ void reference_answer(const struct tree *tree, const struct tree_name *qname, ui
 {
 	struct tree_name name = *qname;
 
-	out->is_unanswerable = false;
+	out->is_unanswerable = out->is_unreachable = false;
 	out->rcode = 0;
 	out->links = 0;
 	out->record_count = 0;

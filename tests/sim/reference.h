@@ -21,6 +21,7 @@ struct reference_record {
 
 struct reference {
 	bool is_unanswerable; /* a chain that is too long or never ends: SERVFAIL */
+	bool is_unreachable;  /* it ends in a zone that nobody can reach */
 	uint16_t rcode;
 	unsigned links;
 	unsigned record_count;

@@ -16,6 +16,8 @@ enum {
 	REPORT_ROWS = 64,
 	STALE_TTL_S = 30, /* RFC 8767 section 4 */
 	LIVE_MAX = 4096,
+	ANSWER_MS_MAX = 5000, /* SECURITY.md table 1.1 */
+	CIRCLE_MS_MAX = 1500,
 	/* A question's budget, and one for what is asked beside it (priming, what is asked again early). */
 	PACKETS_MAX = 2 * UPSTREAM_PACKETS_MAX,
 };
@@ -132,6 +134,18 @@ static bool may_fail(const struct sim *s, const struct reference *want)
 	return !s->is_calm || want->is_unanswerable || want->links > LINKS_FOR_SURE;
 }
 
+/* Whatever happens; and where nothing does, what can never be known is seen to be so at once. */
+static void check_latency(const struct sim *s, const struct sim_question *q,
+			  const struct reference *want)
+{
+	mono_ns most_ms = s->is_calm && want->is_unreachable ? CIRCLE_MS_MAX : ANSWER_MS_MAX;
+
+	if (!sim_has(s, SIM_FAULT_PAUSES) && !sim_has(s, SIM_FAULT_STOPPED_ENGINE) &&
+	    s->world->now > q->asked_at + most_ms * NS_PER_MS)
+		sim_violated(s, "%s %u: answered after %llu ms", printed(&q->qname), q->qtype,
+			     (unsigned long long)((s->world->now - q->asked_at) / NS_PER_MS));
+}
+
 void sim_check_answer(struct sim *s, struct sim_question *q, const uint8_t *message, size_t bytes,
 		      bool over_tcp)
 {
@@ -151,6 +165,7 @@ void sim_check_answer(struct sim *s, struct sim_question *q, const uint8_t *mess
 		return;
 	}
 	s->outcome->answered++;
+	check_latency(s, q, &want);
 	if (rcode == RCODE_SERVFAIL && may_fail(s, &want)) {
 		s->outcome->servfails++;
 		return;

@@ -10,8 +10,8 @@
 
 enum {
 	ENGINES_MAX = 4,
-	CALM_ONE_IN = 8,
-	ALONE_ONE_IN = 8,
+	CALM_ONE_IN = 6,
+	ALONE_ONE_IN = 4,
 	HABIT_ONE_IN = 4, /* of servers that need not be good ones */
 	ZONES_MIN = 50,
 	ZONES_SPAN = 30,
@@ -33,11 +33,17 @@ enum {
 	QUERY_BYTES_MAX = 12 + TREE_NAME_BYTES + 4 + 11,
 	CLIENT_PORT_FIRST = 10000,
 	STEPS_BETWEEN_CHECKS = 16,
+	POISONER_ONE_IN = 4, /* of bad ones */
+	/* More than the servers of what one question needs, fewer than all. */
+	FEW_SERVERS = 64,
+	GUESSES = 24, /* more than a ticket bears */
+	FLIPS_MAX = 2,
 	RING_US_MAX = 3000,
 	SMALL_RING = 3,
 	SMALL_CACHE_BYTES = 1 << 20,
 	PAUSE_MS_MAX = 1500,
 };
+#define CIRCLE_APART_NS (5 * NS_PER_MS)
 #define FINGERPRINT_PRIME UINT64_C(0x100000001b3)
 
 const char *const sim_fault_text[SIM_FAULT_COUNT] = {
@@ -107,6 +113,7 @@ static uint64_t ring_delay(void *context, unsigned from, unsigned to, enum rx_ki
 static void choose_habits(struct sim *s)
 {
 	bool is_needed[TREE_SERVERS_MAX] = {false};
+	unsigned spread_ms = s->is_alone ? SIM_QUESTIONS_MIN * ALONE_EVERY_MS : SPREAD_MS;
 
 	for (unsigned z = 0; z < s->tree->zone_count; z++) {
 		unsigned i = 0;
@@ -128,10 +135,13 @@ static void choose_habits(struct sim *s)
 		s->cut_off[i] = sim_below(&s->random, 3) == 0;
 		if (sim_has(s, SIM_FAULT_BAD_SERVERS) && !is_needed[i] &&
 		    sim_below(&s->random, HABIT_ONE_IN) == 0)
-			s->habits[i] = (enum sim_habit)sim_below(&s->random, SIM_HABIT_COUNT);
+			s->habits[i] =
+				sim_below(&s->random, POISONER_ONE_IN) == 0
+					? SIM_HABIT_POISONS
+					: (enum sim_habit)sim_below(&s->random, SIM_HABIT_COUNT);
 	}
-	s->partition_from = sim_below(&s->random, SPREAD_MS) * NS_PER_MS;
-	s->partition_until = s->partition_from + sim_below(&s->random, SPREAD_MS / 2) * NS_PER_MS;
+	s->partition_from = sim_below(&s->random, spread_ms) * NS_PER_MS;
+	s->partition_until = s->partition_from + sim_below(&s->random, spread_ms / 2) * NS_PER_MS;
 }
 
 /* The servers of the root are what the engines know at first. */
@@ -176,6 +186,7 @@ static void make_world(struct sim *s)
 		.seed = random_next(&s->random),
 		.cache_bytes = sim_has(s, SIM_FAULT_SMALL_CACHE) ? SMALL_CACHE_BYTES : 0,
 		.ring_capacity = sim_has(s, SIM_FAULT_RINGS) ? SMALL_RING : 0,
+		.learned_server_count = s->is_alone && s->is_calm ? FEW_SERVERS : 0,
 		.is_dirty = sim_below(&s->random, 4) == 0,
 		.checks = false,
 		.ring_delay_ns = ring_delay,
@@ -188,6 +199,18 @@ static void make_world(struct sim *s)
 	s->world->config->cache.prefetch = sim_below(&s->random, 2) == 0;
 	s->world->config->cache.round_robin = sim_below(&s->random, 2) == 0;
 	world_start(s->world);
+}
+
+/* The first questions: of zones that need each other, and at the same time. */
+static void ask_circle(struct sim *s, unsigned i, mono_ns *at)
+{
+	unsigned zone_idx = s->tree->zone_count - 1 - i;
+
+	if (i >= 2 || s->is_alone || !s->tree->zones[zone_idx].is_unreachable)
+		return;
+	s->questions[i].qname = s->tree->zones[zone_idx].name;
+	s->questions[i].qtype = TREE_TXT;
+	*at = s->world->now + SPREAD_MS / 2 * NS_PER_MS + i * CIRCLE_APART_NS;
 }
 
 static void make_questions(struct sim *s)
@@ -218,6 +241,7 @@ static void make_questions(struct sim *s)
 			at += i * ALONE_EVERY_MS * NS_PER_MS;
 		else
 			at += sim_below(&s->random, SPREAD_MS) * NS_PER_MS;
+		ask_circle(s, i, &at);
 		/* Left out when a failure is shrunk: of what is drawn nothing changes. */
 		if (s->options.question_count == 0 || i < s->options.question_count)
 			sim_net_put(&s->net,
@@ -264,6 +288,8 @@ static void ask(struct sim *s, unsigned idx)
 	if (s->is_alone && q->asked_at == 0)
 		sim_check_cost(s);
 	q->asked_at = s->world->now;
+	if (s->is_alone)
+		sim_wire_begin(s, q);
 	sim_note(s, "question %u to engine %u: type %u%s", idx, q->engine, q->qtype,
 		 q->over_tcp ? " over TCP" : "");
 	if (!q->over_tcp)
@@ -344,7 +370,40 @@ static void send_to_engine(struct sim *s, const struct world_event *query, unsig
 	} while (happens(s, SIM_FAULT_DUPLICATES, DUPLICATE_PER_MILLION));
 }
 
-/* The attacker answers what he has seen the port of, with an ID that is never the right one; or guesses all. */
+/* Does what is sent to one engine arrive, and in order? */
+static bool is_heard_in_order(const struct sim *s)
+{
+	return !sim_has(s, SIM_FAULT_RINGS) && !sim_has(s, SIM_FAULT_PAUSES) &&
+	       !sim_has(s, SIM_FAULT_STOPPED_ENGINE);
+}
+
+/* All IDs in turn, up to the right one: by then there is nothing to be had at this port any more. */
+static void forge_series(struct sim *s, struct sim_item *item)
+{
+	uint8_t low = item->bytes[1];
+
+	for (unsigned k = GUESSES; k > 0; k--) {
+		item->bytes[1] = (uint8_t)(low - k);
+		sim_net_put(&s->net, item);
+	}
+	item->bytes[1] = low;
+	sim_net_put(&s->net, item);
+}
+
+/* The first letter that is a capital in the question's name. False: there is none, and letter case may not count. */
+static bool flip_letter(uint8_t *message, uint32_t bytes)
+{
+	for (uint32_t at = 12; at < bytes && message[at] != 0; at += message[at] + 1u)
+		for (uint32_t i = 1; i <= message[at] && at + i < bytes; i++)
+			if (message[at + i] >= 'A' && message[at + i] <= 'Z') {
+				message[at + i] |= 0x20;
+				return true;
+			}
+	return false;
+}
+
+/* The attacker answers what he has seen the port of, with an ID that is not the right one, or with all of them in turn; or he
+ * guesses all; or, a few times, all but the case of a letter. */
 static void forge(struct sim *s, const struct world_event *query)
 {
 	static const uint8_t evil[] = {0xc0, 0x0c, 0, 1, 0, 1, 0, 1, 0, 0, 0, 4, SIM_POISON_V4};
@@ -360,21 +419,24 @@ static void forge(struct sim *s, const struct world_event *query)
 	message[11] = 0;
 	message[2] = 0x84;
 	message[7] = 1;
-	message[1] ^= (uint8_t)(1 + net_below(s, 255));
 	memcpy(message + bytes, evil, sizeof(evil));
-	if (net_below(s, 2) == 0)
-		item.dst.port = (uint16_t)(1024 + net_below(s, 64000));
 	item.engine = net_below(s, s->world->engine_count);
 	item.at = s->world->now + NS_PER_MS;
 	item.bytes = message;
 	item.length_bytes = bytes + (uint32_t)sizeof(evil);
+	if (net_below(s, 8) == 0 && is_heard_in_order(s)) {
+		forge_series(s, &item);
+		return;
+	}
+	if (s->flips < FLIPS_MAX && flip_letter(message, item.length_bytes)) {
+		s->flips++;
+		sim_net_put(&s->net, &item);
+		return;
+	}
+	message[1] ^= (uint8_t)(1 + net_below(s, 255));
+	if (net_below(s, 2) == 0)
+		item.dst.port = (uint16_t)(1024 + net_below(s, 64000));
 	sim_net_put(&s->net, &item);
-}
-
-static bool is_cut_off(const struct sim *s, unsigned server_idx)
-{
-	return sim_has(s, SIM_FAULT_PARTITION) && s->cut_off[server_idx] &&
-	       s->world->now >= s->partition_from && s->world->now < s->partition_until;
 }
 
 static void on_stream_query(struct sim *s, const struct world_event *event, int server_idx)
@@ -387,12 +449,14 @@ static void on_stream_query(struct sim *s, const struct world_event *event, int 
 	item.at = s->world->now + 2 * NS_PER_MS;
 	if (server_idx >= 0) {
 		item.at = s->world->now + 2 * travel(s, (unsigned)server_idx);
-		if (!is_cut_off(s, (unsigned)server_idx))
+		if (!sim_is_cut_off(s, (unsigned)server_idx))
 			item.length_bytes = (uint32_t)sim_server_answer(
 				s->tree, &s->tree->servers[server_idx], s->habits[server_idx],
 				event->message, event->length_bytes, true, out, &delay_ms);
 	}
 	item.at += delay_ms * NS_PER_MS;
+	if (item.length_bytes > 0)
+		sim_wire_reply(s, event, server_idx, out, item.length_bytes);
 	if (item.length_bytes == 0 || happens(s, SIM_FAULT_TCP, TCP_FAILURE_PER_MILLION)) {
 		item.kind = SIM_STREAM_FAIL;
 		item.failure = (enum stream_failure)net_below(s, STREAM_FAILURE_LIMIT);
@@ -415,13 +479,15 @@ static void on_udp_query(struct sim *s, const struct world_event *event, int ser
 
 	if (happens(s, SIM_FAULT_ATTACKER, FORGED_PER_MILLION))
 		forge(s, event);
-	if (server_idx < 0 || is_cut_off(s, (unsigned)server_idx) ||
+	if (server_idx < 0 || sim_is_cut_off(s, (unsigned)server_idx) ||
 	    happens(s, SIM_FAULT_LOSS, LOSS_PER_MILLION))
 		return;
 	bytes = sim_server_answer(s->tree, &s->tree->servers[server_idx], s->habits[server_idx],
 				  event->message, event->length_bytes, false, out, &delay_ms);
-	if (bytes > 0 && bytes <= EDNS_UDP_BYTES)
-		send_to_engine(s, event, delay_ms, (unsigned)server_idx, out, (uint32_t)bytes);
+	if (bytes == 0 || bytes > EDNS_UDP_BYTES)
+		return;
+	sim_wire_reply(s, event, server_idx, out, bytes);
+	send_to_engine(s, event, delay_ms, (unsigned)server_idx, out, (uint32_t)bytes);
 }
 
 static void on_query(struct sim *s, const struct world_event *event)
@@ -431,9 +497,7 @@ static void on_query(struct sim *s, const struct world_event *event)
 
 	s->outcome->queries++;
 	sim_check_query(s, event);
-	sim_note(s, "engine %u asks server %d (%s)%s", event->engine, idx,
-		 idx >= 0 ? sim_habit_text[s->habits[idx]] : "nobody",
-		 event->kind == WORLD_STREAM_QUERY ? " over TCP" : "");
+	sim_wire_query(s, event, idx);
 	if (event->kind == WORLD_STREAM_QUERY)
 		on_stream_query(s, event, idx);
 	else
@@ -565,7 +629,10 @@ void sim_run(const struct sim_options *options, struct sim_outcome *out)
 	s->tree = tree_make(&s->random, &shape);
 	CHECK(s->tree != NULL);
 	choose_habits(s);
+	sim_wire_init(s);
 	make_world(s);
+	s->partition_from += s->world->now;
+	s->partition_until += s->world->now;
 	make_questions(s);
 	run(s);
 	out->steps = s->world->steps;

@@ -111,6 +111,47 @@ static bool speaks_for(const struct tree *tree, const struct tree_server *server
 	return false;
 }
 
+/* The record's type and rdata; returns where it ends. Names are as append and authorities write them. */
+static size_t read_record(const uint8_t *message, size_t at, unsigned *type,
+			  struct tree_name *rdata)
+{
+	unsigned rdata_bytes;
+
+	while (message[at] != 0 && message[at] < 0xc0)
+		at += message[at] + 1u;
+	at += message[at] == 0 ? 1 : 2;
+	*type = get_u16(message + at);
+	rdata_bytes = get_u16(message + at + 8);
+	at += 10;
+	rdata->length_bytes = rdata_bytes <= TREE_NAME_BYTES ? (uint8_t)rdata_bytes : 0;
+	memcpy(rdata->bytes, message + at, rdata->length_bytes);
+	return at + rdata_bytes;
+}
+
+/* An address for each name that others speak for, and that the records name: of servers as glue, of what an alias leads to as
+ * its answer. */
+static size_t poison_named(const struct tree *tree, const struct tree_server *server,
+			   const struct authority_question *q, uint8_t *out, size_t bytes)
+{
+	static const uint8_t address[] = {SIM_POISON_V4};
+	unsigned answers = get_u16(out + COUNT_ANSWER);
+	unsigned count = answers + get_u16(out + COUNT_AUTHORITY);
+	size_t at = question_end(q);
+
+	for (unsigned i = 0; i < count && bytes + SPARE_BYTES < AUTHORITY_MESSAGE_BYTES_MAX; i++) {
+		struct tree_name named;
+		unsigned type;
+
+		at = read_record(out, at, &type, &named);
+		if (named.length_bytes == 0 || type != (i < answers ? TREE_CNAME : TREE_NS) ||
+		    speaks_for(tree, server, &named) || (i < answers && count > answers))
+			continue;
+		bytes = append(out, bytes, i < answers ? COUNT_ANSWER : COUNT_ADDITIONAL, &named,
+			       TREE_A, address, sizeof(address));
+	}
+	return bytes;
+}
+
 /* Records of others' names, behind the truth: in its last section, whichever that is, and those after it. */
 static size_t poison(const struct tree *tree, const struct tree_server *server,
 		     const struct authority_question *q, uint8_t *out, size_t bytes)
@@ -124,6 +165,9 @@ static size_t poison(const struct tree *tree, const struct tree_server *server,
 	}
 	if (get_u16(out + COUNT_ADDITIONAL) == 0)
 		count_at = get_u16(out + COUNT_AUTHORITY) == 0 ? COUNT_ANSWER : COUNT_AUTHORITY;
+	bytes = poison_named(tree, server, q, out, bytes);
+	if (get_u16(out + COUNT_ADDITIONAL) != 0)
+		count_at = COUNT_ADDITIONAL;
 	for (unsigned i = 0; i < tree->zone_count && i < 12; i++) {
 		const struct tree_name *zone = &tree->zones[i].name;
 		struct tree_name bad;

@@ -6,6 +6,7 @@
 #include "tests/sim/sim_net.h"
 #include "tests/sim/sim_run.h"
 #include "tests/sim/sim_server.h"
+#include "tests/sim/sim_wire.h"
 #include "tests/sim/world.h"
 
 #define SIM_QUERIES_KEPT 1024
@@ -51,11 +52,19 @@ struct sim {
 	uint64_t packets_before; /* is_alone: the last question */
 	uint64_t query_count;
 	struct sim_query queries[SIM_QUERIES_KEPT];
+	unsigned flips; /* forgeries that lack letter case only */
+	struct sim_wire wire;
 };
 
 static inline bool sim_has(const struct sim *s, enum sim_fault fault)
 {
 	return (s->outcome->faults >> fault & 1) != 0;
+}
+/* Can it not be reached now? */
+static inline bool sim_is_cut_off(const struct sim *s, unsigned server_idx)
+{
+	return sim_has(s, SIM_FAULT_PARTITION) && s->cut_off[server_idx] &&
+	       s->world->now >= s->partition_from && s->world->now < s->partition_until;
 }
 static inline unsigned sim_below(struct random *r, unsigned bound)
 {

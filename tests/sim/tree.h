@@ -54,6 +54,7 @@ struct tree_zone {
 	char *text; /* the zone file */
 	struct tree_record *records;
 	unsigned record_count;
+	bool is_unreachable; /* its servers' names need it */
 };
 
 /* A machine that serves zones: IPv4 addresses are mapped (::ffff:0:0/96). */

@@ -22,6 +22,8 @@
 #define LOOP_ONE_IN 6
 /* Deeper than that a question may rightly cost too much. */
 #define NESTING_MAX 2
+/* Fewer have none. */
+#define CIRCLE_ZONES_MIN 16
 
 /* A name server of a zone. */
 struct plan_server {
@@ -173,11 +175,26 @@ static void others_server(struct plan *p, unsigned zone_idx, unsigned i)
 		zone->servers[i].server_idx = -1 - server->server_idx - 1;
 }
 
+static bool has_circle(const struct plan *p)
+{
+	return p->shape->has_loops && p->shape->zone_count >= CIRCLE_ZONES_MIN;
+}
+
+static bool is_of_circle(const struct plan *p, unsigned zone_idx)
+{
+	return has_circle(p) && zone_idx + 2 >= p->shape->zone_count;
+}
+
 static void plan_servers(struct plan *p, unsigned zone_idx)
 {
 	struct plan_zone *zone = &p->zones[zone_idx];
 
 	zone->server_count = 1 + below(p, SERVERS_PER_ZONE_MAX);
+	if (is_of_circle(p, zone_idx)) {
+		zone->server_count = 1;
+		own_server(p, zone_idx, 0); /* of no other zone */
+		return;
+	}
 	for (unsigned i = 0; i < zone->server_count; i++) {
 		if (zone_idx > 0 && i > 0 && one_in(p, GLUELESS_ONE_IN))
 			others_server(p, zone_idx, i);
@@ -205,6 +222,8 @@ static void plan_zone(struct plan *p, unsigned zone_idx)
 		return;
 	}
 	zone->parent = zone_idx < 4 ? 0 : (int)below(p, zone_idx);
+	if (is_of_circle(p, zone_idx) && is_of_circle(p, (unsigned)zone->parent))
+		zone->parent = 0;
 	while (p->zones[zone->parent].depth > 5)
 		zone->parent = p->zones[zone->parent].parent;
 	parent = &p->zones[zone->parent];
@@ -218,6 +237,17 @@ static void plan_zone(struct plan *p, unsigned zone_idx)
 	parent->child_count++;
 	name_in(zone->name, label, parent);
 	plan_servers(p, zone_idx);
+}
+
+/* The last two zones: each has its only server in the other one. */
+static void make_circle(struct plan *p)
+{
+	struct plan_zone *a = &p->zones[p->zone_count - 2];
+	struct plan_zone *b = &p->zones[p->zone_count - 1];
+
+	a->server_count = b->server_count = 1;
+	name_in(a->servers[0].name, "ns0", b);
+	name_in(b->servers[0].name, "ns0", a);
 }
 
 static bool is_in(const char *name, const struct plan_zone *zone)
@@ -504,10 +534,15 @@ struct tree *tree_make(struct random *random, const struct tree_shape *shape)
 		plan_zone(plan, i);
 		plan->zone_count++;
 	}
+	if (has_circle(plan))
+		make_circle(plan);
 	for (unsigned i = 0; i < plan->zone_count; i++)
 		write_zone(plan, i);
 	for (unsigned i = 0; i < plan->zone_count; i++, tree->zone_count++)
 		is_made = load_zone(&tree->zones[i], &plan->zones[i]) && is_made;
+	if (has_circle(plan))
+		tree->zones[shape->zone_count - 1].is_unreachable =
+			tree->zones[shape->zone_count - 2].is_unreachable = true;
 	if (is_made)
 		gather_names(plan);
 	free(plan);
