@@ -17,7 +17,7 @@ enum sim_fault {
 	SIM_FAULT_CORRUPTION, /* of what a checksum does not save: counts, IDs, names, lengths */
 	SIM_FAULT_PARTITION,  /* a part of the servers cannot be reached for a while */
 	SIM_FAULT_BAD_SERVERS,
-	SIM_FAULT_ATTACKER, /* off-path; it sees ports sometimes, IDs never */
+	SIM_FAULT_ATTACKER, /* off-path; it sees ports sometimes, and tries IDs */
 	SIM_FAULT_RINGS,    /* between engines: slow and full */
 	SIM_FAULT_PAUSES,   /* nothing runs for a while, and time goes on */
 	SIM_FAULT_TCP,      /* connections fail */
