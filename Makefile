@@ -311,8 +311,9 @@ build/fuzz/fuzz_%: build/fuzz/tests/fuzz/fuzz_%.o $(call objects,fuzz,$(FUZZ_SHA
 	$(call say,LD)mkdir -p $(@D)
 	$(Q)$(CC_fuzz) $(LINK_fuzz) -o $@ -Wl,--start-group $^ -Wl,--end-group -Wl,--as-needed -lldns -lcrypto $(FYAML_LIBS) -lm -pthread
 
-# This one is about a part of the program.
+# These are about parts of the program, and of what it is tested with.
 build/fuzz/fuzz_cache_file: build/fuzz/dpdk_app/cache_file.o
+build/fuzz/fuzz_iterate: $(call objects,fuzz,$(WORLD))
 
 MODE_tsan := -O1 -g -fPIE -pie -fsanitize=thread
 

@@ -159,7 +159,7 @@ void world_take_frame(struct world *w, unsigned engine, const uint8_t *frame, ui
 		}
 		return;
 	default:
-		CHECK(!"an engine sent what is neither ARP nor IP");
+		CHECK(false); /* an engine sent what is neither ARP nor IP */
 	}
 }
 
