@@ -73,7 +73,8 @@ static const char *read_file(struct build *b, const char *file, size_t *text_byt
 	return text;
 }
 
-static void refuse(struct build *b, const struct item *item, const struct hints_wrong *wrong)
+static void refuse(struct build *b, const struct item *item, const struct hints_wrong *wrong,
+		   const char *remedy)
 {
 	const struct group *top = &b->settings->top;
 	const struct setting *hints = settings_find(top, "root_hints");
@@ -81,10 +82,11 @@ static void refuse(struct build *b, const struct item *item, const struct hints_
 
 	problems_quote(quote, item->as.text, strlen(item->as.text));
 	if (wrong->line != 0)
-		settings_error(b->problems, top, hints, item, "%s:%u: %s", quote, wrong->line,
-			       wrong->text);
+		settings_error(b->problems, top, hints, item, "%s:%u: %s%s", quote, wrong->line,
+			       wrong->text, remedy);
 	else
-		settings_error(b->problems, top, hints, item, "%s: %s", quote, wrong->text);
+		settings_error(b->problems, top, hints, item, "%s: %s%s", quote, wrong->text,
+			       remedy);
 }
 
 /* False: reported. */
@@ -99,7 +101,7 @@ static bool take_file(struct build *b, const struct item *item, struct zone_cut 
 		snprintf(wrong.text, sizeof(wrong.text), "cannot be read: %s", why);
 	else if (hints_file_parse(text, text_bytes, out, &wrong))
 		return true;
-	refuse(b, item, &wrong);
+	refuse(b, item, &wrong, "; allowed: NS, A and AAAA records in zone format, or builtin");
 	return false;
 }
 
@@ -130,7 +132,7 @@ static bool check_addresses(struct build *b, const struct item *item, const stru
 		server_text(cut, a->server, server);
 		snprintf(wrong.text, sizeof(wrong.text), "%.40s: %s %s", server,
 			 text_value_of_address(&a->endpoint.address, text), fault);
-		refuse(b, item, &wrong);
+		refuse(b, item, &wrong, "");
 		ok = false;
 	}
 	return ok;

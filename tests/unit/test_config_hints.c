@@ -132,6 +132,8 @@ static const struct {
 } refused[] = {
 	{"a wrong line", INTERFACE "root_hints: %s\n", ". NS a.\n. NS\n", "5:13: root_hints: "},
 	{"a wrong line's number", INTERFACE "root_hints: %s\n", ". NS a.\n. NS\n", "hints:2: "},
+	{"what to do about it", INTERFACE "root_hints: %s\n", ". NS a.\n. NS\n",
+	 "; allowed: NS, A and AAAA records in zone format, or builtin"},
 	{"no file", INTERFACE "root_hints: %s/no\n", LAB, "cannot be read: "},
 	{"a directory", INTERFACE "root_hints: %s\n", NULL, "it is not a regular file"},
 	{"wrong, though nobody looks at it", GOOD "root_hints: %s\n", "", "no NS record"},
