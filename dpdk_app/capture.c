@@ -19,6 +19,7 @@
 #include "dpdk_app/capture_tap.h"
 #include "dpdk_app/capture_writer.h"
 #include "dpdk_app/log.h"
+#include "dpdk_app/telemetry_rows.h"
 
 #define NAP_NS (5 * NS_PER_MS)
 /* A reader that takes nothing for this long while the end is written has stopped. */
@@ -518,17 +519,9 @@ bool capture_open(const struct capture_sources *sources)
 	capture.sources = *sources;
 	capture.open = true;
 	pthread_mutex_unlock(&capture.lock);
-	for (size_t i = 0; i < ARRAY_COUNT(commands); i++) {
-		int error =
-			rte_telemetry_register_cmd(commands[i].name, on_command, commands[i].help);
-
-		if (error != 0) {
-			log_write(CONFIG_LOG_ERROR, "capture",
-				  "cannot offer command=%s error=\"%s\"", commands[i].name,
-				  strerror(-error));
+	for (size_t i = 0; i < ARRAY_COUNT(commands); i++)
+		if (!telemetry_offer(commands[i].name, on_command, commands[i].help))
 			return false;
-		}
-	}
 	return true;
 }
 

@@ -95,16 +95,10 @@ static unsigned choose(const struct round *r, unsigned worker_idx, enum question
 /* After a post: has the worker filled the rows? */
 static bool filled(const struct round *r, unsigned worker_idx, enum mailbox_result posted)
 {
-	struct worker *worker = &r->from->workers[worker_idx];
-	char why[RTE_TEL_MAX_STRING_LEN];
+	char why[WORKER_WHY_BYTES];
 
-	if (posted == MAILBOX_OK) {
-		worker_order(worker, WORKER_ORDER_REPORT);
-		if (mailbox_wait(&worker->mailbox) == MAILBOX_OK)
-			return true;
-	}
-	snprintf(why, sizeof(why), "worker %u did not answer within %u ms", worker_idx,
-		 MAILBOX_TIMEOUT_MS);
+	if (worker_filled(r->from->workers, worker_idx, posted, why))
+		return true;
 	refuse(r, why);
 	return false;
 }

@@ -138,17 +138,12 @@ static const struct mailbox *ask(const struct report_sources *from, unsigned wor
 				 enum mailbox_report report, uint32_t cursor,
 				 struct rte_tel_data *data)
 {
-	struct worker *worker = &from->workers[worker_idx];
-	char error[RTE_TEL_MAX_STRING_LEN];
+	struct mailbox *m = &from->workers[worker_idx].mailbox;
+	char why[WORKER_WHY_BYTES];
 
-	if (mailbox_post(&worker->mailbox, report, cursor) == MAILBOX_OK) {
-		worker_order(worker, WORKER_ORDER_REPORT);
-		if (mailbox_wait(&worker->mailbox) == MAILBOX_OK)
-			return &worker->mailbox;
-	}
-	snprintf(error, sizeof(error), "worker %u did not answer within %u ms", worker_idx,
-		 MAILBOX_TIMEOUT_MS);
-	rte_tel_data_add_dict_string(data, "error", error);
+	if (worker_filled(from->workers, worker_idx, mailbox_post(m, report, cursor), why))
+		return m;
+	rte_tel_data_add_dict_string(data, "error", why);
 	return NULL;
 }
 

@@ -510,17 +510,9 @@ bool telemetry_open(const struct telemetry_sources *sources)
 	telemetry.sources = *sources;
 	telemetry.open = true;
 	pthread_mutex_unlock(&telemetry.lock);
-	for (size_t i = 0; i < ARRAY_COUNT(commands); i++) {
-		int error =
-			rte_telemetry_register_cmd(commands[i].name, on_command, commands[i].help);
-
-		if (error != 0) {
-			log_write(CONFIG_LOG_ERROR, "telemetry",
-				  "cannot offer command=%s error=\"%s\"", commands[i].name,
-				  strerror(-error));
+	for (size_t i = 0; i < ARRAY_COUNT(commands); i++)
+		if (!telemetry_offer(commands[i].name, on_command, commands[i].help))
 			return false;
-		}
-	}
 	return true;
 }
 

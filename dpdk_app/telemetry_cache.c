@@ -321,17 +321,9 @@ static int on_command(const char *name, const char *params, struct rte_tel_data 
 bool telemetry_cache_open(struct cache_control *control)
 {
 	atomic_store_explicit(&opened, control, memory_order_release);
-	for (size_t i = 0; i < ARRAY_COUNT(commands); i++) {
-		int error =
-			rte_telemetry_register_cmd(commands[i].name, on_command, commands[i].help);
-
-		if (error != 0) {
-			log_write(CONFIG_LOG_ERROR, "telemetry",
-				  "cannot offer command=%s error=\"%s\"", commands[i].name,
-				  strerror(-error));
+	for (size_t i = 0; i < ARRAY_COUNT(commands); i++)
+		if (!telemetry_offer(commands[i].name, on_command, commands[i].help))
 			return false;
-		}
-	}
 	return true;
 }
 

@@ -2,12 +2,24 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "core/engine.h"
+#include "dpdk_app/log.h"
 
 #define KEY_BYTES 16
 
 static_assert(ENGINE_REPORT_END == TELEMETRY_CURSOR_END, "reports of engines end like all others");
+
+bool telemetry_offer(const char *name, telemetry_cb on_command, const char *help)
+{
+	int error = rte_telemetry_register_cmd(name, on_command, help);
+
+	if (error != 0)
+		log_write(CONFIG_LOG_ERROR, "telemetry", "cannot offer command=%s error=\"%s\"",
+			  name, strerror(-error));
+	return error == 0;
+}
 
 struct rte_tel_data *telemetry_row_start(void)
 {

@@ -74,16 +74,10 @@ static bool parse(struct run *r, const char *question)
 /* After a post: has the worker filled the rows? */
 static bool filled(const struct run *r, unsigned worker_idx, enum mailbox_result posted)
 {
-	struct worker *worker = &r->from->workers[worker_idx];
-	char why[RTE_TEL_MAX_STRING_LEN];
+	char why[WORKER_WHY_BYTES];
 
-	if (posted == MAILBOX_OK) {
-		worker_order(worker, WORKER_ORDER_REPORT);
-		if (mailbox_wait(&worker->mailbox) == MAILBOX_OK)
-			return true;
-	}
-	snprintf(why, sizeof(why), "worker %u did not answer within %u ms", worker_idx,
-		 MAILBOX_TIMEOUT_MS);
+	if (worker_filled(r->from->workers, worker_idx, posted, why))
+		return true;
 	return refuse(r, why);
 }
 

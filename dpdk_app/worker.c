@@ -4,6 +4,7 @@
 #include <rte_mbuf.h>
 #include <rte_pause.h>
 #include <rte_prefetch.h>
+#include <stdio.h>
 #include <sys/prctl.h>
 #include <time.h>
 
@@ -68,6 +69,21 @@ void worker_order(struct worker *w, uint32_t order)
 {
 	atomic_fetch_or_explicit(&w->orders, order, memory_order_release);
 	handoff_call(w->handoff);
+}
+
+bool worker_filled(struct worker workers[], unsigned worker_idx, enum mailbox_result posted,
+		   char why[WORKER_WHY_BYTES])
+{
+	struct worker *worker = &workers[worker_idx];
+
+	if (posted == MAILBOX_OK) {
+		worker_order(worker, WORKER_ORDER_REPORT);
+		if (mailbox_wait(&worker->mailbox) == MAILBOX_OK)
+			return true;
+	}
+	snprintf(why, WORKER_WHY_BYTES, "worker %u did not answer within %u ms", worker_idx,
+		 MAILBOX_TIMEOUT_MS);
+	return false;
 }
 
 uint32_t worker_orders(const struct worker *w)

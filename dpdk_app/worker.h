@@ -80,6 +80,10 @@ struct worker {
 
 /* Control: give an order, with all that was written before it (release). */
 void worker_order(struct worker *w, uint32_t order);
+/* Control: after a post to its mailbox: has worker worker_idx of these filled the rows? False: *why says what it did not do. */
+#define WORKER_WHY_BYTES 64
+MUST_USE bool worker_filled(struct worker workers[], unsigned worker_idx,
+			    enum mailbox_result posted, char why[WORKER_WHY_BYTES]);
 /* Which of them the worker has not taken yet. After one is gone, all that the worker did before it took it is seen
  * (acquire). */
 uint32_t worker_orders(const struct worker *w);
