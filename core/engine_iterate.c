@@ -354,7 +354,22 @@ static void ask_link(struct engine *e, uint32_t idx)
 	engine_sub_ask(e, idx, &q);
 }
 
-/* Of servers that have no address yet one is looked up, in the cache or by asking.
+/* Is there budget for the look-up of a server's addresses? *lacks: if not, of what there is none. */
+static bool may_look_up(const struct iteration *it, unsigned server, enum counter *lacks)
+{
+	if (it->budget.depth == 0)
+		*lacks = COUNTER_BUDGET_DEPTH;
+	else if (it->budget.address_failures == 0)
+		*lacks = COUNTER_BUDGET_ADDRESS_FAILURES;
+	else if ((it->counted >> server & 1) == 0 && it->budget.address_lookups == 0)
+		*lacks = COUNTER_BUDGET_ADDRESS_LOOKUPS;
+	else
+		return true;
+	return false;
+}
+
+/* Of servers that have no address yet one is looked up, in the cache or by asking. Where the budget forbids it those that have
+ * one may still do better in the next round.
  * KEEP: asked. ITERATE: there are new ones. FAIL: that is all. */
 static enum resolution_step look_up(struct engine *e, uint32_t idx)
 {
@@ -363,6 +378,7 @@ static enum resolution_step look_up(struct engine *e, uint32_t idx)
 	bool has_v4 = can_leave(e, true), has_v6 = can_leave(e, false);
 	struct msg_response cached;
 	struct sub_question q;
+	enum counter lacks;
 	uint16_t type;
 	int server;
 
@@ -374,13 +390,10 @@ static enum resolution_step look_up(struct engine *e, uint32_t idx)
 				return RESOLUTION_STEP_ITERATE;
 			continue;
 		}
-		if (it->budget.depth == 0)
-			return engine_iterate_stop(e, idx, COUNTER_BUDGET_DEPTH);
-		if (it->budget.address_failures == 0)
-			return engine_iterate_stop(e, idx, COUNTER_BUDGET_ADDRESS_FAILURES);
+		if (!may_look_up(it, (unsigned)server, &lacks))
+			return iteration_has_round(it) ? RESOLUTION_STEP_FAIL
+						       : engine_iterate_stop(e, idx, lacks);
 		if ((it->counted >> server & 1) == 0) {
-			if (it->budget.address_lookups == 0)
-				return engine_iterate_stop(e, idx, COUNTER_BUDGET_ADDRESS_LOOKUPS);
 			it->counted |= (uint16_t)(1u << server);
 			it->budget.address_lookups--;
 		}

@@ -161,6 +161,14 @@ uint32_t iteration_tried_mask(const struct iteration *it)
 	return mask;
 }
 
+bool iteration_has_round(const struct iteration *it)
+{
+	for (unsigned i = 0; i < it->candidate_count; i++)
+		if (it->tried[i] < SERVER_TRIES_PER_QUESTION_MAX)
+			return true;
+	return false;
+}
+
 bool iteration_next_round(struct iteration *it)
 {
 	if (it->round + 1 >= SERVER_TRIES_PER_QUESTION_MAX)

@@ -83,6 +83,8 @@ void iteration_suffix(const struct name *name, unsigned label_count, struct name
 
 /* Which candidates server_choose is not to look at: those that had their tries in this round. */
 uint32_t iteration_tried_mask(const struct iteration *it);
+/* May any candidate have another try, this round being over? */
+bool iteration_has_round(const struct iteration *it);
 /* Everybody has had one more: is there another round for any? */
 MUST_USE bool iteration_next_round(struct iteration *it);
 /* It is not asked any more. */
