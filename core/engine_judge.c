@@ -185,13 +185,34 @@ static enum resolution_step on_doubted(struct engine *e, uint32_t idx)
 	return step;
 }
 
+/* A chain is believed up to where it comes to a zone that is configured by itself: that has servers of its own to ask. */
+static void scrub(struct engine *e, uint32_t idx, const struct msg_response *response,
+		  struct scrub_question *question)
+{
+	const struct resolution *r = &e->resolutions.resolutions[idx];
+	unsigned links, own_zones = r->key.zone_idx < e->config->zone_count ? 1 : 0;
+
+	scrub_response(response, question, &e->scrubbed);
+	links = e->scrubbed.links;
+	if (links == 0 || e->config->zone_count <= own_zones)
+		return;
+	for (unsigned n = 1; n <= links; n++) {
+		question->links_max = (uint8_t)n;
+		scrub_response(response, question, &e->scrubbed);
+		if (engine_zone_for(e->config, &e->scrubbed.target) != r->key.zone_idx)
+			return;
+	}
+	question->links_max = 0;
+	scrub_response(response, question, &e->scrubbed);
+}
+
 /* Names in the forward zone are its forwarder's to speak of; what leads out of it is asked for where it belongs, if anywhere. */
 static enum resolution_step judge_forwarded(struct engine *e, uint32_t idx,
 					    const struct msg_response *response, uint8_t *message,
 					    struct msg_response *clean)
 {
 	struct resolution *r = &e->resolutions.resolutions[idx];
-	const struct scrub_question question = {
+	struct scrub_question question = {
 		.zone = &e->config->zones[r->key.zone_idx].name,
 		.qname = &r->key.qname,
 		.qtype = r->key.qtype,
@@ -201,11 +222,12 @@ static enum resolution_step judge_forwarded(struct engine *e, uint32_t idx,
 
 	if (!resolution_has_zone(r, e->config))
 		return useless(e, idx);
-	scrub_response(response, &question, &e->scrubbed);
+	scrub(e, idx, response, &question);
 	if (e->scrubbed.verdict == SCRUB_LINK) {
 		/* Within its zone the forwarder has said all that there is. */
-		if (name_is_below(&e->scrubbed.target, question.zone) ||
-		    engine_zone_for(e->config, &e->scrubbed.target) == ENGINE_ZONE_NONE)
+		uint16_t zone_idx = engine_zone_for(e->config, &e->scrubbed.target);
+
+		if (zone_idx == r->key.zone_idx || zone_idx == ENGINE_ZONE_NONE)
 			return on_answer(e, idx, response, message, clean);
 		engine_iterate_take_part(e, idx);
 		return on_link(e, idx, response, message, clean);
@@ -226,7 +248,7 @@ enum resolution_step engine_judge(struct engine *e, uint32_t idx, const struct i
 	if (!r->iterates)
 		return judge_forwarded(e, idx, response, message, clean);
 
-	const struct scrub_question question = {
+	struct scrub_question question = {
 		.zone = &it->cut.zone,
 		.qname = &r->key.qname,
 		.qtype = r->key.qtype,
@@ -234,7 +256,7 @@ enum resolution_step engine_judge(struct engine *e, uint32_t idx, const struct i
 	};
 	enum scrub_verdict verdict;
 
-	scrub_response(response, &question, &e->scrubbed);
+	scrub(e, idx, response, &question);
 	/* Some zones' servers never say that they are authoritative: when everybody was asked, and none has done better. */
 	if (e->scrubbed.verdict == SCRUB_LAME && (it->round > 0 || !has_others(e, idx)))
 		e->scrubbed.verdict = e->scrubbed.if_believed;

@@ -447,7 +447,8 @@ static enum scrub_verdict judge_chain(struct scrubbing *s)
 		/* The CNAME that a DNAME makes is what was asked for, or it makes none. */
 		if (!has_links(qtype) || s->out->rcode == DNS_RCODE_YXDOMAIN)
 			return take_authority(s, false) ? SCRUB_ANSWER : SCRUB_BROKEN;
-		if (!name_is_below(current_name(s), s->question->zone))
+		if (!name_is_below(current_name(s), s->question->zone) ||
+		    s->out->links == s->question->links_max)
 			return take_authority(s, false) ? SCRUB_LINK : SCRUB_BROKEN;
 	}
 }

@@ -47,6 +47,7 @@ struct scrub_question {
 	uint16_t qtype;
 	bool is_recursive; /* a forwarder was asked: no AA needed, and a referral is lame */
 	bool is_safe; /* came over TCP or with a cookie: DNAMEs count (else as BIND 9.21: ask over TCP; SCRUB_TCP) */
+	uint8_t links_max; /* the chain is followed so far: what is beyond is not the zone's to say; 0: as far as it goes */
 };
 
 struct scrubbed {

@@ -224,9 +224,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		at += 1 + (size_t)asked.qname.bytes[at];
 	asked.zone.length_bytes = (uint8_t)(asked.qname.length_bytes - at);
 	memcpy(asked.zone.bytes, asked.qname.bytes + at, asked.zone.length_bytes);
-	asked.question =
-		(struct scrub_question){&asked.zone, &asked.qname, r.qtype,
-					(data[0] & HOW_RECURSIVE) != 0, (data[0] & HOW_SAFE) != 0};
+	asked.question = (struct scrub_question){&asked.zone,
+						 &asked.qname,
+						 r.qtype,
+						 (data[0] & HOW_RECURSIVE) != 0,
+						 (data[0] & HOW_SAFE) != 0,
+						 0};
 	memset(&s, 0xa5, sizeof(s));
 	scrub_response(&r, &asked.question, &s);
 	CHECK(s.verdict < SCRUB_VERDICT_COUNT && s.links <= LINKS_MAX);

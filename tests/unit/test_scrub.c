@@ -171,7 +171,7 @@ static void scrub__leaves_nothing_to_scrub(void)
 	for (unsigned i = 0; i < scrub_case_count; i++) {
 		const struct scrub_case *c = &scrub_cases[i];
 		struct name zone = name_of(c->zone), qname = name_of(c->response.qname);
-		struct scrub_question question = {&zone, &qname, c->response.qtype, true, true};
+		struct scrub_question question = {&zone, &qname, c->response.qtype, true, true, 0};
 		struct msg_response r, clean, again;
 		struct scrubbed s, t;
 
@@ -207,7 +207,7 @@ static enum scrub_verdict verdict_of(const struct entry_message *message, const 
 {
 	static struct msg_response r;
 	struct name name = name_of(zone), qname;
-	struct scrub_question question = {&name, &qname, 0, false, true};
+	struct scrub_question question = {&name, &qname, 0, false, true, 0};
 
 	CU_ASSERT_EQUAL_FATAL(
 		msg_parse_response((struct span){message->bytes, message->length_bytes}, &r),
