@@ -150,6 +150,8 @@
 	X(SHED_UNDER_WAY, "shed_under_way", "questions refused because max_under_way was reached") \
 	X(SHED_SERVER_SHARE, "shed_server_share",                                                  \
 	  "queries not sent: the server had as many under way as it may have")                     \
+	X(SHED_OLD, "shed_old",                                                                    \
+	  "questions given up early, the oldest first, as there was hardly room for others")       \
 	X(SHED_ZONE_SHARE, "shed_zone_share",                                                      \
 	  "questions refused: as many asked the zone's servers as may")                            \
 	X(SHED_TICKETS, "shed_tickets", "queries not sent: no free ticket after all draws")        \

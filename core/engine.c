@@ -155,6 +155,7 @@ struct engine *engine_init(void *memory, const struct engine_params *params)
 	e->worker_idx = params->worker_idx;
 	e->worker_count = params->worker_count;
 	e->under_way_max = params->under_way_max;
+	e->shed_above = engine_shed_above(params->under_way_max);
 	e->fold_key = params->fold_key;
 	e->fold = name_fold_choose(params->fold);
 	e->read_cycles = params->read_cycles;
@@ -369,6 +370,8 @@ static void run_timers(struct engine *e)
 	engine_sources_scan(e);
 	if (UNLIKELY(engine_sub_due(e)))
 		engine_sub_turn(e);
+	if (UNLIKELY(pool_used_count(&e->resolutions.free) > e->shed_above))
+		engine_shed(e);
 }
 
 void engine_turn_begin(struct engine *e, mono_ns now)

@@ -229,7 +229,10 @@ struct engine {
 	struct iteration
 		*iterations; /* a resolution, at the same index; valid if it has_iteration */
 	struct zone_share_table zone_shares;
-	mono_ns primed_at; /* when the root's servers were last asked for */
+	uint32_t shed_above; /* with more resolutions than these the old ones are given up, */
+	uint32_t shed_hand;  /* of those from here on; */
+	mono_ns shed_at;     /* last, as once a turn will do */
+	mono_ns primed_at;   /* when the root's servers were last asked for */
 	struct waiter_pool waiters;
 	struct engine_answer *answers;
 	struct pool answers_free;
@@ -707,6 +710,13 @@ void engine_stream_probe(struct engine *e, uint16_t server_idx);
 /* The snapshot is another. */
 void engine_stream_reload(struct engine *e);
 void engine_stream_check(const struct engine *e);
+
+/* ---- engine_shed.c ---- */
+
+/* engine.shed_above. */
+uint32_t engine_shed_above(uint32_t under_way_max);
+/* Old resolutions are given up, until there is room or none is old. From within nothing. */
+void engine_shed(struct engine *e);
 
 /* ---- engine_handoff.c ---- */
 

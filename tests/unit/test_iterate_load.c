@@ -158,9 +158,43 @@ static void iterate_load__what_was_dead_is_asked_as_ever_soon(void)
 	iterate_free(w);
 }
 
+/* More questions than there is room for, for servers that have no share, as they are configured: those that have waited for some
+ * time make room for others, which are answered. */
+static void iterate_load__old_questions_make_room(void)
+{
+	struct iterate_world *w = iterate_new(zones, ARRAY_COUNT(zones), 1);
+	struct engine_zone zone = {.recursion_desired = true, .timeout_ms = 1500, .tries = 2};
+	struct endpoint server = {.port = DNS_PORT};
+	unsigned answers;
+
+	CU_ASSERT_FATAL(name_from_text("forwarded.", &zone.name));
+	CU_ASSERT_FATAL(world_address("192.0.40.9", &server.address));
+	world_zone(w->world, &zone, &server, 1);
+	w->server = dead_is_silent;
+	dead_answers = false;
+	iterate_start(w);
+	CU_ASSERT_FATAL(iterate_ask(w, "www.live.net.", DNS_TYPE_A));
+	CU_ASSERT_EQUAL(flood(w, "forwarded.", 1000, 300 * NS_PER_MS), 0);
+	CU_ASSERT_EQUAL(world_count(w->world, COUNTER_SHED_OLD), 0);
+	/* All that wait are too young to be given up. */
+	CU_ASSERT_EQUAL(resolutions_active(w), 256);
+	answers = iterate_run(w, 200 * NS_PER_MS);
+	iterate_send(w, "another.forwarded.", DNS_TYPE_A, 1);
+	answers += iterate_run(w, 2 * NS_PER_MS);
+	CU_ASSERT(answers >= 256 / 8 && answers <= 256 / 8 + 1);
+	CU_ASSERT_EQUAL(world_count(w->world, COUNTER_SHED_OLD), answers);
+	CU_ASSERT_EQUAL(iterate_rcode(w), DNS_RCODE_SERVFAIL);
+	CU_ASSERT_EQUAL(iterate_ede(w), DNS_EDE_NO_REACHABLE_AUTHORITY);
+	iterate_send(w, "new.live.net.", DNS_TYPE_A, 2);
+	(void)iterate_run(w, 20 * NS_PER_MS);
+	CU_ASSERT_EQUAL(world_count(w->world, COUNTER_ANSWERS_NOERROR), 2);
+	iterate_free(w);
+}
+
 static const struct unit_test tests[] = {
 	UNIT_TEST(iterate_load__a_dead_zone_has_its_share_only),
 	UNIT_TEST(iterate_load__a_refusal_is_stale_and_is_not_kept),
+	UNIT_TEST(iterate_load__old_questions_make_room),
 	UNIT_TEST(iterate_load__what_was_dead_is_asked_as_ever_soon),
 };
 UNIT_SUITE(iterate_load, tests)
