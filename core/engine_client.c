@@ -338,6 +338,10 @@ __attribute__((noinline)) static void judge(struct engine *e, struct rx_slot *sl
 	case QUERY_RESOLVE:
 		answer(e, slot, i);
 		return;
+	case QUERY_REPLY_CACHED:
+		if (engine_hit(e, slot, i) == ENGINE_HIT_ANSWERED)
+			return;
+		break;
 	case QUERY_REPLY_COOKIE:
 	case QUERY_REPLY_ANY:
 		reply_now(e, slot, &e->work[i], query, verdict, ede);

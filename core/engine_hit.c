@@ -223,7 +223,7 @@ static __attribute__((noinline)) size_t answer_any(struct engine *e, const struc
 		engine_udp_bytes_max(&e->config->interfaces[slot->interface_idx], &view->src));
 	struct cache_entry_answer to = {
 		.client = {.id = query->id,
-			   .recursion_desired = true, /* else it is refused */
+			   .recursion_desired = (query->flags & DNS_FLAG_RD) != 0,
 			   .checking_disabled = (query->flags & DNS_FLAG_CD) != 0,
 			   .edns = query->edns.present,
 			   .dnssec_ok = query->edns.dnssec_ok,
@@ -270,7 +270,8 @@ static inline __attribute__((always_inline)) struct cache_entry_plain answer_pla
 		.rotation = rotation,
 	};
 
-	if (UNLIKELY(query->edns.cookie.length_bytes > 0))
+	if (UNLIKELY(query->edns.cookie.length_bytes > 0) ||
+	    UNLIKELY((query->flags & DNS_FLAG_RD) == 0))
 		return (struct cache_entry_plain){0, 0};
 	return cache_entry_answer_plain(message, entry, &to);
 }
@@ -311,6 +312,12 @@ __attribute__((noinline)) static bool wants_refresh(struct engine *e, uint64_t w
 {
 	return cache_mark(e->cache, word) && e->config->cache.prefetch &&
 	       cache_entry_wants_refresh(entry, e->now_s);
+}
+
+/* Whoever does not want recursion has nobody asked, not even for the cache's sake. */
+static inline bool may_refresh(const struct engine *e, unsigned i)
+{
+	return (e->queries[i].flags & DNS_FLAG_RD) != 0;
 }
 
 /* May the owner of the question have it instead of us, so that it refreshes the entry? Once a second a name, and of
@@ -357,7 +364,7 @@ enum engine_hit engine_hit(struct engine *e, struct rx_slot *slot, unsigned i)
 	if (LIKELY(judged.young)) {
 		if (UNLIKELY(!work->taken.marked))
 			(void)cache_mark(e->cache, hit.word);
-	} else if (wants_refresh(e, hit.word, hit.entry) && refresh(e, i)) {
+	} else if (wants_refresh(e, hit.word, hit.entry) && may_refresh(e, i) && refresh(e, i)) {
 		return ENGINE_HIT_FOR_OWNER;
 	}
 	answer(e, slot, i, hit.entry, room_bytes, judged.stale);
@@ -381,7 +388,7 @@ enum engine_hit engine_hit_entry(struct engine *e, unsigned i, bool *stale)
 	judged = judge(e, e->entry);
 	*stale = judged.stale;
 	if (judged.hit == ENGINE_HIT_ANSWERED && wants_refresh(e, looked.word, e->entry) &&
-	    refresh(e, i))
+	    may_refresh(e, i) && refresh(e, i))
 		return ENGINE_HIT_FOR_OWNER;
 	return judged.hit;
 }

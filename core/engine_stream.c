@@ -249,22 +249,31 @@ static void resolve(struct engine *e, struct rx_slot *slot, const struct resolut
 	engine_question_pass(e, slot, key, waiter);
 }
 
-static void question(struct engine *e, struct rx_slot *slot, const struct stream_origin *origin)
+/* What it is kept and found under, but for its zone. */
+static void make_key(struct engine *e, const struct rx_slot *slot, struct resolution_key *key)
 {
 	const struct msg_query *query = &e->queries[0];
 	uint16_t flag_cd = query->flags & DNS_FLAG_CD;
-	struct resolution_key key = {
-		.qtype = query->qtype,
-		.qclass = query->qclass,
-		.checking_disabled = flag_cd != 0,
-	};
-	struct waiter waiter;
 
 	engine_key_fold(e, slot->data + DNS_HEADER_BYTES, query->qname.length_bytes, query->qtype,
 			flag_cd, &e->keys[0]);
 	e->work[0].hash = e->keys[0].hash;
-	key.hash = e->keys[0].hash;
-	name_copy(&key.qname, engine_key_name(&e->keys[0]));
+	*key = (struct resolution_key){
+		.hash = e->keys[0].hash,
+		.qtype = query->qtype,
+		.qclass = query->qclass,
+		.checking_disabled = flag_cd != 0,
+	};
+	name_copy(&key->qname, engine_key_name(&e->keys[0]));
+}
+
+static void question(struct engine *e, struct rx_slot *slot, const struct stream_origin *origin)
+{
+	const struct msg_query *query = &e->queries[0];
+	struct resolution_key key;
+	struct waiter waiter;
+
+	make_key(e, slot, &key);
 	key.zone_idx = engine_zone_for(e->config, &key.qname);
 	if (key.zone_idx == ENGINE_ZONE_NONE) {
 		reply(e, slot, origin, (struct query_verdict){QUERY_REPLY, DNS_RCODE_REFUSED, true},
@@ -274,6 +283,20 @@ static void question(struct engine *e, struct rx_slot *slot, const struct stream
 	key.zone_generation = engine_zone_generation(e->config, key.zone_idx);
 	make_waiter(e, origin, query, &waiter);
 	resolve(e, slot, &key, &waiter);
+}
+
+/* From the cache; false: nothing fit is there. */
+static bool reply_cached(struct engine *e, struct rx_slot *slot, const struct stream_origin *origin)
+{
+	struct resolution_key key;
+	struct waiter waiter;
+	bool stale = false;
+
+	make_key(e, slot, &key);
+	if (engine_hit_entry(e, 0, &stale) != ENGINE_HIT_ANSWERED)
+		return false;
+	make_waiter(e, origin, &e->queries[0], &waiter);
+	return reply_entry(e, slot, &key, &waiter, stale);
 }
 
 enum rx_verdict engine_stream_question(struct engine *e, struct rx_slot *slot,
@@ -292,7 +315,7 @@ enum rx_verdict engine_stream_question(struct engine *e, struct rx_slot *slot,
 	if (engine_admit(e, slot, &origin->client.address, &e->queries[0], &verdict, &ede)) {
 		if (verdict.action == QUERY_RESOLVE)
 			question(e, slot, origin);
-		else
+		else if (verdict.action != QUERY_REPLY_CACHED || !reply_cached(e, slot, origin))
 			reply(e, slot, origin, verdict, ede);
 	}
 	return (enum rx_verdict)slot->verdict;

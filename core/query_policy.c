@@ -33,7 +33,7 @@ static struct query_verdict judge_question(const struct msg_query *query)
 	if (query->qtype >= DNS_TYPE_META_FIRST && query->qtype <= DNS_TYPE_META_LAST)
 		return reply(DNS_RCODE_FORMERR, true);
 	if ((query->flags & DNS_FLAG_RD) == 0)
-		return reply(DNS_RCODE_REFUSED, true);
+		return (struct query_verdict){QUERY_REPLY_CACHED, DNS_RCODE_REFUSED, true};
 	return (struct query_verdict){QUERY_RESOLVE, DNS_RCODE_NOERROR, true};
 }
 

@@ -16,6 +16,7 @@
 enum query_action {
 	QUERY_RESOLVE,
 	QUERY_REPLY,        /* with rcode */
+	QUERY_REPLY_CACHED, /* what the cache has; with rcode, if it has nothing. Nobody is asked */
 	QUERY_REPLY_ANY,    /* NOERROR with RFC 8482's HINFO */
 	QUERY_REPLY_COOKIE, /* NOERROR or BADCOOKIE without a question */
 	QUERY_DROP_SHORT,

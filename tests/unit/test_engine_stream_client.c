@@ -496,6 +496,38 @@ static void engine_stream_client__has_popular_answers_refreshed(void)
 	rig_finish(r);
 }
 
+/* SECURITY.md section 3.1: what there is, but nobody is asked, neither now nor to have it afresh. */
+static void engine_stream_client__without_recursion_has_what_is_cached(void)
+{
+	struct rig *r = carrier_rig(2);
+	struct rig_question q = {.name = "a.example"};
+	struct rig_question only = {.name = "a.example", .rd_off = true};
+	struct rig_query query;
+
+	r->config.cache.prefetch = true;
+	r->config.cache.max_ttl_s = 100;
+	rig_start(r);
+	CU_ASSERT_EQUAL(rig_stream_ask(r, &only, RIG_CARRIER, 1), COUNTER_QUESTION_REPLIED);
+	CU_ASSERT_EQUAL(rcode(got(r, 1)), DNS_RCODE_REFUSED);
+	rig_stream_ask(r, &q, RIG_CARRIER, 2);
+	query = next_udp(r);
+	rig_answer_query(r, &query, &plain);
+	(void)got(r, 2);
+	for (unsigned i = 3; i < 5; i++) {
+		const struct rig_stream_answer *a;
+
+		CU_ASSERT_EQUAL(rig_stream_ask(r, &only, RIG_CARRIER, i), COUNTER_CACHE_HIT);
+		a = got(r, i);
+		CU_ASSERT_EQUAL(rig_u16(a->message, 2), DNS_FLAG_QR | DNS_FLAG_RA);
+		CU_ASSERT_EQUAL(rig_u16(a->message, 6), 1);
+		rig_advance(r, 95 * NS_PER_S);
+	}
+	CU_ASSERT_EQUAL(rig_count(r, COUNTER_CACHE_PREFETCHES), 0);
+	CU_ASSERT_EQUAL(rig_stream_ask(r, &only, RIG_CARRIER, 5), COUNTER_QUESTION_REPLIED);
+	CU_ASSERT_EQUAL(rcode(got(r, 5)), DNS_RCODE_REFUSED);
+	rig_finish(r);
+}
+
 /* Of many that wait by both ways: all have the old one, and the query goes on. */
 static void engine_stream_client__has_an_old_answer_in_time(void)
 {
@@ -624,6 +656,7 @@ static const struct unit_test tests[] = {
 	UNIT_TEST(engine_stream_client__has_large_answers_from_the_cache),
 	UNIT_TEST(engine_stream_client__counts_what_finds_no_place),
 	UNIT_TEST(engine_stream_client__has_popular_answers_refreshed),
+	UNIT_TEST(engine_stream_client__without_recursion_has_what_is_cached),
 	UNIT_TEST(engine_stream_client__has_an_old_answer_in_time),
 	UNIT_TEST(engine_stream_client__has_an_old_answer_instead_of_none),
 	UNIT_TEST(engine_stream_client__holds_no_more_than_one_may),

@@ -101,7 +101,7 @@ static void query_policy_judge__refuses_every_class_but_in(void)
 	}
 }
 
-/* RD=0 is refused; AA, RA, Z, AD, CD and the rcode change nothing. */
+/* RD=0 is for the cache alone, or refused; AA, RA, Z, AD, CD and the rcode change nothing. */
 static void query_policy_judge__looks_at_rd_alone(void)
 {
 	for (uint32_t flags = 0; flags <= UINT16_MAX; flags++) {
@@ -112,7 +112,7 @@ static void query_policy_judge__looks_at_rd_alone(void)
 			continue; /* other parse results */
 		verdict = query_policy_judge(MSG_QUERY_OK, &query);
 		CU_ASSERT_EQUAL(verdict.action,
-				(flags & DNS_FLAG_RD) != 0 ? QUERY_RESOLVE : QUERY_REPLY);
+				(flags & DNS_FLAG_RD) != 0 ? QUERY_RESOLVE : QUERY_REPLY_CACHED);
 		CU_ASSERT_EQUAL(verdict.rcode,
 				(flags & DNS_FLAG_RD) != 0 ? DNS_RCODE_NOERROR : DNS_RCODE_REFUSED);
 		CU_ASSERT(verdict.question_echoed);
