@@ -320,15 +320,21 @@ static size_t answer_general(uint8_t *message, const uint64_t entry[], struct ca
 	return put_frame(message, records + length_bytes, client, &says);
 }
 
+/* RFC 8914 section 4.14: beside the error of its own, if it has one. */
 static size_t answer_failure(uint8_t *message, const uint64_t entry[],
 			     const struct cache_entry_answer *answer, uint16_t *rcode)
 {
 	const uint8_t *content = cache_entry_content(entry);
+	uint16_t ede = cache_entry_load_u16(content + 2);
 	struct saying says = {.rcode = cache_entry_load_u16(content),
-			      .ede = cache_entry_load_u16(content + 2)};
+			      .ede = ede != DNS_EDE_NONE ? ede : DNS_EDE_CACHED_ERROR};
+	uint8_t *opt = message + answer->question_end;
+	size_t length_bytes = put_frame(message, opt, &answer->client, &says);
 
 	*rcode = says.rcode;
-	return put_frame(message, message + answer->question_end, &answer->client, &says);
+	if (answer->client.edns && ede != DNS_EDE_NONE)
+		length_bytes += msg_add_ede(opt, DNS_EDE_CACHED_ERROR);
+	return length_bytes;
 }
 
 size_t cache_entry_answer(uint8_t *message, const uint64_t entry[],

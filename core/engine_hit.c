@@ -16,8 +16,8 @@
 #define RECORD_FIXED_BYTES 12
 /* IEEE 802.1Q */
 #define VLAN_TAG_BYTES 4
-/* The OPT with a cookie and an extended error at most. */
-#define OPT_BYTES_MAX (DNS_OPT_BYTES_MIN + 4 + COOKIE_BYTES + 4 + 2)
+/* The OPT with a cookie and two extended errors at most. */
+#define OPT_BYTES_MAX (DNS_OPT_BYTES_MIN + 4 + COOKIE_BYTES + 2 * (4 + 2))
 
 /* ---- keys ---- */
 

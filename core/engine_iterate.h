@@ -65,20 +65,30 @@ MUST_USE bool engine_local_answer(struct engine *e, uint32_t idx);
 
 /* ---- engine_judge.c ---- */
 
-/* Is what a forwarder says more than records of the question's own name, and may lead out of its zone? Then it is judged. */
-static inline bool engine_leads_on(const struct engine_config *c, const struct resolution *r,
-				   const struct msg_response *response)
+/* Of a record whose owner is a pointer. */
+#define PLAIN_RDATA_OFFSET 12
+
+/* Does a forwarder answer with anything beside records of the question's own name, which lead nowhere else? Then it is judged, as
+ * what servers say is (scrub.h). */
+static inline bool engine_is_judged(const struct engine_config *c, const struct resolution *r,
+				    const struct msg_response *response)
 {
 	const uint8_t *at = response->message.data + response->records_offset;
-	uint16_t type;
 
-	if (response->answer_count == 0 || r->key.zone_idx >= c->zone_count ||
-	    c->zones[r->key.zone_idx].name.length_bytes == 1)
+	/* A forwarder of all names is believed whatever it says of any. */
+	if (r->key.zone_idx >= c->zone_count || c->zones[r->key.zone_idx].name.length_bytes == 1)
 		return false;
-	if (UNLIKELY(at[0] < DNS_POINTER_FLAG)) /* a name that is written out */
-		return true;
-	type = wire_get_u16(at + 2);
-	return UNLIKELY(type == DNS_TYPE_CNAME || type == DNS_TYPE_DNAME);
+	for (unsigned i = 0; i < response->answer_count; i++) {
+		uint16_t type;
+
+		if (UNLIKELY(wire_get_u16(at) != (DNS_POINTER_FLAG << 8 | DNS_HEADER_BYTES)))
+			return true;
+		type = wire_get_u16(at + 2);
+		if (UNLIKELY(type == DNS_TYPE_CNAME || type == DNS_TYPE_DNAME))
+			return true;
+		at += PLAIN_RDATA_OFFSET + (size_t)wire_get_u16(at + PLAIN_RDATA_OFFSET - 2);
+	}
+	return false;
 }
 /* RESOLUTION_STEP_JUDGE: what the reply in slot is worth. message: the response's, to be written to. ANSWER: *clean is to be
  * kept and given to the waiters; its bytes are message's, or hold until the next call. */

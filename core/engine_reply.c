@@ -350,7 +350,7 @@ static void resolution_reply(struct engine *e, struct rx_slot *slot, uint32_t sl
 	struct msg_response clean;
 	enum resolution_step step;
 	enum counter outcome;
-	bool judges = r->iterates || engine_leads_on(e->config, r, response);
+	bool judges = r->iterates || engine_is_judged(e->config, r, response);
 	bool judged = false;
 
 	CHECK(r->generation == sent->resolution_generation && r->slot_idx == slot_idx);

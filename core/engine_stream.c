@@ -642,7 +642,7 @@ static enum counter answered(struct engine *e, uint32_t slot_idx, struct msg_res
 		resolution_on_hindered(&e->resolutions, idx);
 		return COUNTER_DROP_ANSWERS_FULL;
 	}
-	env.judges = r->iterates || engine_leads_on(e->config, r, response);
+	env.judges = r->iterates || engine_is_judged(e->config, r, response);
 	engine_iterate_on_bytes(e, idx, response);
 	step = resolution_on_response(&e->resolutions, idx, &env, slot, response, &outcome);
 	judged = step == RESOLUTION_STEP_JUDGE;

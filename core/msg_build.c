@@ -126,6 +126,24 @@ static uint8_t *opt_fixed(uint8_t *p, uint16_t udp_size_bytes, uint8_t extended_
 	return p + DNS_OPT_BYTES_MIN;
 }
 
+static uint8_t *put_ede(uint8_t *p, uint16_t ede)
+{
+	wire_put_u16(p, DNS_OPTION_EDE);
+	wire_put_u16(p + 2, EDE_CODE_BYTES);
+	wire_put_u16(p + OPTION_HEADER_BYTES, ede);
+	return p + OPTION_HEADER_BYTES + EDE_CODE_BYTES;
+}
+
+size_t msg_add_ede(uint8_t *opt, uint16_t ede)
+{
+	uint8_t *length = opt + DNS_OPT_BYTES_MIN - 2;
+	uint16_t before = wire_get_u16(length);
+
+	wire_put_u16(length, (uint16_t)(before + OPTION_HEADER_BYTES + EDE_CODE_BYTES));
+	(void)put_ede(opt + DNS_OPT_BYTES_MIN + before, ede);
+	return OPTION_HEADER_BYTES + EDE_CODE_BYTES;
+}
+
 uint8_t *msg_build_opt(uint8_t *p, const struct msg_client *client, uint16_t rcode, uint16_t ede)
 {
 	size_t length = msg_build_opt_bytes(client, ede);
@@ -140,13 +158,7 @@ uint8_t *msg_build_opt(uint8_t *p, const struct msg_client *client, uint16_t rco
 		memcpy(p + OPTION_HEADER_BYTES, client->cookie, client->cookie_length_bytes);
 		p += OPTION_HEADER_BYTES + client->cookie_length_bytes;
 	}
-	if (ede != DNS_EDE_NONE) {
-		wire_put_u16(p, DNS_OPTION_EDE);
-		wire_put_u16(p + 2, EDE_CODE_BYTES);
-		wire_put_u16(p + OPTION_HEADER_BYTES, ede);
-		p += OPTION_HEADER_BYTES + EDE_CODE_BYTES;
-	}
-	return p;
+	return ede != DNS_EDE_NONE ? put_ede(p, ede) : p;
 }
 
 static size_t opt_bytes(const struct msg_reply_params *params)

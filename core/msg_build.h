@@ -68,6 +68,8 @@ MUST_USE size_t msg_build_reply(struct buffer output, const struct msg_reply_par
  * an extended error unless DNS_EDE_NONE. Without EDNS none: 0 bytes. Written to p, which has room; returns the end. */
 size_t msg_build_opt_bytes(const struct msg_client *client, uint16_t ede);
 uint8_t *msg_build_opt(uint8_t *p, const struct msg_client *client, uint16_t rcode, uint16_t ede);
+/* One more extended error (RFC 8914) for the OPT that stands here and is the message's last. Returns the bytes that it took. */
+size_t msg_add_ede(uint8_t *opt, uint16_t ede);
 
 enum msg_answer_result {
 	MSG_ANSWER_OK,

@@ -224,8 +224,8 @@ static bool same_question(const ldns_rr *a, const ldns_rr *b)
 
 /* ---- EDNS ---- */
 
-/* The first option of this code; false: none. */
-static bool option(const ldns_pkt *p, uint16_t code, struct span *out)
+/* The option of this code that so many others of it stand before; false: none. */
+static bool option_after(const ldns_pkt *p, uint16_t code, unsigned others, struct span *out)
 {
 	const ldns_rdf *data = ldns_pkt_edns(p) ? ldns_pkt_edns_data(p) : NULL;
 	const uint8_t *bytes = data != NULL ? ldns_rdf_data(data) : NULL;
@@ -237,7 +237,7 @@ static bool option(const ldns_pkt *p, uint16_t code, struct span *out)
 		if (length > left - 4)
 			return false;
 		*out = (struct span){bytes + 4, length};
-		if (ldns_read_uint16(bytes) == code)
+		if (ldns_read_uint16(bytes) == code && others-- == 0)
 			return true;
 		bytes += 4 + length;
 		left -= 4 + length;
@@ -245,13 +245,21 @@ static bool option(const ldns_pkt *p, uint16_t code, struct span *out)
 	return false;
 }
 
+static bool option(const ldns_pkt *p, uint16_t code, struct span *out)
+{
+	return option_after(p, code, 0, out);
+}
+
 static bool has_ede(const struct rpl_entry *e, const ldns_pkt *p)
 {
 	struct span contents;
 
-	if (!option(p, OPTION_EDE, &contents) || contents.length_bytes < 2)
-		return false;
-	return e->ede == RPL_EDE_ANY || ldns_read_uint16(contents.data) == e->ede;
+	/* There may be several (RFC 8914 section 2). */
+	for (unsigned i = 0; option_after(p, OPTION_EDE, i, &contents); i++)
+		if (contents.length_bytes >= 2 &&
+		    (e->ede == RPL_EDE_ANY || ldns_read_uint16(contents.data) == e->ede))
+			return true;
+	return false;
 }
 
 /* Those options that nothing else of the entry is about, one behind the other; returns their length. */

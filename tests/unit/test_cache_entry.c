@@ -148,13 +148,14 @@ static void cache_entry_make_failure__is_answered_without_records(void)
 	CU_ASSERT_TRUE_FATAL(name_from_text("w.example.", &qname));
 	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
 		struct cache_entry_answer asked = entry_asked(NOW_S);
-		struct msg_reply_params params = {.client = asked.client,
-						  .rcode = rows[i].rcode,
-						  .recursion_available = true,
-						  .qname = &qname,
-						  .qtype = DNS_TYPE_A,
-						  .qclass = DNS_CLASS_IN,
-						  .ede = rows[i].ede};
+		struct msg_reply_params params = {
+			.client = asked.client,
+			.rcode = rows[i].rcode,
+			.recursion_available = true,
+			.qname = &qname,
+			.qtype = DNS_TYPE_A,
+			.qclass = DNS_CLASS_IN,
+			.ede = rows[i].ede != DNS_EDE_NONE ? rows[i].ede : DNS_EDE_CACHED_ERROR};
 
 		memset(made.words, 0xa5, sizeof(made.words));
 		cache_entry_make_failure(made.words, &made.word_count, &key, rows[i].rcode,
@@ -163,6 +164,12 @@ static void cache_entry_make_failure__is_answered_without_records(void)
 		CU_ASSERT_TRUE(cache_entry_is_failure(made.words));
 		CU_ASSERT_FALSE(entry_answer(made.words, "w.example.", asked, &answer));
 		want.length_bytes = msg_build_reply((struct buffer){want.bytes, 512}, &params);
+		/* Beside its own, that it is an old one (RFC 8914 section 4.14). */
+		if (rows[i].ede != DNS_EDE_NONE)
+			want.length_bytes += msg_add_ede(want.bytes + want.length_bytes -
+								 msg_build_opt_bytes(&params.client,
+										     rows[i].ede),
+							 DNS_EDE_CACHED_ERROR);
 		CU_ASSERT_EQUAL_FATAL(answer.length_bytes, want.length_bytes);
 		CU_ASSERT_EQUAL(memcmp(answer.bytes, want.bytes, want.length_bytes), 0);
 		CU_ASSERT_EQUAL(cache_entry_state(made.words, DAY_S, NOW_S + 4), CACHE_ENTRY_FRESH);

@@ -149,8 +149,8 @@ static void engine_hit__is_not_for_everybody(void)
 		uint16_t rcode;
 	} rows[] = {
 		{"not allowed", {.name = "www.example.com", .client = 0x0207}, DNS_RCODE_REFUSED},
-		{"no recursion wanted",
-		 {.name = "www.example.com", .client = 0x0107, .rd_off = true},
+		{"no recursion wanted, another name",
+		 {.name = "w.example.com", .client = 0x0107, .rd_off = true},
 		 DNS_RCODE_REFUSED},
 		{"another class",
 		 {.name = "www.example.com", .client = 0x0107, .qclass = DNS_CLASS_CH},
@@ -537,7 +537,7 @@ static void engine_hit__goes_with_all_else_in_a_burst(void)
 	struct rig_question asked = {.name = "asked.example.com"};
 	struct rig_question fresh = {.name = "fresh.example.com"};
 	struct rig_question any = {.name = "known.example.com", .qtype = DNS_TYPE_ANY};
-	struct rig_question refused = {.name = "known.example.com", .rd_off = true};
+	struct rig_question refused = {.name = "no.example.com", .rd_off = true};
 	enum counter outcomes[BURST_SLOTS_MAX];
 	struct rig_query query;
 	unsigned answers[2] = {0};
