@@ -136,15 +136,16 @@ static bool has_pauses(const struct sim *s)
 }
 
 /* Whoever never answers is asked a client's question twice, and no more (SECURITY.md D7). What is asked for its sake may have ended
- * for want of time, and is asked again. */
+ * for want of time, and is asked again. A server of several zones may be asked as each one's. */
 static void check_tries(struct sim *s, const struct authority_question *q, int server_idx)
 {
 	struct sim_wire *w = &s->wire;
 	uint64_t hash = hash_of(&q->qname, q->qtype);
 	struct sim_try *at = NULL;
 
-	if (server_idx < 0 || q->qtype != w->question->qtype ||
-	    !tree_name_equal(&q->qname, &w->question->qname) || sim_has(s, SIM_FAULT_ATTACKER) ||
+	if (server_idx < 0 || s->tree->servers[server_idx].zone_count > 1 ||
+	    q->qtype != w->question->qtype || !tree_name_equal(&q->qname, &w->question->qname) ||
+	    sim_has(s, SIM_FAULT_ATTACKER) ||
 	    ((sim_has(s, SIM_FAULT_RINGS) || sim_has(s, SIM_FAULT_STOPPED_ENGINE)) &&
 	     s->world->engine_count > 1) ||
 	    (s->habits[server_idx] != SIM_HABIT_DEAD && !sim_is_cut_off(s, (unsigned)server_idx)))
