@@ -82,6 +82,8 @@ static void visit_gauges(const struct visit *v)
 		sum.answer_buffers_used += g.answer_buffers_used;
 		sum.large_buffers_used += g.large_buffers_used;
 		sum.tcp_queries_out += g.tcp_queries_out;
+		sum.subs_waiting += g.subs_waiting;
+		sum.subs_waited_for += g.subs_waited_for;
 	}
 	put(v, STATS_GAUGE, "resolutions_active", "questions being resolved",
 	    sum.resolutions_active);
@@ -96,6 +98,10 @@ static void visit_gauges(const struct visit *v)
 	    sum.large_buffers_used);
 	put(v, STATS_GAUGE, "tcp_queries_out", "questions that wait for a server over TCP",
 	    sum.tcp_queries_out);
+	put(v, STATS_GAUGE, "subs_waiting", "questions that wait for a sub-question of theirs",
+	    sum.subs_waiting);
+	put(v, STATS_GAUGE, "subs_waited_for",
+	    "sub-questions that wait for a question, among the waiters", sum.subs_waited_for);
 }
 
 /* All zero without TCP, so that names do not come and go. */

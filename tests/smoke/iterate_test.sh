@@ -103,7 +103,7 @@ for name in www.plain.com c1.alias.com www.old.dname.net www.deepglueless.com no
 	lab_dig "$name" A +noall
 done
 expect_equal "asked again, all of it is in the cache" 0 $(($(asked | wc -l) - before))
-for gauge in resolutions_active tickets_out; do
+for gauge in resolutions_active tickets_out subs_waiting subs_waited_for; do
 	expect_equal "$gauge" 0 "$(lab_stat $gauge)"
 done
 [ "$LAB_WORKERS" -eq 1 ] || expect "every worker took part" lab_workers_took_part

@@ -276,7 +276,8 @@ lab_ctl stats --json >"$LAB_DIR/stats"
 missing=""
 for name in queries answers_noerror answers_servfail answers_nxdomain answers_refused answers_formerr answers_notimp \
 	upstream_queries upstream_responses upstream_timeouts upstream_retries coalesced near_misses unmatched handoffs \
-	drops_short drops_frag busy_cycles rx_packets tx_packets resolutions_active tickets_out port_entropy_bits; do
+	drops_short drops_frag busy_cycles rx_packets tx_packets resolutions_active tickets_out subs_waiting \
+	subs_waited_for port_entropy_bits; do
 	grep -Eq "^ *\"$name\": [0-9.]+,?$" "$LAB_DIR/stats" || missing="$missing $name"
 done
 expect_equal "stats has the names of CONFIG.md" "" "$missing"
