@@ -99,6 +99,12 @@ static bool is_first(const struct flow *flow)
 	return (flow->own & ((UINT64_C(1) << flow->idx) - 1)) == 0;
 }
 
+/* Servers at port 53 need no rules of their own where any address may be asked there. */
+static bool is_named(const struct port_firewall *f, unsigned server_idx)
+{
+	return !f->any_server || f->servers[server_idx].port != DNS_PORT;
+}
+
 static bool is_first_server_of_port(const struct port_firewall *f, unsigned idx)
 {
 	for (unsigned i = 0; i < idx; i++) {
@@ -411,7 +417,7 @@ static void nft_defines(FILE *out, const struct port_firewall *f)
 			nft_define_ports(out, f, i);
 	}
 	for (unsigned i = 0; i < f->server_count; i++) {
-		if (is_first_server_of_port(f, i))
+		if (is_named(f, i) && is_first_server_of_port(f, i))
 			nft_define_servers(out, f, i);
 	}
 	nft_define_clients(out, f, false);
@@ -434,7 +440,7 @@ static void nft_own(const struct printer *p, const struct flow *flow, const char
 	fputs(" } ", p->out);
 }
 
-/* Between these sources and the servers that are asked at this port. */
+/* Between these sources and the servers that are asked at this port; DNS_PORT: or anybody. */
 static void nft_ask_rule(const struct printer *p, const struct flow *flow, uint16_t server_port,
 			 enum direction direction)
 {
@@ -445,7 +451,7 @@ static void nft_ask_rule(const struct printer *p, const struct flow *flow, uint1
 	nft_own(p, flow, outwards ? "saddr" : "daddr");
 	fprintf(p->out, "udp %s $portico_ports_%u ", outwards ? "sport" : "dport",
 		ports_name(p->f, flow->idx) + 1);
-	if (!p->f->any_server)
+	if (!p->f->any_server || server_port != DNS_PORT)
 		fprintf(p->out, "%s %s $portico_servers_%s_%u ", family,
 			outwards ? "daddr" : "saddr", family, server_port);
 	fprintf(p->out, "udp %s %u %s\n", outwards ? "dport" : "sport", server_port,
@@ -473,7 +479,8 @@ static void nft_ask_rules(const struct printer *p, const struct flow *flow,
 	if (p->f->any_server)
 		nft_ask_rule(p, flow, DNS_PORT, direction);
 	for (unsigned i = 0; i < p->f->server_count; i++) {
-		if (is_v6(p->f->servers[i].address) == flow->v6 && is_first_server_of_port(p->f, i))
+		if (is_v6(p->f->servers[i].address) == flow->v6 && is_named(p->f, i) &&
+		    is_first_server_of_port(p->f, i))
 			nft_ask_rule(p, flow, p->f->servers[i].port, direction);
 	}
 }
@@ -691,7 +698,7 @@ static void xt_servers(const struct printer *p)
 	for (unsigned i = 0; i < f->server_count; i++) {
 		const struct port_firewall_endpoint *server = &f->servers[i];
 
-		if (!concerns(f, is_v6(server->address)))
+		if (!concerns(f, is_v6(server->address)) || !is_named(f, i))
 			continue;
 		fprintf(p->out, "-A %s -d %s -p udp --dport %u %s\n", CHAIN_TO_SERVERS,
 			server->address, server->port, p->verdict->begins);

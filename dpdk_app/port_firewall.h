@@ -57,7 +57,7 @@ struct port_firewall {
 	struct port_firewall_source sources[OUTGOING_MAX];
 	unsigned listen_count;
 	struct port_firewall_endpoint listen[LISTEN_MAX];
-	/* Forward mode: who is asked. Else any address is, at port 53, and server_count is 0. */
+	/* Who is asked: the servers; and any address at port 53, where names are resolved from the root or a stub on. */
 	bool any_server;
 	unsigned server_count;
 	struct port_firewall_endpoint servers[SERVERS_MAX];

@@ -116,18 +116,22 @@ struct gathering {
 	bool good;
 };
 
+/* Those at port 53 are left out where anybody is asked there: servers that were learned are among them, any number. */
 static bool add_server(struct fy_node *row, void *context)
 {
 	struct gathering *g = context;
 	struct port_firewall *f = g->firewall;
+	struct port_firewall_endpoint server;
 	char text[PORT_FIREWALL_ADDRESS_BYTES + 8];
 
 	porticoctl_field_text(row, "server", text, sizeof(text));
-	g->good =
-		f->server_count < SERVERS_MAX && parse_endpoint(text, &f->servers[f->server_count]);
+	g->good = parse_endpoint(text, &server);
+	if (g->good && f->any_server && server.port == DNS_PORT)
+		return true;
+	g->good = g->good && f->server_count < SERVERS_MAX;
 	if (!g->good)
 		return refuse_row("upstreams", text);
-	f->server_count++;
+	f->servers[f->server_count++] = server;
 	return true;
 }
 
@@ -172,8 +176,7 @@ static bool add_servers(const struct porticoctl_socket *s, struct port_firewall 
 {
 	struct gathering g = {.firewall = f, .good = true};
 
-	return f->any_server ||
-	       (porticoctl_pages_rows(s, "upstreams", 0, add_server, &g) && g.good);
+	return porticoctl_pages_rows(s, "upstreams", 0, add_server, &g) && g.good;
 }
 
 static bool add_client(struct fy_node *row, void *context)

@@ -318,6 +318,41 @@ static void port_firewall__asks_anybody_at_53_where_servers_are_not_given(void)
 	free(text);
 }
 
+/* Of stub and forward zones: at another port these servers and nobody else, at 53 anybody and no rule twice. */
+static void port_firewall__asks_servers_of_other_ports_beside_anybody_at_53(void)
+{
+	struct port_firewall *f =
+		make_firewall(PORT_FIREWALL_NFT, PORT_FIREWALL_FORWARD, PORT_FIREWALL_STATELESS);
+	char *text;
+
+	f->any_server = true;
+	text = print(f);
+	CU_ASSERT(has(text, "define portico_servers_ip_5300 = {\n\t198.18.0.20\n}\n"));
+	CU_ASSERT(has(text, "\tip saddr { 198.18.0.53 } udp sport $portico_ports_1 ip daddr "
+			    "$portico_servers_ip_5300 udp dport 5300 accept\n"));
+	CU_ASSERT(has(text, "\tip daddr { 198.18.0.53 } udp dport $portico_ports_1 ip saddr "
+			    "$portico_servers_ip_5300 udp sport 5300 accept\n"));
+	CU_ASSERT_EQUAL(count(text, "$portico_ports_1 udp dport 53 accept\n"), 2);
+	CU_ASSERT_EQUAL(count(text, "$portico_ports_1 udp sport 53 accept\n"), 2);
+	CU_ASSERT_EQUAL(count(text, "port 5300 accept\n"), 2);
+	CU_ASSERT_PTR_NULL(strstr(text, "portico_servers_ip6"));
+	CU_ASSERT_EQUAL(count(text, " accept\n"), 8); /* two of them the clients' */
+	free(text);
+	f->format = PORT_FIREWALL_IPTABLES;
+	text = print(f);
+	CU_ASSERT(has(text, "-A PORTICO-TO -p udp --dport 53 -j ACCEPT\n"));
+	CU_ASSERT(has(text, "-A PORTICO-TO -d 198.18.0.20 -p udp --dport 5300 -j ACCEPT\n"));
+	CU_ASSERT(has(text, "-A PORTICO-FROM -s 198.18.0.20 -p udp --sport 5300 -j ACCEPT\n"));
+	CU_ASSERT_EQUAL(count(text, "-j ACCEPT\n"), 6);
+	free(text);
+	f->format = PORT_FIREWALL_IP6TABLES;
+	text = print_and_free(f);
+	CU_ASSERT(has(text, "-A PORTICO-TO -p udp --dport 53 -j ACCEPT\n"));
+	CU_ASSERT_PTR_NULL(strstr(text, "2001:2::20"));
+	CU_ASSERT_EQUAL(count(text, "-j ACCEPT\n"), 4);
+	free(text);
+}
+
 static void port_firewall__lets_in_the_questions_of_clients_only(void)
 {
 	struct port_firewall *f =
@@ -422,6 +457,7 @@ static const struct unit_test tests[] = {
 	UNIT_TEST(port_firewall_iptables__has_its_family_and_names_the_other),
 	UNIT_TEST(port_firewall_iptables__splits_what_multiport_does_not_take),
 	UNIT_TEST(port_firewall__asks_anybody_at_53_where_servers_are_not_given),
+	UNIT_TEST(port_firewall__asks_servers_of_other_ports_beside_anybody_at_53),
 	UNIT_TEST(port_firewall__lets_in_the_questions_of_clients_only),
 	UNIT_TEST(port_firewall__tells_the_jumps_and_loads_none),
 	UNIT_TEST(port_firewall__says_what_a_reader_should_know),
