@@ -124,7 +124,7 @@ PROBES = [
     ("keepalive over UDP", with_option(KEEPALIVE, b""), "NOERROR"),
     # Flags.
     ("TC=1", plain(dns.RD | dns.TC), "FORMERR"),
-    ("RD=0", plain(0), "REFUSED"),
+    ("RD=0, not in the cache", typed(1, name="nobody.asks.example", flags=0), "REFUSED"),
     ("AA=1", plain(dns.RD | dns.AA), "NOERROR"),
     ("RA=1", plain(dns.RD | dns.RA), "NOERROR"),
     ("Z=1", plain(dns.RD | dns.Z), "NOERROR"),
