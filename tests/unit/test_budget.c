@@ -210,8 +210,8 @@ static void budget__thirty_two_referrals(void)
 /* Zone z0 is served by a name in z1, that by one in z2, ...; the last one has its server's address in net. */
 static struct iterate_world *deep_world(unsigned zone_count)
 {
-	static char net[2048], names[ZONES_DEEP_MAX][16], texts[ZONES_DEEP_MAX][96],
-		servers[ZONES_DEEP_MAX][16];
+	static char net[2048], names[ZONES_DEEP_MAX][24], texts[ZONES_DEEP_MAX][96],
+		servers[ZONES_DEEP_MAX][24];
 	struct iterate_zone zones[ZONES_DEEP_MAX + 2] = {
 		{".", ROOT, "net. NS ns.net.\nns.net. A " NET "\n"}, {"net.", NET, net}};
 	size_t at = (size_t)snprintf(net, sizeof(net), "@ NS ns.net.\nns A " NET "\n");
