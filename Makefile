@@ -176,7 +176,7 @@ scenario: $(bin_$(BUILD))/rplrun ## the scenarios of tests/scenario, in simulate
 fuzz: $(harnesses) ## every fuzzer for FUZZ_S seconds; findings in build/fuzz/findings
 	$(Q)tests/lab/fuzz.sh $(FUZZ_S) $(harnesses)
 
-lint: all ## format, layers, lone headers, words, sizes, symbols
+lint: all ## format, layers, lone headers, words, sizes, symbols, mutations that stand where they should
 	$(Q)LINT_CORE_FLAGS='$(CORE_FLAGS)' LINT_CONFIG_FLAGS='$(CONFIG_FLAGS)' LINT_APP_FLAGS='$(subst ','\'',$(APP_FLAGS))' \
 		tests/lint/run.sh
 

@@ -11,6 +11,7 @@ mutants.txt: blocks, an empty line between them:
     + what takes its place
 
 usage: mutants.py SIM LIBCORE [--seeds N] [--share PERCENT] [--only WORD] [--jobs N]
+       mutants.py --check
 """
 import argparse
 import concurrent.futures
@@ -107,8 +108,9 @@ def judge(number, mutant, arguments):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sim")
-    parser.add_argument("libcore")
+    parser.add_argument("sim", nargs="?")
+    parser.add_argument("libcore", nargs="?")
+    parser.add_argument("--check", action="store_true", help="only see that each one's lines stand where they are to be changed")
     parser.add_argument("--seeds", type=int, default=1000)
     parser.add_argument("--share", type=int, default=80)
     parser.add_argument("--only", default="", help="those with one of these WORD|WORD... in their name")
@@ -117,6 +119,12 @@ def main():
     mutants = [m for m in read_mutants(os.path.join(HERE, "mutants.txt")) if any(word in m["name"] for word in arguments.only.split("|"))]
     if not mutants:
         fail("none of that name")
+    if arguments.check:
+        for mutant in mutants:
+            mutate(mutant)
+        return 0
+    if arguments.sim is None or arguments.libcore is None:
+        parser.error("SIM and LIBCORE, or --check")
     found = 0
     with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
         waits = [pool.submit(judge, i, m, arguments) for i, m in enumerate(mutants)]
