@@ -3,7 +3,6 @@
  * place. It is written over the packet that it came in: the owner has a buffer for its query at hand, and
  * only a pointer crosses between cores. A packet that is for another worker goes there as it came. */
 #include "engine_hit.h"
-#include "engine_state.h"
 
 #include <assert.h>
 #include <stddef.h>

@@ -5,7 +5,6 @@
  * (a packet that may not be written to, an entry that was overtaken) is as if it were not in the cache.
  */
 #include "engine_hit.h"
-#include "engine_state.h"
 
 #include <string.h>
 

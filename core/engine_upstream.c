@@ -333,8 +333,9 @@ static void blocked(struct engine *e, uint32_t resolution_idx, enum send_result 
 	case SEND_NO_SHARE:
 		/* The next server, at once, and this one no more; that none had room for it says nothing about the question. */
 		counter_add(&e->counters, COUNTER_SHED_SERVER_SHARE, 1);
-		iteration_spend(&e->iterations[resolution_idx],
-				e->resolutions.resolutions[resolution_idx].server_pos);
+		if (e->resolutions.resolutions[resolution_idx].has_iteration)
+			iteration_spend(&e->iterations[resolution_idx],
+					e->resolutions.resolutions[resolution_idx].server_pos);
 		resolution_on_hindered(&e->resolutions, resolution_idx);
 		step = resolution_on_no_route(&e->resolutions, resolution_idx, &env);
 		break;

@@ -53,7 +53,8 @@ struct scrub_question {
 struct scrubbed {
 	enum scrub_verdict verdict;
 	/* LAME: what it would be if AA were set and the SOA of a negative answer were not that of a zone above (ANSWER, NODATA,
-	 * NXDOMAIN, LINK, or LAME), for zones none of whose servers does better; all else is written for that, so that who has nobody left to ask may put it for verdict. Else as verdict. */
+	 * NXDOMAIN, LINK, or LAME), for zones none of whose servers does better; all else is written for that, so that who has
+	 * nobody left to ask may put it for verdict. Else as verdict. */
 	enum scrub_verdict if_believed;
 	uint16_t rcode; /* for the client */
 	uint8_t links;  /* followed in here */

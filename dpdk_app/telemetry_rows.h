@@ -1,5 +1,5 @@
-/* What telemetry's commands have in common: being offered, and lists in replies. Telemetry 22.11 has no lists of dictionaries: a row is a dictionary in an entry named by its
- * number, beside "next", the cursor to go on from, and "more", 0 at the end.
+/* What telemetry's commands have in common: being offered, and lists in replies. Telemetry 22.11 has no lists of dictionaries: a
+ * row is a dictionary in an entry named by its number, beside "next", the cursor to go on from, and "more", 0 at the end.
  *
  * Memory: a row is telemetry's once it is added. Threads: any, one at a time a reply.
  */

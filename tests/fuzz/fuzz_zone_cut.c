@@ -2,8 +2,8 @@
  *
  * Input: byte 0: what the rest is (TAKE_*), and of a response how many labels of the question's name are below its parent.
  *
- * Promises that are checked: what is taken is a cut in order (zone_cut_check), and the same after packing, but for bytes that nobody packed; a
- * delegation never outlives its parent nor a day, and sends nobody to where nobody may be sent.
+ * Promises that are checked: what is taken is a cut in order (zone_cut_check), and the same after packing, but for bytes that
+ * nobody packed; a delegation never outlives its parent nor a day, and sends nobody to where nobody may be sent.
  */
 #include <stdbool.h>
 #include <stddef.h>
