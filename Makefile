@@ -48,6 +48,11 @@ MODE_debug   := -Og -g -DPORTICO_DEBUG $(HARDEN) -Werror
 # Not -Werror: under sanitizers gcc knows less of a value's range and warns of conversions that lose nothing.
 MODE_san     := -O1 -g -DPORTICO_DEBUG $(SANITIZE) -fPIE
 MODE_fuzz    := -O1 -g -DPORTICO_DEBUG $(SANITIZE) -fsanitize=fuzzer-no-link
+# What core is linked into to be fast (the program, the benches) is optimised over all its files (LTO_PROGRAM_*); all else
+# links the same objects as they are (LTO_OTHER_*).
+LTO_release := -flto=auto -ffat-lto-objects
+LTO_PROGRAM_release := -O2 -flto=auto
+LTO_OTHER_release := -fno-lto
 LINK_release := -pie -Wl,-z,relro,-z,now
 LINK_debug   := $(LINK_release)
 LINK_san     := -pie $(SANITIZE)
@@ -219,7 +224,7 @@ help: ## this
 define tree
 build/$(1)/core/%.o: core/%.c Makefile | deps-needed
 	$$(call say,CC)mkdir -p $$(@D)
-	$$(Q)$$(CC_$(1)) $$(CORE_FLAGS) $$(MODE_$(1)) -MMD -MP -c -o $$@ $$<
+	$$(Q)$$(CC_$(1)) $$(CORE_FLAGS) $$(MODE_$(1)) $$(LTO_$(1)) -MMD -MP -c -o $$@ $$<
 
 build/$(1)/config/%.o: config/%.c Makefile | deps-needed
 	$$(call say,CC)mkdir -p $$(@D)
@@ -264,23 +269,23 @@ endef
 define programs_of
 $$(bin_$(1))/portico: $$(call app_objects,$(1)) build/$(1)/libconfig.a build/$(1)/libcore.a $$(HOOKS_STAMP)
 	$$(call say,LD)mkdir -p $$(@D)
-	$$(Q)$$(CC_$(1)) $$(LINK_$(1)) -o $$@ $$(filter-out $$(HOOKS_STAMP),$$^) $$(ALLOCATOR_$(1)) -Wl,--as-needed $$(DPDK_LIBS) $$(APP_LIBS) -lldns -lm -pthread
+	$$(Q)$$(CC_$(1)) $$(LINK_$(1)) $$(LTO_PROGRAM_$(1)) -o $$@ $$(filter-out $$(HOOKS_STAMP),$$^) $$(ALLOCATOR_$(1)) -Wl,--as-needed $$(DPDK_LIBS) $$(APP_LIBS) -lldns -lm -pthread
 
 $$(bin_$(1))/porticoctl: $$(call objects,$(1),$$(CTL)) build/$(1)/libconfig.a build/$(1)/libcore.a
 	$$(call say,LD)mkdir -p $$(@D)
-	$$(Q)$$(CC_$(1)) $$(LINK_$(1)) -o $$@ $$^ -Wl,--as-needed -lldns $$(FYAML_LIBS) -lm
+	$$(Q)$$(CC_$(1)) $$(LINK_$(1)) $$(LTO_OTHER_$(1)) -o $$@ $$^ -Wl,--as-needed -lldns $$(FYAML_LIBS) -lm
 
 $$(bin_$(1))/unit: $$(call objects,$(1),$$(UNIT) $$(UNIT_APP) $$(WORLD) $$(AUTHORITY)) build/$(1)/libconfig.a build/$(1)/libcore.a
 	$$(call say,LD)mkdir -p $$(@D)
-	$$(Q)$$(CC_$(1)) $$(LINK_$(1)) $(UNIT_PLAYED) -o $$@ $$^ -Wl,--as-needed -lcunit -lldns -lcrypto $$(UV_LIBS) $$(FYAML_LIBS) -lm -pthread
+	$$(Q)$$(CC_$(1)) $$(LINK_$(1)) $$(LTO_OTHER_$(1)) $(UNIT_PLAYED) -o $$@ $$^ -Wl,--as-needed -lcunit -lldns -lcrypto $$(UV_LIBS) $$(FYAML_LIBS) -lm -pthread
 
 $$(bin_$(1))/sim: $$(call objects,$(1),$$(SIM) $$(WORLD)) build/$(1)/libcore.a
 	$$(call say,LD)mkdir -p $$(@D)
-	$$(Q)$$(CC_$(1)) $$(LINK_$(1)) -o $$@ $$^ -Wl,--as-needed -lldns
+	$$(Q)$$(CC_$(1)) $$(LINK_$(1)) $$(LTO_OTHER_$(1)) -o $$@ $$^ -Wl,--as-needed -lldns
 
 $$(bin_$(1))/rplrun: $$(call objects,$(1),$$(RPL) $$(WORLD)) build/$(1)/libcore.a
 	$$(call say,LD)mkdir -p $$(@D)
-	$$(Q)$$(CC_$(1)) $$(LINK_$(1)) -o $$@ $$^ -Wl,--as-needed -lldns
+	$$(Q)$$(CC_$(1)) $$(LINK_$(1)) $$(LTO_OTHER_$(1)) -o $$@ $$^ -Wl,--as-needed -lldns
 endef
 
 $(foreach t,release debug san fuzz,$(eval $(call tree,$t)))
@@ -289,7 +294,7 @@ $(foreach t,release debug san,$(eval $(call programs_of,$t)))
 # For the smoke test of the hooks.
 build/hooks/portico: $(call hooked_objects,release) build/release/libconfig.a build/release/libcore.a
 	$(call say,LD)mkdir -p $(@D)
-	$(Q)$(CC_release) $(LINK_release) -o $@ $^ $(ALLOCATOR_release) -Wl,--as-needed $(DPDK_LIBS) $(APP_LIBS) -lldns -lm -pthread
+	$(Q)$(CC_release) $(LINK_release) $(LTO_PROGRAM_release) -o $@ $^ $(ALLOCATOR_release) -Wl,--as-needed $(DPDK_LIBS) $(APP_LIBS) -lldns -lm -pthread
 
 build/test_hooks.on build/test_hooks.off:
 	$(Q)mkdir -p $(@D) && rm -f build/test_hooks.* && touch $@
@@ -334,10 +339,10 @@ $(foreach s,inflight cache,$(eval $(call stress_of,$s)))
 
 build/bench/%: bench/%.c build/release/libcore.a Makefile
 	$(call say,CC)mkdir -p $(@D)
-	$(Q)$(CC_release) $(TEST_FLAGS) $(MODE_release) $(LINK_release) -MMD -MP -o $@ $< build/release/libcore.a -Wl,--as-needed -lcrypto -lm -pthread
+	$(Q)$(CC_release) $(TEST_FLAGS) $(MODE_release) $(LINK_release) $(LTO_PROGRAM_release) -MMD -MP -o $@ $< build/release/libcore.a -Wl,--as-needed -lcrypto -lm -pthread
 
 build/bench/load: $(call objects,release,$(LOAD)) build/release/libcore.a
 	$(call say,LD)mkdir -p $(@D)
-	$(Q)$(CC_release) $(LINK_release) -o $@ $^ -Wl,--as-needed $(DPDK_LIBS) -lm -pthread
+	$(Q)$(CC_release) $(LINK_release) $(LTO_OTHER_release) -o $@ $^ -Wl,--as-needed $(DPDK_LIBS) -lm -pthread
 
 -include $(patsubst %,%.d,$(benches))

@@ -90,7 +90,7 @@ def build(number, mutant, arguments):
     objects = subprocess.run(["make", "-s", "print-sim-objects"], cwd=ROOT, text=True, capture_output=True,
                              check=True).stdout.split()
     # Its object comes before the library: the library's own of that name is not taken.
-    subprocess.run(["gcc", "-o", program, mutated] + objects + [arguments.libcore, "-lldns"], cwd=ROOT, check=True)
+    subprocess.run(["gcc", "-fno-lto", "-o", program, mutated] + objects + [arguments.libcore, "-lldns"], cwd=ROOT, check=True)
     return program
 
 
