@@ -52,30 +52,6 @@ void engine_iterate_adopt(struct engine *e, uint32_t idx, const struct zone_cut 
 	adopt(e, iteration_of(e, idx), cut);
 }
 
-static bool can_leave(const struct engine *e, bool is_v4)
-{
-	for (unsigned i = 0; i < e->config->outgoing_count; i++)
-		if (!e->config->outgoing[i].retired &&
-		    address_is_v4(&e->config->outgoing[i].address) == is_v4)
-			return true;
-	return false;
-}
-
-static bool is_own(const struct engine_config *c, const struct address *address)
-{
-	for (unsigned i = 0; i < c->interface_count; i++)
-		for (unsigned j = 0; j < c->interfaces[i].address_count; j++)
-			if (address_equal(&c->interfaces[i].addresses[j].address, address))
-				return true;
-	for (unsigned i = 0; i < c->listen_count; i++)
-		if (address_equal(&c->listen[i].endpoint.address, address))
-			return true;
-	for (unsigned i = 0; i < c->outgoing_count; i++)
-		if (address_equal(&c->outgoing[i].address, address))
-			return true;
-	return false;
-}
-
 static bool is_candidate(const struct iteration *it, uint16_t server_idx)
 {
 	for (unsigned i = 0; i < it->candidate_count; i++)
@@ -97,7 +73,6 @@ static void add_candidate(struct engine *e, struct iteration *it, uint16_t serve
 static void gather(struct engine *e, const struct resolution *r, struct iteration *it)
 {
 	const struct engine_zone *stub = stub_of(e, r);
-	bool has_v4 = can_leave(e, true), has_v6 = can_leave(e, false);
 	bool is_trusted = (it->cut.flags & (ZONE_CUT_HINTS | ZONE_CUT_STUB)) != 0;
 
 	it->has_candidates = true;
@@ -112,9 +87,9 @@ static void gather(struct engine *e, const struct resolution *r, struct iteratio
 		const struct endpoint *peer = &it->cut.addresses[i].endpoint;
 		uint16_t server_idx;
 
-		if (!(address_is_v4(&peer->address) ? has_v4 : has_v6) ||
+		if (!(address_is_v4(&peer->address) ? e->leaves_by_v4 : e->leaves_by_v6) ||
 		    (!is_trusted && !zone_cut_may_ask(&peer->address)) ||
-		    is_own(e->config, &peer->address))
+		    engine_route_is_own(e, &peer->address))
 			continue;
 		server_idx = server_learn(&e->servers, peer, e->now);
 		if (server_idx != SERVER_NONE)
@@ -375,14 +350,14 @@ static enum resolution_step look_up(struct engine *e, uint32_t idx)
 {
 	const struct resolution *r = &e->resolutions.resolutions[idx];
 	struct iteration *it = iteration_of(e, idx);
-	bool has_v4 = can_leave(e, true), has_v6 = can_leave(e, false);
 	struct msg_response cached;
 	struct sub_question q;
 	enum counter lacks;
 	uint16_t type;
 	int server;
 
-	while ((server = iteration_address_next(it, has_v4, has_v6, &type)) >= 0) {
+	while ((server = iteration_address_next(it, e->leaves_by_v4, e->leaves_by_v6, &type)) >=
+	       0) {
 		zone_cut_server_name(&it->cut, (unsigned)server, &q.qname);
 		iteration_address_asked(it, (unsigned)server, type);
 		if (engine_cached_message(e, &q.qname, type, false, &cached)) {
@@ -590,7 +565,7 @@ static void on_address(struct engine *e, uint32_t idx, const struct sub_answer *
 	}
 	/* Neither family has one. */
 	if (!it->cut.servers[server].has_addresses &&
-	    iteration_address_next(it, can_leave(e, true), can_leave(e, false), &type) != server &&
+	    iteration_address_next(it, e->leaves_by_v4, e->leaves_by_v6, &type) != server &&
 	    it->budget.address_failures > 0)
 		it->budget.address_failures--;
 }

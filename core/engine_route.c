@@ -2,19 +2,53 @@
  * nobody knows them before they are asked. Each is found when it is first needed under a snapshot, and kept with the server. */
 #include "engine_state.h"
 
+#include <string.h>
+
+static void add_own(struct engine *e, const struct address *a)
+{
+	uint8_t end = a->bytes[ADDRESS_BYTES - 1];
+
+	e->own_ends[end / 64] |= UINT64_C(1) << end % 64;
+}
+
 void engine_route_reload(struct engine *e)
 {
+	const struct engine_config *c = e->config;
+
 	e->route_stamp++;
 	if (e->route_stamp == 0)
 		e->route_stamp = 1;
+	e->leaves_by_v4 = e->leaves_by_v6 = false;
+	memset(e->own_ends, 0, sizeof(e->own_ends));
+	for (unsigned i = 0; i < c->interface_count; i++)
+		for (unsigned k = 0; k < c->interfaces[i].address_count; k++)
+			add_own(e, &c->interfaces[i].addresses[k].address);
+	for (unsigned i = 0; i < c->listen_count; i++)
+		add_own(e, &c->listen[i].endpoint.address);
+	for (unsigned i = 0; i < c->outgoing_count; i++) {
+		const struct engine_outgoing *out = &c->outgoing[i];
+		bool is_v4 = address_is_v4(&out->address);
+
+		add_own(e, &out->address);
+		e->leaves_by_v4 = e->leaves_by_v4 || (!out->retired && is_v4);
+		e->leaves_by_v6 = e->leaves_by_v6 || (!out->retired && !is_v4);
+	}
 }
 
-static bool is_own(const struct engine_config *c, const struct address *a)
+bool engine_route_is_own_any(const struct engine *e, const struct address *a)
 {
+	const struct engine_config *c = e->config;
+
 	for (unsigned i = 0; i < c->interface_count; i++)
 		for (unsigned k = 0; k < c->interfaces[i].address_count; k++)
 			if (address_equal(&c->interfaces[i].addresses[k].address, a))
 				return true;
+	for (unsigned i = 0; i < c->listen_count; i++)
+		if (address_equal(&c->listen[i].endpoint.address, a))
+			return true;
+	for (unsigned i = 0; i < c->outgoing_count; i++)
+		if (address_equal(&c->outgoing[i].address, a))
+			return true;
 	return false;
 }
 
@@ -46,7 +80,7 @@ static bool make_route(struct engine *e, const struct endpoint *peer,
 	to->way_count = 0;
 	learned->is_on_demand = false;
 	/* A delegation that leads to ourselves leads nowhere. */
-	if (is_own(c, &peer->address))
+	if (engine_route_is_own(e, &peer->address))
 		return true;
 	for (uint8_t o = 0; o < c->outgoing_count && to->way_count < OUTGOING_MAX; o++) {
 		const struct engine_outgoing *out = &c->outgoing[o];

@@ -224,6 +224,9 @@ struct engine {
 	struct latency learned_latency;              /* of all learned ones */
 	struct engine_learned_route *learned_routes; /* a learned server, by its position */
 	uint32_t route_stamp; /* counts the snapshots that learned_routes are made of; never 0 */
+	/* Of the snapshot: queries leave by IPv4, IPv6; bit i: an address of our own ends with the byte i. */
+	bool leaves_by_v4, leaves_by_v6;
+	uint64_t own_ends[4];
 
 	struct resolution_table resolutions;
 	struct iteration
@@ -595,6 +598,15 @@ static inline const struct engine_route *engine_route_to(struct engine *e, uint1
 }
 /* The snapshot is another: the ways to learned servers are found anew as they are needed. */
 void engine_route_reload(struct engine *e);
+/* Does whatever is sent there come back to us? */
+bool engine_route_is_own_any(const struct engine *e, const struct address *a);
+static inline bool engine_route_is_own(const struct engine *e, const struct address *a)
+{
+	uint8_t end = a->bytes[ADDRESS_BYTES - 1];
+
+	return UNLIKELY((e->own_ends[end / 64] >> end % 64 & 1) != 0) &&
+	       engine_route_is_own_any(e, a);
+}
 /* Can the server be asked over TCP now? */
 bool engine_route_has_tcp(struct engine *e, uint16_t server_idx);
 /* A query's answer has come: its round trip. */
