@@ -24,19 +24,8 @@
 
 static void key_of(const struct resolution_key *from, struct cache_key *to)
 {
-	uint8_t name_bytes = from->qname.length_bytes;
-
-	to->hash = from->hash;
-	cache_key_set(to, from->qtype, from->view, from->checking_disabled, name_bytes);
-	if (LIKELY(name_bytes <= NAME_FOLD_STEP_BYTES)) {
-		memcpy(to->image + CACHE_KEY_NAME, from->qname.bytes, NAME_FOLD_STEP_BYTES);
-		/* Compared by words: what stands behind the name in its last one is zero. */
-		memset(to->image + CACHE_KEY_NAME + name_bytes, 0, sizeof(uint64_t));
-		return;
-	}
-	memcpy(to->image + CACHE_KEY_NAME, from->qname.bytes, name_bytes);
-	memset(to->image + CACHE_KEY_NAME + name_bytes, 0,
-	       CACHE_KEY_IMAGE_BYTES - CACHE_KEY_NAME - name_bytes);
+	engine_key_known(&from->qname, from->qtype, from->view, from->checking_disabled, from->hash,
+			 to);
 }
 
 /* Put e->kept. False: it is not kept; what is lost is asked for again. */

@@ -28,9 +28,12 @@ static bool cut_of(struct engine *e, const struct cache_key *key, struct zone_cu
 {
 	struct cache_found found;
 
-	return engine_cache_find(e, key, e->kept, &found) &&
-	       cache_entry_state(e->kept, 0, e->now_s) == CACHE_ENTRY_FRESH &&
-	       cache_entry_cut(e->kept, out) && out->expires_at_s > e->now_s;
+	if (!engine_cache_find(e, key, e->kept, &found) ||
+	    cache_entry_state(e->kept, 0, e->now_s) != CACHE_ENTRY_FRESH ||
+	    !cache_entry_cut(e->kept, out) || out->expires_at_s <= e->now_s)
+		return false;
+	DCHECK(out->hash == key->hash);
+	return true;
 }
 
 bool engine_cut_find(struct engine *e, const struct name *name, unsigned bytes_above,
@@ -51,24 +54,24 @@ bool engine_cut_find(struct engine *e, const struct name *name, unsigned bytes_a
 	return false;
 }
 
-void engine_cut_prefetch(const struct engine *e, const struct name *zone)
+uint64_t engine_cut_hash(const struct engine *e, const struct name *zone)
 {
-	struct cache_key key;
+	uint8_t lower[NAME_FOLD_BYTES];
 
-	if (e->cache == NULL)
-		return;
-	engine_key_make(e, zone, CUT_TYPE, false, &key);
-	cache_prefetch(e->cache, key.hash);
+	return engine_key_hash(e->fold(e->fold_key, zone->bytes, zone->length_bytes, lower),
+			       CUT_TYPE, 0);
 }
 
-void engine_cut_store(struct engine *e, const struct zone_cut *cut)
+void engine_cut_store(struct engine *e, struct zone_cut *cut)
 {
 	struct cache_key key;
 	unsigned word_count;
 
 	if (e->cache == NULL || cut->expires_at_s <= e->now_s)
 		return;
-	engine_key_make(e, &cut->zone, CUT_TYPE, false, &key);
+	if (cut->hash == 0)
+		cut->hash = engine_cut_hash(e, &cut->zone);
+	engine_key_known(&cut->zone, CUT_TYPE, 0, false, cut->hash, &key);
 	if (!cache_entry_make_cut(e->kept, &word_count, &key, cut, e->now_s))
 		return;
 	switch (cache_put(e->cache_writer, &key, e->kept, word_count, e->now_s, e->flush)) {

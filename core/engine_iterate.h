@@ -11,9 +11,10 @@
 /* The deepest cut that is known and fresh, at or above the name, of a zone whose name has more than bytes_above bytes. */
 MUST_USE bool engine_cut_find(struct engine *e, const struct name *name, unsigned bytes_above,
 			      struct zone_cut *out);
-/* Where the zone's will be kept: soon. */
-void engine_cut_prefetch(const struct engine *e, const struct name *zone);
-void engine_cut_store(struct engine *e, const struct zone_cut *cut);
+/* The hash that a zone's cut is kept under: struct zone_cut's. */
+uint64_t engine_cut_hash(const struct engine *e, const struct name *zone);
+/* Made is its hash, if it is to be kept and has none. */
+void engine_cut_store(struct engine *e, struct zone_cut *cut);
 
 /* ---- engine_iterate.c ---- */
 

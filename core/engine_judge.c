@@ -154,15 +154,19 @@ static enum resolution_step on_referral(struct engine *e, uint32_t idx,
 	const struct resolution *r = &e->resolutions.resolutions[idx];
 	struct iteration *it = &e->iterations[idx];
 	bool is_at_name = name_equal_exact(&e->scrubbed.target, &r->key.qname);
+	uint64_t hash;
 
 	/* Who is asked for DS, and refers, does not know what is the parent's to know. */
 	if (is_at_name && r->key.qtype == DNS_TYPE_DS)
 		return useless(e, idx);
 	if (it->budget.referrals == 0)
 		return engine_iterate_stop(e, idx, COUNTER_BUDGET_REFERRALS);
-	engine_cut_prefetch(e, &e->scrubbed.target);
+	hash = engine_cut_hash(e, &e->scrubbed.target);
+	if (e->cache != NULL)
+		cache_prefetch(e->cache, hash);
 	if (!zone_cut_from_referral(response, &e->scrubbed.target, &it->cut, e->now_s, &e->cut))
 		return useless(e, idx);
+	e->cut.hash = hash;
 	it->budget.referrals--;
 	counter_add(&e->counters, COUNTER_REFERRALS, 1);
 	engine_cut_store(e, &e->cut);

@@ -1,20 +1,17 @@
 /* Each zone's share of what a worker may have under way, held by those who ask its servers. */
 #include "engine_iterate.h"
 
-/* No question's: shares have hashes of their own. */
-#define SHARE_TYPE 0
-
 bool engine_share_take(struct engine *e, uint32_t idx)
 {
 	struct iteration *it = &e->iterations[idx];
-	const struct name *zone = &it->cut.zone;
-	struct cache_key key;
 
 	/* A stub's servers are configured. */
 	if (it->has_share || (it->cut.flags & ZONE_CUT_STUB) != 0)
 		return true;
-	engine_key_fold(e, zone->bytes, zone->length_bytes, SHARE_TYPE, 0, &key);
-	if (zone_share_take(&e->zone_shares, key.hash, e->now, &it->share_place) != ZONE_SHARE_OK)
+	if (it->cut.hash == 0)
+		it->cut.hash = engine_cut_hash(e, &it->cut.zone);
+	if (zone_share_take(&e->zone_shares, it->cut.hash, e->now, &it->share_place) !=
+	    ZONE_SHARE_OK)
 		return false;
 	it->has_share = true;
 	it->share_at = e->now;

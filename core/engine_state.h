@@ -335,6 +335,23 @@ static inline void engine_key_fold(const struct engine *e, const uint8_t *qname,
 	out->hash = engine_key_hash(name_hash, qtype, flag_cd);
 }
 
+/* The key of a name, in lower case, whose hash is known. */
+static inline void engine_key_known(const struct name *name, uint16_t qtype, uint8_t view,
+				    bool checking_disabled, uint64_t hash, struct cache_key *out)
+{
+	out->hash = hash;
+	cache_key_set(out, qtype, view, checking_disabled, name->length_bytes);
+	if (LIKELY(name->length_bytes <= NAME_FOLD_STEP_BYTES)) {
+		memcpy(out->image + CACHE_KEY_NAME, name->bytes, NAME_FOLD_STEP_BYTES);
+		/* Compared by words: what stands behind the name in its last one is zero. */
+		memset(out->image + CACHE_KEY_NAME + name->length_bytes, 0, sizeof(uint64_t));
+		return;
+	}
+	memcpy(out->image + CACHE_KEY_NAME, name->bytes, name->length_bytes);
+	memset(out->image + CACHE_KEY_NAME + name->length_bytes, 0,
+	       CACHE_KEY_IMAGE_BYTES - CACHE_KEY_NAME - name->length_bytes);
+}
+
 /* The key's name: in lower case. */
 static inline const struct name *engine_key_name(const struct cache_key *key)
 {

@@ -137,6 +137,7 @@ void engine_sub_ask(struct engine *e, uint32_t asker_idx, const struct sub_quest
 		e->subs.primes = true;
 		e->subs.prime_owner = engine_owner(e, key.hash);
 		e->subs.prime = *q;
+		e->subs.prime.hash = key.hash;
 		return;
 	}
 	s = engine_sub_state_of(e, asker_idx);
@@ -188,6 +189,7 @@ void engine_sub_question_of(const struct engine *e, uint32_t asker_idx, struct s
 	q->qtype = s->qtype;
 	/* It ends a little earlier, so that what it has spent comes back before its asker gives up. */
 	q->deadline_at = s->deadline_at - SUB_RETURN_NS;
+	q->hash = s->hash;
 	q->lent = s->lent;
 	q->ancestor_count = s->ancestor_count;
 	memcpy(q->ancestors, s->ancestors, s->ancestor_count * sizeof(s->ancestors[0]));
@@ -270,7 +272,7 @@ static void fetch_cached(struct engine *e, const struct sub_state *s, struct sub
 {
 	struct cache_key key;
 
-	engine_key_make(e, &s->qname, s->qtype, s->checking_disabled, &key);
+	engine_key_known(&s->qname, s->qtype, 0, s->checking_disabled, s->hash, &key);
 	if (e->cache == NULL || !find_fresh(e, &key) || !read_kept(e, answer, &e->sub_response))
 		(void)engine_sub_fail(answer, DNS_EDE_NONE, true);
 }
@@ -353,7 +355,7 @@ static void ask_next(struct engine *e)
 			(void)engine_sub_answered(e, idx, waiter.sub.serial, &answer);
 		return;
 	}
-	engine_key_make(e, &s->qname, s->qtype, s->checking_disabled, &key);
+	engine_key_known(&s->qname, s->qtype, 0, s->checking_disabled, s->hash, &key);
 	if (engine_sub_from_cache(e, &key, &answer))
 		(void)engine_sub_answered(e, idx, s->serial, &answer);
 	else

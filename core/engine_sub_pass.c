@@ -10,6 +10,7 @@ struct passed_question {
 	uint32_t asker_idx;
 	uint32_t serial;
 	mono_ns deadline_at;
+	uint64_t hash; /* all workers' is the same */
 	struct budget lent;
 	uint16_t qtype;
 	uint16_t cut_bytes; /* 0: none */
@@ -58,6 +59,7 @@ static uint32_t put_question(const struct engine *e, const struct sub_question *
 		.asker_idx = asker->asker_idx,
 		.serial = asker->serial,
 		.deadline_at = q->deadline_at,
+		.hash = q->hash,
 		.lent = q->lent,
 		.qtype = q->qtype,
 		.purpose = (uint8_t)q->purpose,
@@ -204,6 +206,7 @@ static void take_question(struct engine *e, struct span message, struct sub_ques
 	q->ancestor_count = head.ancestor_count;
 	q->qtype = head.qtype;
 	q->deadline_at = head.deadline_at;
+	q->hash = head.hash;
 	q->lent = head.lent;
 	memcpy(q->ancestors, message.data + at, hashes_bytes);
 	at += hashes_bytes;

@@ -118,11 +118,11 @@ bool engine_sub_begin(struct engine *e, const struct sub_question *q, const stru
 	uint32_t idx;
 
 	*answer = (struct sub_answer){.purpose = q->purpose, .left = q->lent};
-	engine_key_make(e, &q->qname, q->qtype, q->checking_disabled, &cached);
-	DCHECK(engine_owner(e, cached.hash) == e->worker_idx);
+	engine_key_known(&q->qname, q->qtype, 0, q->checking_disabled, q->hash, &cached);
+	DCHECK(engine_owner(e, q->hash) == e->worker_idx);
 	if (waiter != NULL && engine_sub_from_cache(e, &cached, answer))
 		return true;
-	key->hash = cached.hash;
+	key->hash = q->hash;
 	key->qtype = q->qtype;
 	key->qclass = DNS_CLASS_IN;
 	key->view = 0;

@@ -17,6 +17,7 @@ static_assert(ZONE_CUT_NAMES_BYTES >= DNS_NAME_BYTES_MAX, "one name always fits"
 void zone_cut_init(struct zone_cut *out, const struct name *zone, uint8_t flags,
 		   uint32_t expires_at_s)
 {
+	out->hash = 0;
 	out->expires_at_s = expires_at_s;
 	out->names_bytes = 0;
 	out->flags = flags;

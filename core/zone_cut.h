@@ -42,6 +42,7 @@ struct zone_cut_address {
 	uint8_t server;           /* whose, of servers; or ZONE_CUT_NO_SERVER */
 };
 struct zone_cut {
+	uint64_t hash; /* keyed, of its zone in the cache (engine_cut_hash); 0: not made yet */
 	uint32_t
 		expires_at_s; /* of the cache's clock (seconds); never later than the parent's cut */
 	uint16_t names_bytes;
