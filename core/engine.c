@@ -218,7 +218,7 @@ bool engine_keep_answer(struct engine *e, struct resolution *r, const struct msg
 		return false;
 	kept = is_large ? &e->streams.answers[idx].response : &e->answers[idx].response;
 	bytes = is_large ? e->streams.answers[idx].bytes : e->answers[idx].bytes;
-	*kept = *response;
+	msg_response_copy(kept, response);
 	kept->edns.cookie = (struct span){NULL, 0}; /* it points into the packet */
 	memcpy(bytes, response->message.data, response->message.length_bytes);
 	kept->message.data = bytes;

@@ -129,7 +129,7 @@ void iteration_suffix(const struct name *name, unsigned label_count, struct name
 	for (; skip > 0; skip--)
 		at += (size_t)name->bytes[at] + 1;
 	out->length_bytes = (uint8_t)(name->length_bytes - at);
-	memcpy(out->bytes, name->bytes + at, out->length_bytes);
+	bytes_copy(out->bytes, name->bytes + at, out->length_bytes);
 }
 
 unsigned iteration_step_next(const struct iteration *it, const struct name *qname, struct name *out)

@@ -451,10 +451,12 @@ static enum record_result response_record(struct response_parse *p, struct msg_r
 	struct span message = p->response->message;
 	size_t at = p->offset;
 
-	/* The question's name has been checked: its pointer needs no walk. */
+	/* The question's name has been checked: its pointer needs no walk; nor does the root, of an OPT. */
 	if (message.length_bytes - at >= 2 &&
 	    wire_get_u16(message.data + at) == POINTER_TO_QUESTION) {
 		at += 2;
+	} else if (message.length_bytes > at && message.data[at] == 0) {
+		at++;
 	} else {
 		enum name_result owner = name_skip(message, &at);
 
@@ -569,7 +571,7 @@ enum msg_response_result msg_parse_response_any(struct span message, struct msg_
 	enum msg_response_result result = response_records(&p);
 
 	if (result == MSG_RESPONSE_OK)
-		*out = r;
+		msg_response_copy(out, &r);
 	return result;
 }
 

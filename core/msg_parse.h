@@ -8,7 +8,9 @@
 #define PORTICO_MSG_PARSE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "check.h"
 #include "dns_const.h"
@@ -96,6 +98,16 @@ struct msg_response {
 	bool has_ttl_over_max; /* a TTL with its top bit set, which counts as 0 (RFC 2181 sec. 8) */
 	struct msg_edns edns;
 };
+
+/* Of the name only what is used. */
+static inline void msg_response_copy(struct msg_response *to, const struct msg_response *from)
+{
+	enum { REST = offsetof(struct msg_response, records_offset) };
+
+	memcpy(to, from, offsetof(struct msg_response, qname));
+	name_copy(&to->qname, &from->qname);
+	memcpy((uint8_t *)to + REST, (const uint8_t *)from + REST, sizeof(*to) - REST);
+}
 
 enum msg_response_result {
 	MSG_RESPONSE_OK,

@@ -41,7 +41,8 @@ static inline enum name_result walk(struct span message, size_t *offset, uint8_t
 			if (label != 0)
 				continue;
 			if (copy != NULL)
-				memcpy(copy + length - (at - run), message.data + run, at - run);
+				bytes_copy(copy + length - (at - run), message.data + run,
+					   at - run);
 			*offset = end != 0 ? end : at;
 			*length_bytes = length;
 			return NAME_OK;
@@ -55,8 +56,8 @@ static inline enum name_result walk(struct span message, size_t *offset, uint8_t
 
 		if (target >= run || target < DNS_HEADER_BYTES || ++hops > NAME_POINTERS_MAX)
 			return NAME_POINTER;
-		if (copy != NULL)
-			memcpy(copy + length - (at - run), message.data + run, at - run);
+		if (copy != NULL && at > run)
+			bytes_copy(copy + length - (at - run), message.data + run, at - run);
 		if (end == 0)
 			end = at + 2;
 		run_limit = run;
@@ -73,7 +74,7 @@ enum name_result name_parse(struct span message, size_t *offset, struct name *ou
 
 	if (result == NAME_OK) {
 		out->length_bytes = (uint8_t)length;
-		memcpy(out->bytes, bytes, length);
+		bytes_copy(out->bytes, bytes, length);
 	}
 	return result;
 }

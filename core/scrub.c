@@ -314,10 +314,22 @@ static bool is_kept_authority(struct scrubbing *s, const struct msg_record *reco
 	return type == DNS_TYPE_NSEC || type == DNS_TYPE_NSEC3;
 }
 
+/* The record's owner, which is read into *room unless the question has it in lower case. NULL: cannot be. */
+static const struct name *owner_of(const struct scrubbing *s, const struct msg_record *record,
+				   struct name *room)
+{
+	struct span message = s->response->message;
+
+	if (wire_get_u16(message.data + record->owner_offset) == POINTER_TO_QUESTION)
+		return &s->names[0];
+	return read_name(message, record->owner_offset, room) ? room : NULL;
+}
+
 static bool take_authority_record(struct scrubbing *s, const struct msg_record *record,
 				  bool negative)
 {
-	struct name owner;
+	const struct name *owner;
+	struct name room;
 
 	switch (record->type) {
 	case DNS_TYPE_NS:
@@ -329,19 +341,21 @@ static bool take_authority_record(struct scrubbing *s, const struct msg_record *
 	default:
 		return true;
 	}
-	if (record->class_or_size != DNS_CLASS_IN ||
-	    !read_name(s->response->message, record->owner_offset, &owner))
+	if (record->class_or_size != DNS_CLASS_IN)
+		return true;
+	owner = owner_of(s, record, &room);
+	if (owner == NULL)
 		return true;
 	if (record->type == DNS_TYPE_NS) {
-		note_ns(s, &owner);
+		note_ns(s, owner);
 		return true;
 	}
-	if (!name_is_below(&owner, s->question->zone)) {
+	if (!name_is_below(owner, s->question->zone)) {
 		s->has_soa_above |=
-			record->type == DNS_TYPE_SOA && name_is_below(s->question->zone, &owner);
+			record->type == DNS_TYPE_SOA && name_is_below(s->question->zone, owner);
 		return true;
 	}
-	if (!is_kept_authority(s, record, &owner, negative))
+	if (!is_kept_authority(s, record, owner, negative))
 		return true;
 	if (!keep(s, record))
 		return false;
@@ -584,7 +598,7 @@ static void clean_whole(const struct msg_response *response, const struct scrubb
 {
 	clean_header(message, response, scrubbed, scrubbed->answer_count);
 	if (clean != response)
-		*clean = *response;
+		msg_response_copy(clean, response);
 	clean->message.length_bytes = scrubbed->end_offset;
 	clean->flags = wire_get_u16(message + 2);
 	clean->answer_count = (uint16_t)scrubbed->answer_count;

@@ -49,7 +49,7 @@ static bool add_server(struct zone_cut *cut, const struct name *name)
 		return false;
 	cut->servers[cut->server_count++] =
 		(struct zone_cut_server){cut->names_bytes, name->length_bytes, false};
-	memcpy(cut->names + cut->names_bytes, name->bytes, name->length_bytes);
+	bytes_copy(cut->names + cut->names_bytes, name->bytes, name->length_bytes);
 	cut->names_bytes = (uint16_t)(cut->names_bytes + name->length_bytes);
 	return true;
 }
@@ -94,7 +94,7 @@ void zone_cut_server_name(const struct zone_cut *cut, unsigned server_idx, struc
 
 	CHECK(server_idx < cut->server_count);
 	out->length_bytes = server->name_bytes;
-	memcpy(out->bytes, cut->names + server->name_offset, server->name_bytes);
+	bytes_copy(out->bytes, cut->names + server->name_offset, server->name_bytes);
 }
 
 /* ---- addresses ---- */
@@ -187,9 +187,13 @@ static bool owner_is_zone(struct reading *g, const struct msg_record *record)
 
 	if (place == g->zone_place)
 		return true;
-	if (name_parse(g->response->message, &at, &owner) != NAME_OK ||
-	    !name_equal(&owner, g->zone))
+	if (place == DNS_HEADER_BYTES) {
+		if (!name_equal(&g->response->qname, g->zone))
+			return false;
+	} else if (name_parse(g->response->message, &at, &owner) != NAME_OK ||
+		   !name_equal(&owner, g->zone)) {
 		return false;
+	}
 	g->zone_place = place;
 	return true;
 }
@@ -387,6 +391,11 @@ bool zone_cut_from_priming(const struct msg_response *response, uint32_t now_s,
 /* ---- packed: the head, then what is used of the zone, the servers, the addresses and the names ---- */
 
 #define HEAD_BYTES offsetof(struct zone_cut, zone)
+/* The head, and of the zone what is used, which follows it in both forms. */
+static size_t front_bytes(uint8_t zone_length_bytes)
+{
+	return HEAD_BYTES + 1 + zone_length_bytes;
+}
 
 static size_t servers_bytes(const struct zone_cut *cut)
 {
@@ -400,18 +409,17 @@ static size_t addresses_bytes(const struct zone_cut *cut)
 
 size_t zone_cut_pack(const struct zone_cut *cut, struct buffer out)
 {
-	size_t zone_bytes = 1u + cut->zone.length_bytes;
-	size_t length_bytes = HEAD_BYTES + zone_bytes + servers_bytes(cut) + addresses_bytes(cut) +
-			      cut->names_bytes;
+	size_t front = front_bytes(cut->zone.length_bytes);
+	size_t servers = servers_bytes(cut), addresses = addresses_bytes(cut);
+	size_t length_bytes = front + servers + addresses + cut->names_bytes;
 	uint8_t *at = out.data;
 
 	if (length_bytes > out.capacity_bytes)
 		return 0;
-	memcpy(at, cut, HEAD_BYTES);
-	memcpy(at += HEAD_BYTES, &cut->zone, zone_bytes);
-	memcpy(at += zone_bytes, cut->servers, servers_bytes(cut));
-	memcpy(at += servers_bytes(cut), cut->addresses, addresses_bytes(cut));
-	memcpy(at + addresses_bytes(cut), cut->names, cut->names_bytes);
+	bytes_copy(at, cut, front);
+	bytes_copy(at += front, cut->servers, servers);
+	bytes_copy(at += servers, cut->addresses, addresses);
+	bytes_copy(at + addresses, cut->names, cut->names_bytes);
 	return length_bytes;
 }
 
@@ -433,32 +441,32 @@ static bool is_coherent(const struct zone_cut *cut)
 bool zone_cut_unpack(struct span packed, struct zone_cut *out)
 {
 	const uint8_t *at = packed.data;
-	size_t zone_bytes;
+	size_t front, servers, addresses;
 
 	if (packed.length_bytes <= HEAD_BYTES)
 		return false;
 	memcpy(out, at, HEAD_BYTES);
-	zone_bytes = 1u + at[HEAD_BYTES];
+	front = front_bytes(at[HEAD_BYTES]);
+	servers = servers_bytes(out);
+	addresses = addresses_bytes(out);
 	if (out->server_count > ZONE_CUT_SERVERS_MAX ||
 	    out->address_count > ZONE_CUT_ADDRESSES_MAX ||
 	    out->names_bytes > ZONE_CUT_NAMES_BYTES ||
-	    HEAD_BYTES + zone_bytes + servers_bytes(out) + addresses_bytes(out) + out->names_bytes >
-		    packed.length_bytes)
+	    front + servers + addresses + out->names_bytes > packed.length_bytes)
 		return false;
-	memcpy(&out->zone, at += HEAD_BYTES, zone_bytes);
-	memcpy(out->servers, at += zone_bytes, servers_bytes(out));
-	memcpy(out->addresses, at += servers_bytes(out), addresses_bytes(out));
-	memcpy(out->names, at + addresses_bytes(out), out->names_bytes);
+	bytes_copy(&out->zone, at + HEAD_BYTES, front - HEAD_BYTES);
+	bytes_copy(out->servers, at += front, servers);
+	bytes_copy(out->addresses, at += servers, addresses);
+	bytes_copy(out->names, at + addresses, out->names_bytes);
 	return is_coherent(out);
 }
 
 void zone_cut_copy(struct zone_cut *to, const struct zone_cut *from)
 {
-	memcpy(to, from, HEAD_BYTES);
-	name_copy(&to->zone, &from->zone);
-	memcpy(to->servers, from->servers, servers_bytes(from));
-	memcpy(to->addresses, from->addresses, addresses_bytes(from));
-	memcpy(to->names, from->names, from->names_bytes);
+	bytes_copy(to, from, front_bytes(from->zone.length_bytes));
+	bytes_copy(to->servers, from->servers, servers_bytes(from));
+	bytes_copy(to->addresses, from->addresses, addresses_bytes(from));
+	bytes_copy(to->names, from->names, from->names_bytes);
 }
 
 /* ---- invariants ---- */
