@@ -24,8 +24,8 @@
 
 static void key_of(const struct resolution_key *from, struct cache_key *to)
 {
-	engine_key_known(&from->qname, from->qtype, from->view, from->checking_disabled, from->hash,
-			 to);
+	engine_key_known(&from->qname, 0, from->qtype, from->view, from->checking_disabled,
+			 from->hash, to);
 }
 
 /* Put e->kept. False: it is not kept; what is lost is asked for again. */

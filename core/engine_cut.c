@@ -4,23 +4,75 @@
 #include "engine_iterate.h"
 
 #define CUT_TYPE 0
-/* Of a name's own and the zones above it so many are looked for ahead: where most cuts are. */
-#define CUTS_AHEAD 3
 
-void engine_cut_look(const struct engine *e, const struct name *name)
+/* ---- hashes ---- */
+
+static struct engine_name_ahead *name_ahead(struct engine *e, uint64_t hash)
+{
+	return &e->names_ahead[hash & (ENGINE_NAMES_AHEAD - 1)];
+}
+
+static uint64_t fold(const struct engine *e, const struct name *name, size_t at)
 {
 	uint8_t lower[NAME_FOLD_BYTES];
+
+	return e->fold(e->fold_key, name->bytes + at, name->length_bytes - at, lower);
+}
+
+void engine_cut_look(struct engine *e, const struct cache_key *key)
+{
+	const struct name *name = engine_key_name(key);
+	struct engine_name_ahead *ahead = name_ahead(e, key->hash);
 	size_t at = 0;
 
-	for (unsigned i = 0; i < CUTS_AHEAD && at + 1 < name->length_bytes; i++) {
-		uint64_t name_hash =
-			e->fold(e->fold_key, name->bytes + at, name->length_bytes - at, lower);
+	*ahead = (struct engine_name_ahead){.hash = key->hash};
+	for (unsigned i = 0; i < NAME_HASHES && at + 1 < name->length_bytes; i++) {
+		uint64_t hash = fold(e, name, at);
 
-		cache_prefetch(e->cache, engine_key_hash(name_hash, CUT_TYPE, 0));
+		ahead->hashes.of[i] = hash;
+		cache_prefetch(e->cache, engine_key_hash(hash, CUT_TYPE, 0));
 		if (i > 0)
-			cache_prefetch(e->cache, engine_key_hash(name_hash, DNS_TYPE_A, 0));
+			cache_prefetch(e->cache, engine_key_hash(hash, DNS_TYPE_A, 0));
 		at += (size_t)name->bytes[at] + 1;
 	}
+}
+
+void engine_name_ahead(struct engine *e, uint64_t question_hash, uint64_t hash)
+{
+	*name_ahead(e, question_hash) = (struct engine_name_ahead){question_hash, {{hash}}};
+}
+
+void engine_name_hashes_begin(struct engine *e, uint32_t idx)
+{
+	uint64_t hash = e->resolutions.resolutions[idx].key.hash;
+	const struct engine_name_ahead *ahead = name_ahead(e, hash);
+
+	if (ahead->hash == hash)
+		e->iterations[idx].name_hashes = ahead->hashes;
+}
+
+uint64_t engine_name_hash(struct engine *e, uint32_t idx, size_t at)
+{
+	const struct name *name = &e->resolutions.resolutions[idx].key.qname;
+	uint64_t *made = e->iterations[idx].name_hashes.of;
+	size_t label_at = 0;
+	unsigned i = 0;
+
+	for (; label_at < at && i < NAME_HASHES; i++)
+		label_at += (size_t)name->bytes[label_at] + 1;
+	if (i == NAME_HASHES)
+		return fold(e, name, at);
+	if (made[i] == 0)
+		made[i] = fold(e, name, at);
+	DCHECK(made[i] == fold(e, name, at));
+	return made[i];
+}
+
+/* ---- cuts ---- */
+
+uint64_t engine_cut_hash_of(struct engine *e, uint32_t idx, size_t at)
+{
+	return engine_key_hash(engine_name_hash(e, idx, at), CUT_TYPE, 0);
 }
 
 /* The fresh cut under this key. */
@@ -36,18 +88,18 @@ static bool cut_of(struct engine *e, const struct cache_key *key, struct zone_cu
 	return true;
 }
 
-bool engine_cut_find(struct engine *e, const struct name *name, unsigned bytes_above,
+bool engine_cut_find(struct engine *e, uint32_t idx, size_t at, unsigned bytes_above,
 		     struct zone_cut *out)
 {
+	const struct name *name = &e->resolutions.resolutions[idx].key.qname;
 	struct cache_key key;
-	size_t at = 0;
 
 	if (e->cache == NULL)
 		return false;
 	for (; at < name->length_bytes && name->length_bytes - at > bytes_above;
 	     at += (size_t)name->bytes[at] + 1) {
-		engine_key_fold(e, name->bytes + at, (uint8_t)(name->length_bytes - at), CUT_TYPE,
-				0, &key);
+		engine_key_known(name, at, CUT_TYPE, 0, false, engine_cut_hash_of(e, idx, at),
+				 &key);
 		if (cut_of(e, &key, out))
 			return true;
 	}
@@ -56,10 +108,7 @@ bool engine_cut_find(struct engine *e, const struct name *name, unsigned bytes_a
 
 uint64_t engine_cut_hash(const struct engine *e, const struct name *zone)
 {
-	uint8_t lower[NAME_FOLD_BYTES];
-
-	return engine_key_hash(e->fold(e->fold_key, zone->bytes, zone->length_bytes, lower),
-			       CUT_TYPE, 0);
+	return engine_key_hash(fold(e, zone, 0), CUT_TYPE, 0);
 }
 
 void engine_cut_store(struct engine *e, struct zone_cut *cut)
@@ -71,7 +120,7 @@ void engine_cut_store(struct engine *e, struct zone_cut *cut)
 		return;
 	if (cut->hash == 0)
 		cut->hash = engine_cut_hash(e, &cut->zone);
-	engine_key_known(&cut->zone, CUT_TYPE, 0, false, cut->hash, &key);
+	engine_key_known(&cut->zone, 0, CUT_TYPE, 0, false, cut->hash, &key);
 	if (!cache_entry_make_cut(e->kept, &word_count, &key, cut, e->now_s))
 		return;
 	switch (cache_put(e->cache_writer, &key, e->kept, word_count, e->now_s, e->flush)) {

@@ -6,8 +6,9 @@
 
 #include "engine_state.h"
 
-/* Of a question that is not in the cache: where its zone cut may be. Prefetches. */
-void engine_cut_look(const struct engine *e, const struct name *name);
+/* Of a question that is not in the cache: where its zone cut may be. Prefetches, and keeps the hashes that it has made for
+ * engine_name_hashes_begin. */
+void engine_cut_look(struct engine *e, const struct cache_key *key);
 
 /* Stage 1 of a question whose key is made: where that leads. */
 static inline void engine_hit_look_key(struct engine *e, unsigned i)
@@ -41,7 +42,7 @@ static inline __attribute__((always_inline)) bool engine_hit_reach(struct engine
 		if (UNLIKELY(work->candidates.count == 0)) {
 			resolution_prefetch(&e->resolutions, work->hash);
 			if (e->config->iterates)
-				engine_cut_look(e, engine_key_name(&e->keys[i]));
+				engine_cut_look(e, &e->keys[i]);
 		}
 		return true;
 	}

@@ -111,20 +111,15 @@ static bool is_of_parent(const struct resolution_key *key)
 }
 
 /* The deepest known cut that the question may be asked at, deeper than so many bytes of name. */
-static bool find_cut(struct engine *e, const struct resolution *r, unsigned bytes_above,
-		     struct zone_cut *out)
+static bool find_cut(struct engine *e, uint32_t idx, unsigned bytes_above, struct zone_cut *out)
 {
+	const struct resolution *r = &e->resolutions.resolutions[idx];
 	const struct engine_zone *stub = stub_of(e, r);
-	const struct name *name = &r->key.qname;
-	struct name parent;
+	size_t at = is_of_parent(&r->key) ? (size_t)r->key.qname.bytes[0] + 1 : 0;
 
 	if (stub != NULL && stub->name.length_bytes > bytes_above)
 		bytes_above = stub->name.length_bytes;
-	if (is_of_parent(&r->key)) {
-		iteration_suffix(name, name_label_count(name) - 1, &parent);
-		name = &parent;
-	}
-	return engine_cut_find(e, name, bytes_above, out);
+	return engine_cut_find(e, idx, at, bytes_above, out);
 }
 
 static void begin_cut(struct engine *e, uint32_t idx, const struct sub_question *q)
@@ -135,7 +130,7 @@ static void begin_cut(struct engine *e, uint32_t idx, const struct sub_question 
 
 	if (q != NULL && q->cut != NULL && name_is_below(&r->key.qname, &q->cut->zone))
 		adopt(e, it, q->cut);
-	else if (find_cut(e, r, 0, &it->cut))
+	else if (find_cut(e, idx, 0, &it->cut))
 		adopt(e, it, &it->cut);
 	else if (stub == NULL)
 		adopt(e, it, &e->config->root_hints);
@@ -148,10 +143,9 @@ static void begin_cut(struct engine *e, uint32_t idx, const struct sub_question 
 /* Somebody may have learnt of a deeper one since. */
 static void deepen(struct engine *e, uint32_t idx)
 {
-	const struct resolution *r = &e->resolutions.resolutions[idx];
 	struct iteration *it = iteration_of(e, idx);
 
-	if (find_cut(e, r, it->cut.zone.length_bytes, &e->cut))
+	if (find_cut(e, idx, it->cut.zone.length_bytes, &e->cut))
 		adopt(e, it, &e->cut);
 }
 
@@ -174,6 +168,7 @@ void engine_iterate_init(struct engine *e, uint32_t idx, const struct sub_questi
 		return;
 	if (e->config->asks_whole_names)
 		it->asks_whole = true;
+	engine_name_hashes_begin(e, idx);
 	begin_cut(e, idx, q);
 	resolution_on_ask(&e->resolutions, idx);
 }
@@ -203,6 +198,7 @@ static void question_begin(struct engine *e, uint32_t idx, enum sub_purpose purp
 	q->checking_disabled = false;
 	q->qtype = qtype;
 	q->deadline_at = r->deadline_at;
+	q->hash = 0;
 	q->lent = it->budget;
 	q->cut = NULL;
 }
@@ -257,9 +253,15 @@ static bool bare_question(struct engine *e, const struct resolution_key *key,
 	       msg_parse_response((struct span){e->scratch, length_bytes}, out) == MSG_RESPONSE_OK;
 }
 
-static bool is_denied(struct engine *e, const struct name *name, struct msg_response *out)
+/* Its name from `at` on. */
+static bool is_denied(struct engine *e, uint32_t idx, size_t at, struct msg_response *out)
 {
-	return engine_cached_message(e, name, DNS_TYPE_A, false, out) &&
+	struct cache_key key;
+	uint64_t hash = engine_key_hash(engine_name_hash(e, idx, at), DNS_TYPE_A, 0);
+
+	engine_key_known(&e->resolutions.resolutions[idx].key.qname, at, DNS_TYPE_A, 0, false, hash,
+			 &key);
+	return engine_cached_by_key(e, &key, out) &&
 	       (out->flags & DNS_RCODE_MASK) == DNS_RCODE_NXDOMAIN && out->answer_count == 0;
 }
 
@@ -268,9 +270,8 @@ static bool denied_above(struct engine *e, uint32_t idx, struct msg_response *fo
 {
 	const struct resolution *r = &e->resolutions.resolutions[idx];
 	const struct iteration *it = iteration_of(e, idx);
-	unsigned labels = name_label_count(&r->key.qname);
+	unsigned labels = name_label_count(&r->key.qname), all = labels;
 	struct msg_response denial, question;
-	struct name above;
 
 	if (e->cache == NULL || it->is_step || (it->cut.flags & ZONE_CUT_ENT_LIAR) != 0)
 		return false;
@@ -278,8 +279,7 @@ static bool denied_above(struct engine *e, uint32_t idx, struct msg_response *fo
 	if (r->key.qtype == DNS_TYPE_A && labels > 0)
 		labels--;
 	for (unsigned n = it->probed_labels + 1u; n <= labels; n++) {
-		iteration_suffix(&r->key.qname, n, &above);
-		if (is_denied(e, &above, &denial))
+		if (is_denied(e, idx, name_at_label(&r->key.qname, all - n), &denial))
 			return bare_question(e, &r->key, &question) &&
 			       msg_compose_chain(&question, &denial,
 						 (struct buffer){e->composed, sizeof(e->composed)},
@@ -297,6 +297,7 @@ static bool ask_step(struct engine *e, uint32_t idx)
 	struct iteration *it = iteration_of(e, idx);
 	struct sub_question q;
 	unsigned labels;
+	uint64_t hash;
 
 	labels = iteration_step_next(it, &r->key.qname, &q.qname);
 	if (labels == 0) {
@@ -313,6 +314,9 @@ static bool ask_step(struct engine *e, uint32_t idx)
 	it->wait = ITERATION_WAIT_STEP;
 	question_begin(e, idx, SUB_STEP, DNS_TYPE_A, &q);
 	q.cut = (it->cut.flags & ZONE_CUT_STUB) == 0 ? &it->cut : NULL;
+	hash = engine_name_hash(e, idx, (size_t)(r->key.qname.length_bytes - q.qname.length_bytes));
+	q.hash = engine_key_hash(hash, DNS_TYPE_A, 0);
+	engine_name_ahead(e, q.hash, hash);
 	engine_sub_ask(e, idx, &q);
 	return true;
 }

@@ -8,11 +8,22 @@
 
 /* ---- engine_cut.c ---- */
 
-/* The deepest cut that is known and fresh, at or above the name, of a zone whose name has more than bytes_above bytes. */
-MUST_USE bool engine_cut_find(struct engine *e, const struct name *name, unsigned bytes_above,
+/* The keyed hash of a resolution's name, which iterates, from the label on that begins at `at`: made once, for its own and the
+ * next ones. */
+uint64_t engine_name_hash(struct engine *e, uint32_t idx, size_t at);
+/* Of a resolution whose iteration has just begun: those that engine_cut_look has made, or engine_name_ahead was told. */
+void engine_name_hashes_begin(struct engine *e, uint32_t idx);
+/* A question of that key's hash is about to be asked, whose name has this one. */
+void engine_name_ahead(struct engine *e, uint64_t question_hash, uint64_t hash);
+
+/* The deepest cut that is known and fresh, at or above a resolution's name from `at` on, of a zone whose name has more than
+ * bytes_above bytes. */
+MUST_USE bool engine_cut_find(struct engine *e, uint32_t idx, size_t at, unsigned bytes_above,
 			      struct zone_cut *out);
 /* The hash that a zone's cut is kept under: struct zone_cut's. */
 uint64_t engine_cut_hash(const struct engine *e, const struct name *zone);
+/* The same of a zone at or above a resolution's name: from `at` on. */
+uint64_t engine_cut_hash_of(struct engine *e, uint32_t idx, size_t at);
 /* Made is its hash, if it is to be kept and has none. */
 void engine_cut_store(struct engine *e, struct zone_cut *cut);
 
@@ -102,6 +113,9 @@ MUST_USE bool engine_compose(struct engine *e, uint32_t idx, const struct msg_re
 /* What the cache has fresh for this question, as a message; false: nothing. *out holds until the next call. */
 MUST_USE bool engine_cached_message(struct engine *e, const struct name *qname, uint16_t qtype,
 				    bool checking_disabled, struct msg_response *out);
+/* The same of the question whose key this is. */
+MUST_USE bool engine_cached_by_key(struct engine *e, const struct cache_key *key,
+				   struct msg_response *out);
 
 /* ---- engine_sub.c ---- */
 

@@ -7,23 +7,29 @@
 
 /* ---- what others have found ---- */
 
-bool engine_cached_message(struct engine *e, const struct name *qname, uint16_t qtype,
-			   bool checking_disabled, struct msg_response *out)
+bool engine_cached_by_key(struct engine *e, const struct cache_key *key, struct msg_response *out)
 {
 	struct cache_found found;
-	struct cache_key key;
 	size_t length_bytes;
 
-	if (e->cache == NULL)
-		return false;
-	engine_key_make(e, qname, qtype, checking_disabled, &key);
-	if (!engine_cache_find(e, &key, e->kept, &found) || cache_entry_is_failure(e->kept) ||
+	if (!engine_cache_find(e, key, e->kept, &found) || cache_entry_is_failure(e->kept) ||
 	    cache_entry_state(e->kept, 0, e->now_s) != CACHE_ENTRY_FRESH)
 		return false;
 	length_bytes =
 		cache_entry_message((struct buffer){e->clean, sizeof(e->clean)}, e->kept, e->now_s);
 	return length_bytes > 0 &&
 	       msg_parse_response((struct span){e->clean, length_bytes}, out) == MSG_RESPONSE_OK;
+}
+
+bool engine_cached_message(struct engine *e, const struct name *qname, uint16_t qtype,
+			   bool checking_disabled, struct msg_response *out)
+{
+	struct cache_key key;
+
+	if (e->cache == NULL)
+		return false;
+	engine_key_make(e, qname, qtype, checking_disabled, &key);
+	return engine_cached_by_key(e, &key, out);
 }
 
 bool engine_compose(struct engine *e, uint32_t idx, const struct msg_response *rest,
@@ -161,7 +167,9 @@ static enum resolution_step on_referral(struct engine *e, uint32_t idx,
 		return useless(e, idx);
 	if (it->budget.referrals == 0)
 		return engine_iterate_stop(e, idx, COUNTER_BUDGET_REFERRALS);
-	hash = engine_cut_hash(e, &e->scrubbed.target);
+	/* It is at or above the name that was asked. */
+	hash = engine_cut_hash_of(
+		e, idx, (size_t)(r->key.qname.length_bytes - e->scrubbed.target.length_bytes));
 	if (e->cache != NULL)
 		cache_prefetch(e->cache, hash);
 	if (!zone_cut_from_referral(response, &e->scrubbed.target, &it->cut, e->now_s, &e->cut))

@@ -148,6 +148,14 @@ struct engine_learned_route {
 	uint64_t tenures[OUTGOING_MAX]; /* theirs, by way: neighbour_demand_use */
 };
 
+/* Hashes of names that are about to be iterated, one a place, by their question's hash: a burst's. */
+#define ENGINE_NAMES_AHEAD 128
+static_assert((ENGINE_NAMES_AHEAD & (ENGINE_NAMES_AHEAD - 1)) == 0, "a power of two");
+struct engine_name_ahead {
+	uint64_t hash; /* the question's */
+	struct name_hashes hashes;
+};
+
 /* Questions asked again lately before their answers expired, one a place, by hash. */
 #define ENGINE_REFRESHES 1024
 static_assert((ENGINE_REFRESHES & (ENGINE_REFRESHES - 1)) == 0, "a power of two");
@@ -288,6 +296,7 @@ struct engine {
 	struct engine_peer_way peer_ways[ENGINE_PEER_WAYS];
 	struct inflight_mark finished[ENGINE_FINISHED];
 	struct engine_refresh refreshes[ENGINE_REFRESHES];
+	struct engine_name_ahead names_ahead[ENGINE_NAMES_AHEAD];
 	struct frame_head listen_heads[LISTEN_MAX];        /* of answers from where we listen */
 	_Alignas(64) uint64_t kept[CACHE_ENTRY_WORDS_MAX]; /* engine_cache.c: an entry at hand */
 	struct scrubbed scrubbed;
@@ -335,21 +344,25 @@ static inline void engine_key_fold(const struct engine *e, const uint8_t *qname,
 	out->hash = engine_key_hash(name_hash, qtype, flag_cd);
 }
 
-/* The key of a name, in lower case, whose hash is known. */
-static inline void engine_key_known(const struct name *name, uint16_t qtype, uint8_t view,
-				    bool checking_disabled, uint64_t hash, struct cache_key *out)
+/* The key whose hash is known, of what begins at a label of a name in lower case. */
+static inline void engine_key_known(const struct name *name, size_t at, uint16_t qtype,
+				    uint8_t view, bool checking_disabled, uint64_t hash,
+				    struct cache_key *out)
 {
+	size_t name_bytes = name->length_bytes - at;
+
 	out->hash = hash;
-	cache_key_set(out, qtype, view, checking_disabled, name->length_bytes);
-	if (LIKELY(name->length_bytes <= NAME_FOLD_STEP_BYTES)) {
-		memcpy(out->image + CACHE_KEY_NAME, name->bytes, NAME_FOLD_STEP_BYTES);
+	cache_key_set(out, qtype, view, checking_disabled, (uint8_t)name_bytes);
+	if (LIKELY(name_bytes <= NAME_FOLD_STEP_BYTES &&
+		   at + NAME_FOLD_STEP_BYTES <= sizeof(name->bytes))) {
+		memcpy(out->image + CACHE_KEY_NAME, name->bytes + at, NAME_FOLD_STEP_BYTES);
 		/* Compared by words: what stands behind the name in its last one is zero. */
-		memset(out->image + CACHE_KEY_NAME + name->length_bytes, 0, sizeof(uint64_t));
+		memset(out->image + CACHE_KEY_NAME + name_bytes, 0, sizeof(uint64_t));
 		return;
 	}
-	memcpy(out->image + CACHE_KEY_NAME, name->bytes, name->length_bytes);
-	memset(out->image + CACHE_KEY_NAME + name->length_bytes, 0,
-	       CACHE_KEY_IMAGE_BYTES - CACHE_KEY_NAME - name->length_bytes);
+	memcpy(out->image + CACHE_KEY_NAME, name->bytes + at, name_bytes);
+	memset(out->image + CACHE_KEY_NAME + name_bytes, 0,
+	       CACHE_KEY_IMAGE_BYTES - CACHE_KEY_NAME - name_bytes);
 }
 
 /* The key's name: in lower case. */

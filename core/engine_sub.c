@@ -122,37 +122,44 @@ static mono_ns wake_at(const struct engine *e, const struct sub_state *s)
 	return s->owner != e->worker_idx && resend_at < s->deadline_at ? resend_at : s->deadline_at;
 }
 
-void engine_sub_ask(struct engine *e, uint32_t asker_idx, const struct sub_question *q)
+static uint64_t hash_of(const struct engine *e, const struct sub_question *q)
 {
 	struct cache_key key;
+
+	engine_key_make(e, &q->qname, q->qtype, q->checking_disabled, &key);
+	return key.hash;
+}
+
+void engine_sub_ask(struct engine *e, uint32_t asker_idx, const struct sub_question *q)
+{
+	uint64_t hash = q->hash != 0 ? q->hash : hash_of(e, q);
 	struct sub_state *s;
 
 	counter_add(&e->counters, COUNTER_SUB_ASKED, 1);
-	engine_key_make(e, &q->qname, q->qtype, q->checking_disabled, &key);
 	/* Until its turn comes. */
-	resolution_prefetch(&e->resolutions, key.hash);
+	resolution_prefetch(&e->resolutions, hash);
 	if (e->cache != NULL)
-		cache_prefetch(e->cache, key.hash);
+		cache_prefetch(e->cache, hash);
 	if (q->purpose == SUB_PRIME) {
 		e->subs.primes = true;
-		e->subs.prime_owner = engine_owner(e, key.hash);
+		e->subs.prime_owner = engine_owner(e, hash);
 		e->subs.prime = *q;
-		e->subs.prime.hash = key.hash;
+		e->subs.prime.hash = hash;
 		return;
 	}
 	s = engine_sub_state_of(e, asker_idx);
 	CHECK(s->wait == SUB_WAIT_NONE);
 	s->purpose = (uint8_t)q->purpose;
-	s->owner = engine_owner(e, key.hash);
+	s->owner = engine_owner(e, hash);
 	s->resends = 0;
 	s->traced = q->traced;
 	s->checking_disabled = q->checking_disabled;
-	s->is_loop = key.hash == engine_sub_resolution(e, asker_idx)->key.hash ||
-		     engine_sub_is_among(key.hash, s->ancestors, s->ancestor_count);
+	s->is_loop = hash == engine_sub_resolution(e, asker_idx)->key.hash ||
+		     engine_sub_is_among(hash, s->ancestors, s->ancestor_count);
 	s->has_cut = q->cut != NULL;
 	s->qtype = q->qtype;
 	s->serial = ++e->subs.last_serial;
-	s->hash = key.hash;
+	s->hash = hash;
 	s->deadline_at = q->deadline_at;
 	s->lent = q->lent;
 	name_copy(&s->qname, &q->qname);
@@ -272,7 +279,7 @@ static void fetch_cached(struct engine *e, const struct sub_state *s, struct sub
 {
 	struct cache_key key;
 
-	engine_key_known(&s->qname, s->qtype, 0, s->checking_disabled, s->hash, &key);
+	engine_key_known(&s->qname, 0, s->qtype, 0, s->checking_disabled, s->hash, &key);
 	if (e->cache == NULL || !find_fresh(e, &key) || !read_kept(e, answer, &e->sub_response))
 		(void)engine_sub_fail(answer, DNS_EDE_NONE, true);
 }
@@ -355,7 +362,7 @@ static void ask_next(struct engine *e)
 			(void)engine_sub_answered(e, idx, waiter.sub.serial, &answer);
 		return;
 	}
-	engine_key_known(&s->qname, s->qtype, 0, s->checking_disabled, s->hash, &key);
+	engine_key_known(&s->qname, 0, s->qtype, 0, s->checking_disabled, s->hash, &key);
 	if (engine_sub_from_cache(e, &key, &answer))
 		(void)engine_sub_answered(e, idx, s->serial, &answer);
 	else

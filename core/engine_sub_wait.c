@@ -118,7 +118,7 @@ bool engine_sub_begin(struct engine *e, const struct sub_question *q, const stru
 	uint32_t idx;
 
 	*answer = (struct sub_answer){.purpose = q->purpose, .left = q->lent};
-	engine_key_known(&q->qname, q->qtype, 0, q->checking_disabled, q->hash, &cached);
+	engine_key_known(&q->qname, 0, q->qtype, 0, q->checking_disabled, q->hash, &cached);
 	DCHECK(engine_owner(e, q->hash) == e->worker_idx);
 	if (waiter != NULL && engine_sub_from_cache(e, &cached, answer))
 		return true;

@@ -123,11 +123,8 @@ void iteration_raise(struct iteration *it, const struct budget *budget)
 
 void iteration_suffix(const struct name *name, unsigned label_count, struct name *out)
 {
-	unsigned skip = name_label_count(name) - label_count;
-	size_t at = 0;
+	size_t at = name_at_label(name, name_label_count(name) - label_count);
 
-	for (; skip > 0; skip--)
-		at += (size_t)name->bytes[at] + 1;
 	out->length_bytes = (uint8_t)(name->length_bytes - at);
 	bytes_copy(out->bytes, name->bytes + at, out->length_bytes);
 }

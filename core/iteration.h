@@ -27,6 +27,12 @@ enum iteration_wait {
 };
 extern const char *const iteration_wait_text[ITERATION_WAIT_COUNT];
 
+/* Keyed hashes of a name and of the names above it: where most zone cuts are, and what is asked on the way there. */
+#define NAME_HASHES 3
+struct name_hashes {
+	uint64_t of[NAME_HASHES]; /* [i]: of the name without its first i labels; 0: not made yet */
+};
+
 struct iteration {
 	uint8_t wait; /* enum iteration_wait: state ASK */
 	bool is_new;  /* nothing was looked at yet but for the cut */
@@ -57,7 +63,8 @@ struct iteration {
 	uint16_t candidates
 		[ZONE_CUT_ADDRESSES_MAX]; /* indices in the server table; held, if learned */
 	struct budget budget;
-	struct name target; /* of the link */
+	struct name_hashes name_hashes; /* of the resolution's own; engine_name_hash's */
+	struct name target;             /* of the link */
 	struct zone_cut cut;
 };
 static_assert(ZONE_CUT_ADDRESSES_MAX <= 32, "a bit each of a mask");

@@ -122,6 +122,15 @@ bool name_is_below(const struct name *a, const struct name *ancestor);
 
 /* Number of labels, the root's not counted. */
 unsigned name_label_count(const struct name *n);
+/* Where the name goes on after so many of its labels: at most as many as it has. */
+static inline size_t name_at_label(const struct name *n, unsigned label_count)
+{
+	size_t at = 0;
+
+	for (; label_count > 0; label_count--)
+		at += (size_t)n->bytes[at] + 1;
+	return at;
+}
 
 /* Its bytes to where there is room for DNS_NAME_BYTES_MAX of them; up to 15 more than it has are written. memcpy without its
  * call. */

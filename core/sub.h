@@ -31,10 +31,10 @@ struct sub_question {
 	enum sub_purpose purpose;
 	bool traced;
 	bool checking_disabled;
-	uint8_t ancestor_count; /* these and the hash are engine_sub_ask's to fill in */
+	uint8_t ancestor_count; /* these two are engine_sub_ask's to fill in */
 	uint16_t qtype;
 	mono_ns deadline_at;
-	uint64_t hash; /* its key's */
+	uint64_t hash; /* its key's; 0: engine_sub_ask's to make */
 	struct budget lent;
 	uint64_t ancestors[SUB_ANCESTORS_MAX]; /* key hashes of those who wait, the asker's last */
 	struct name qname;                     /* lower case */

@@ -157,8 +157,12 @@ static void name_parse__counts_length_over_pointers(void)
 		previous = start;
 		CU_ASSERT_EQUAL(name_parse((struct span){bytes, at}, &offset, &n),
 				fits ? NAME_OK : NAME_TOO_LONG);
-		if (fits)
-			CU_ASSERT_EQUAL(name_label_count(&n), labels);
+		if (!fits)
+			continue;
+		CU_ASSERT_EQUAL(name_label_count(&n), labels);
+		CU_ASSERT_EQUAL(name_at_label(&n, 0), 0);
+		CU_ASSERT_EQUAL(name_at_label(&n, labels - 1), n.length_bytes - 5u);
+		CU_ASSERT_EQUAL(name_at_label(&n, labels), n.length_bytes - 1u);
 	}
 }
 
