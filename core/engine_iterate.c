@@ -270,11 +270,12 @@ static bool denied_above(struct engine *e, uint32_t idx, struct msg_response *fo
 {
 	const struct resolution *r = &e->resolutions.resolutions[idx];
 	const struct iteration *it = iteration_of(e, idx);
-	unsigned labels = name_label_count(&r->key.qname), all = labels;
 	struct msg_response denial, question;
+	unsigned labels, all;
 
 	if (e->cache == NULL || it->is_step || (it->cut.flags & ZONE_CUT_ENT_LIAR) != 0)
 		return false;
+	labels = all = name_label_count(&r->key.qname);
 	/* Under its own name it is found by whoever asked for A; the root has no name above it. */
 	if (r->key.qtype == DNS_TYPE_A && labels > 0)
 		labels--;

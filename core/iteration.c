@@ -121,20 +121,28 @@ void iteration_raise(struct iteration *it, const struct budget *budget)
 
 /* ---- minimised names (RFC 9156 section 2.3) ---- */
 
-void iteration_suffix(const struct name *name, unsigned label_count, struct name *out)
+/* The name without its first labels. */
+static void suffix(const struct name *name, unsigned skip, struct name *out)
 {
-	size_t at = name_at_label(name, name_label_count(name) - label_count);
+	size_t at = name_at_label(name, skip);
 
 	out->length_bytes = (uint8_t)(name->length_bytes - at);
 	bytes_copy(out->bytes, name->bytes + at, out->length_bytes);
 }
 
+void iteration_suffix(const struct name *name, unsigned label_count, struct name *out)
+{
+	suffix(name, name_label_count(name) - label_count, out);
+}
+
 unsigned iteration_step_next(const struct iteration *it, const struct name *qname, struct name *out)
 {
-	unsigned labels = name_label_count(qname);
-	unsigned left, more = 1;
+	unsigned labels, left, more = 1;
 
-	if (it->asks_whole || it->budget.steps == 0 || labels <= it->probed_labels + 1u)
+	if (it->asks_whole || it->budget.steps == 0)
+		return 0;
+	labels = name_label_count(qname);
+	if (labels <= it->probed_labels + 1u)
 		return 0;
 	left = labels - it->probed_labels;
 	/* What is left of the name, by what is left of the steps. */
@@ -142,7 +150,7 @@ unsigned iteration_step_next(const struct iteration *it, const struct name *qnam
 		more = (left + it->budget.steps - 1) / it->budget.steps;
 	if (more >= left)
 		return 0;
-	iteration_suffix(qname, it->probed_labels + more, out);
+	suffix(qname, left - more, out);
 	return it->probed_labels + more;
 }
 
