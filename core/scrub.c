@@ -287,7 +287,8 @@ static void note_ns(struct scrubbing *s, const struct name *owner)
 
 	s->has_ns = true;
 	if (s->has_referral || owner->length_bytes <= zone->length_bytes ||
-	    !name_is_below(owner, zone) || !name_is_below(current_name(s), owner))
+	    !name_is_below(owner, zone) ||
+	    (owner != current_name(s) && !name_is_below(current_name(s), owner)))
 		return;
 	s->has_referral = true;
 	name_copy(&s->referral, owner);
