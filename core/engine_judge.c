@@ -167,7 +167,8 @@ static enum resolution_step on_referral(struct engine *e, uint32_t idx,
 		return useless(e, idx);
 	if (it->budget.referrals == 0)
 		return engine_iterate_stop(e, idx, COUNTER_BUDGET_REFERRALS);
-	/* It is at or above the name that was asked. */
+	/* No link leads to a referral: it is at or above the name that was asked. */
+	DCHECK(name_is_below(&r->key.qname, &e->scrubbed.target));
 	hash = engine_cut_hash_of(
 		e, idx, (size_t)(r->key.qname.length_bytes - e->scrubbed.target.length_bytes));
 	if (e->cache != NULL)
