@@ -5,14 +5,14 @@
  *       ROUNDS   of each row (100); rows take turns
  *       --only   one row (for callgrind)
  *
- * Timed (TSC cycles): engine_rx() in bursts of at most 32, and engine_tx(), timers included. Not timed: clients and servers. Exit code
- * 1: something was not answered as it should be.
+ * Timed (TSC cycles): engine_rx() in bursts of at most 32, questions and replies mixed, and engine_tx(), timers included. Not timed:
+ * clients and servers. Exit code 1: something was not answered as it should be.
  */
 #include "bench/bench_engine_world.h"
 
 #define BURST 32
 #define UNDER_WAY 256
-#define ROUND_TURNS 16
+#define ROUND_TURNS 128
 #define WARM_TURNS 256
 #define CACHE_BYTES (UINT64_C(256) << 20)
 #define STEP_NS (20 * NS_PER_US)
@@ -196,13 +196,18 @@ static void turn(struct row *r, bool may_ask, mono_ns step_ns)
 	unsigned count = 0;
 
 	bench_feed(engine_entropy(r->engine));
-	while (count < BURST && fifo_count(&r->wire) > 0)
-		packets[count++] = fifo_take(&r->wire);
-	if (count > 0)
-		receive(r, packets, count);
-	for (count = 0; may_ask && count < BURST && r->under_way < UNDER_WAY; count++) {
+	/* As a device has them: one kind after the other, as long as there are both. */
+	while (count < BURST) {
+		bool asks = may_ask && r->under_way < UNDER_WAY;
+
+		if (!asks && fifo_count(&r->wire) == 0)
+			break;
+		if (fifo_count(&r->wire) > 0 && (!asks || count % 2 == 0)) {
+			packets[count++] = fifo_take(&r->wire);
+			continue;
+		}
 		packets[count] = fifo_take(&r->free);
-		world_put_named_question(packets[count], r->format, r->asked);
+		world_put_named_question(packets[count++], r->format, r->asked);
 		r->asked++;
 		r->under_way++;
 	}
