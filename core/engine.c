@@ -560,6 +560,7 @@ void engine_check(const struct engine *e)
 	uint64_t outcomes = 0;
 	uint64_t waiters = 0;
 
+	CHECK(e->begun_count == 0);
 	resolution_check(&e->resolutions);
 	inflight_check(&e->inflight);
 	timer_wheel_check(&e->timers);

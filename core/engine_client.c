@@ -548,7 +548,6 @@ void engine_resolve(struct engine *e, struct rx_slot *slot, const struct resolut
 {
 	uint32_t resolution_idx = POOL_NONE;
 	enum counter outcome = wait_for(e, key, waiter, &resolution_idx);
-	unsigned length_bytes;
 
 	if (UNLIKELY(!is_waiting(outcome)) && stale != NULL &&
 	    engine_hit_stale(e, slot, key, waiter, stale))
@@ -558,17 +557,10 @@ void engine_resolve(struct engine *e, struct rx_slot *slot, const struct resolut
 	engine_end(e, slot, outcome, RX_FREE);
 	if (resolution_idx == POOL_NONE)
 		return;
-	if (!slot->in_place) {
+	if (slot->in_place)
+		e->begun[e->begun_count++] = (struct engine_begun){slot, resolution_idx};
+	else
 		engine_queue_push(e, &e->send_queue, resolution_idx);
-		return;
-	}
-	/* The query to the server leaves in the packet that the question came in. */
-	length_bytes =
-		engine_query_send(e, resolution_idx, engine_room(slot), &slot->interface_idx);
-	if (length_bytes == 0) /* the packet is freed, as it came */
-		return;
-	slot->length_bytes = length_bytes;
-	slot->verdict = RX_SEND;
 }
 
 uint32_t engine_waiter_next(struct engine *e, struct resolution *r)

@@ -1,15 +1,12 @@
-/* A received burst in stages, so that cache misses overlap with each other and with work: look at frames (parse, hash,
- * prefetch where the hash leads), reach for what is behind it, step by step, then act on each. */
+/* A received burst in stages, so that cache misses overlap with each other and with work, and each stage's program stays in the
+ * first cache: look at frames (parse, hash, prefetch where the hash leads), reach for what is behind it, step by step, then act
+ * on each. */
 #include "engine_hit.h"
 #include "engine_iterate.h"
 
 #include <assert.h>
 
 #include "dns_const.h"
-
-/* So many slots pass between a slot's stages: about as long as memory takes. One slot at a time, so that what they prefetch
- * spreads evenly over the work on others: a core waits for some 20 lines, and drops what is prefetched beyond those. */
-#define ENGINE_RX_BEHIND 6
 
 /* Every reason of frame_parse has its counter. */
 const uint16_t engine_frame_outcome[FRAME_RESULT_COUNT] = {
@@ -262,6 +259,7 @@ static inline __attribute__((always_inline)) bool reach(struct engine *e, unsign
 	return false;
 }
 
+/* All but replies. */
 static void act(struct engine *e, struct rx_slot *slot, unsigned i)
 {
 	switch ((enum engine_rx_stage)e->work[i].stage) {
@@ -276,8 +274,7 @@ static void act(struct engine *e, struct rx_slot *slot, unsigned i)
 	case ENGINE_RX_PASSED_SUB:
 		engine_sub_passed(e, slot);
 		return;
-	case ENGINE_RX_REPLY:
-		engine_reply(e, slot, i);
+	case ENGINE_RX_REPLY: /* has had its turn */
 		return;
 	case ENGINE_RX_LINK:
 		engine_link_rx(e, slot, i);
@@ -309,61 +306,48 @@ static inline unsigned passed_count(const struct rx_slot slots[], unsigned slot_
 	return slot_count > 0 && slots[0].kind != RX_PACKET ? slot_count : 0;
 }
 
-/* One stage after the other, and what each takes. */
-static void sampled_burst(struct engine *e, struct rx_slot slots[], unsigned slot_count)
+/* Queries leave in the packets that their questions came in. */
+static void send_begun(struct engine *e)
 {
-	uint64_t begun = e->read_cycles();
-	uint64_t reaching = UINT64_MAX;
-	uint64_t parsed, reached;
+	for (unsigned i = 0; i < e->begun_count; i++) {
+		struct rx_slot *slot = e->begun[i].slot;
+		unsigned length_bytes = engine_query_send(e, e->begun[i].resolution_idx,
+							  engine_room(slot), &slot->interface_idx);
 
-	for (unsigned i = 0; i < passed_count(slots, slot_count); i++)
-		fetch_passed(&slots[i]);
-	for (unsigned i = 0; i < slot_count; i++)
-		look(e, &slots[i], i);
-	parsed = e->read_cycles();
-	for (unsigned step = 0; step < ENGINE_REACH_STEPS; step++)
-		for (unsigned i = 0; i < slot_count; i++)
-			reach_once(e, &reaching, i, step);
-	reached = e->read_cycles();
-	for (unsigned i = 0; i < slot_count; i++)
-		act(e, &slots[i], i);
-	counter_add(&e->counters, COUNTER_CYCLES_ACT, e->read_cycles() - reached);
-	counter_add(&e->counters, COUNTER_CYCLES_REACH, reached - parsed);
-	counter_add(&e->counters, COUNTER_CYCLES_PARSE, parsed - begun);
-	counter_add(&e->counters, COUNTER_SAMPLED_PACKETS, slot_count);
+		if (length_bytes == 0) /* the packet is freed, as it came */
+			continue;
+		slot->length_bytes = length_bytes;
+		slot->verdict = RX_SEND;
+	}
+	e->begun_count = 0;
 }
 
-/* Each slot's stages some slots behind one another: while one computes, what others have prefetched arrives, and there are
- * never more lines under way than a core can have. */
-static void pipelined_burst(struct engine *e, struct rx_slot slots[], unsigned slot_count)
+/* Replies, then the rest, then what that sends: by kind, as what one kind takes of the program is more than half of a core's first
+ * cache. What asks for what has just come is answered by that. */
+static void act_all(struct engine *e, struct rx_slot slots[], unsigned slot_count)
 {
-	const unsigned behind_max = (ENGINE_REACH_STEPS + 1) * ENGINE_RX_BEHIND;
-	const unsigned fetch_count = passed_count(slots, slot_count);
-	uint64_t reaching = UINT64_MAX;
+	uint64_t rest = 0;
 
-	for (unsigned i = 0; i < ENGINE_RX_BEHIND && i < fetch_count; i++)
-		fetch_passed(&slots[i]);
-	for (unsigned turn = 0; turn < slot_count + behind_max; turn++) {
-		unsigned i = turn; /* wraps around below 0, beyond every count */
+	for (unsigned i = 0; i < slot_count; i++)
+		if (e->work[i].stage == ENGINE_RX_REPLY)
+			engine_reply(e, &slots[i], i);
+		else
+			rest |= UINT64_C(1) << i;
+	for (; rest != 0; rest &= rest - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(rest);
 
-		if (turn + ENGINE_RX_BEHIND < fetch_count)
-			fetch_passed(&slots[turn + ENGINE_RX_BEHIND]);
-		if (i < slot_count)
-			look(e, &slots[i], i);
-#pragma GCC unroll 4
-		for (unsigned step = 0; step < ENGINE_REACH_STEPS; step++) {
-			i -= ENGINE_RX_BEHIND;
-			if (i < slot_count)
-				reach_once(e, &reaching, i, step);
-		}
-		i -= ENGINE_RX_BEHIND;
-		if (i < slot_count)
-			act(e, &slots[i], i);
+		act(e, &slots[i], i);
 	}
+	send_begun(e);
 }
 
 void engine_rx_burst(struct engine *e, struct rx_slot slots[], unsigned slot_count)
 {
+	bool samples =
+		UNLIKELY(e->burst_number++ % ENGINE_SAMPLE_BURSTS == 0) && e->read_cycles != NULL;
+	uint64_t begun = samples ? e->read_cycles() : 0;
+	uint64_t reaching = UINT64_MAX;
+	uint64_t parsed, reached;
 	unsigned received = 0;
 
 	for (unsigned i = 0; i < slot_count; i++)
@@ -371,8 +355,20 @@ void engine_rx_burst(struct engine *e, struct rx_slot slots[], unsigned slot_cou
 	counter_add(&e->counters, COUNTER_RX_PACKETS, received);
 	counter_add(&e->counters, COUNTER_HANDOFFS, slot_count - received);
 	e->burst_hits = 0;
-	if (UNLIKELY(e->burst_number++ % ENGINE_SAMPLE_BURSTS == 0) && e->read_cycles != NULL)
-		sampled_burst(e, slots, slot_count);
-	else
-		pipelined_burst(e, slots, slot_count);
+	for (unsigned i = 0; i < passed_count(slots, slot_count); i++)
+		fetch_passed(&slots[i]);
+	for (unsigned i = 0; i < slot_count; i++)
+		look(e, &slots[i], i);
+	parsed = samples ? e->read_cycles() : 0;
+	for (unsigned step = 0; step < ENGINE_REACH_STEPS; step++)
+		for (unsigned i = 0; i < slot_count; i++)
+			reach_once(e, &reaching, i, step);
+	reached = samples ? e->read_cycles() : 0;
+	act_all(e, slots, slot_count);
+	if (!samples)
+		return;
+	counter_add(&e->counters, COUNTER_CYCLES_ACT, e->read_cycles() - reached);
+	counter_add(&e->counters, COUNTER_CYCLES_REACH, reached - parsed);
+	counter_add(&e->counters, COUNTER_CYCLES_PARSE, parsed - begun);
+	counter_add(&e->counters, COUNTER_SAMPLED_PACKETS, slot_count);
 }

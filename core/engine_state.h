@@ -112,6 +112,12 @@ struct engine_rx_work {
 	struct cache_taken taken;
 };
 
+/* A question of the burst whose query is to leave in its packet. */
+struct engine_begun {
+	struct rx_slot *slot;
+	uint32_t resolution_idx;
+};
+
 /* One burst in so many has its stages measured. */
 #define ENGINE_SAMPLE_BURSTS 64
 /* Names, by hash, that are handed to their owners to be refreshed: each place once a second. */
@@ -283,6 +289,8 @@ struct engine {
 	struct counters counters;
 	struct engine_rx_work work[BURST_SLOTS_MAX];
 	struct msg_query queries[BURST_SLOTS_MAX];
+	struct engine_begun begun[BURST_SLOTS_MAX];
+	unsigned begun_count; /* 0 between bursts */
 	struct cache_key keys[BURST_SLOTS_MAX];
 	/* Entries of ordinary length, copied a step ahead of their use: what was just stored in other pieces than it is
 	 * loaded in has to reach the first cache before it can be. */
