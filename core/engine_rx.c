@@ -259,7 +259,6 @@ static inline __attribute__((always_inline)) bool reach(struct engine *e, unsign
 	return false;
 }
 
-/* All but replies. */
 static void act(struct engine *e, struct rx_slot *slot, unsigned i)
 {
 	switch ((enum engine_rx_stage)e->work[i].stage) {
@@ -274,7 +273,8 @@ static void act(struct engine *e, struct rx_slot *slot, unsigned i)
 	case ENGINE_RX_PASSED_SUB:
 		engine_sub_passed(e, slot);
 		return;
-	case ENGINE_RX_REPLY: /* has had its turn */
+	case ENGINE_RX_REPLY:
+		engine_reply(e, slot, i);
 		return;
 	case ENGINE_RX_LINK:
 		engine_link_rx(e, slot, i);
@@ -322,19 +322,19 @@ static void send_begun(struct engine *e)
 	e->begun_count = 0;
 }
 
-/* Replies, then the rest, then what that sends: by kind, as what one kind takes of the program is more than half of a core's first
- * cache. What asks for what has just come is answered by that. */
+/* Questions and the rest, then replies, then what the questions send: by kind, as what one kind takes of the program is more than
+ * half of a core's first cache. A question that a reply of the burst answers joins those who wait for it. */
 static void act_all(struct engine *e, struct rx_slot slots[], unsigned slot_count)
 {
-	uint64_t rest = 0;
+	uint64_t replies = 0;
 
 	for (unsigned i = 0; i < slot_count; i++)
 		if (e->work[i].stage == ENGINE_RX_REPLY)
-			engine_reply(e, &slots[i], i);
+			replies |= UINT64_C(1) << i;
 		else
-			rest |= UINT64_C(1) << i;
-	for (; rest != 0; rest &= rest - 1) {
-		unsigned i = (unsigned)__builtin_ctzll(rest);
+			act(e, &slots[i], i);
+	for (; replies != 0; replies &= replies - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(replies);
 
 		act(e, &slots[i], i);
 	}
