@@ -46,6 +46,12 @@ static inline uint32_t cache_tags_find(const _Atomic uint64_t *bucket, uint64_t 
 	       highest;
 }
 
+/* Has it a word that may lead to the key's entry? Where mostly there is none, cheaper than to look for it. */
+static inline bool cache_may_have(const struct cache *c, uint64_t hash)
+{
+	return cache_tags_find(cache_bucket(c, cache_hash_upper(hash)), cache_tag(hash)) != 0;
+}
+
 static inline void cache_candidates_inline(const struct cache *c, uint64_t hash,
 					   struct cache_candidates *out)
 {

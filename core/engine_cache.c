@@ -356,6 +356,8 @@ void engine_stale_on_wait(struct engine *e, uint32_t idx)
 	if (!e->config->cache.serve_stale)
 		return;
 	if (r->stale_at == MONO_NEVER) {
+		if (!engine_cache_may_have(e, r->key.hash))
+			return;
 		key_of(&r->key, &key);
 		kept = find_kept(e, &key);
 		if (kept == KEPT_STALE)

@@ -94,12 +94,13 @@ bool engine_cut_find(struct engine *e, uint32_t idx, size_t at, unsigned bytes_a
 	const struct name *name = &e->resolutions.resolutions[idx].key.qname;
 	struct cache_key key;
 
-	if (e->cache == NULL)
-		return false;
 	for (; at < name->length_bytes && name->length_bytes - at > bytes_above;
 	     at += (size_t)name->bytes[at] + 1) {
-		engine_key_known(name, at, CUT_TYPE, 0, false, engine_cut_hash_of(e, idx, at),
-				 &key);
+		uint64_t hash = engine_cut_hash_of(e, idx, at);
+
+		if (!engine_cache_may_have(e, hash))
+			continue;
+		engine_key_known(name, at, CUT_TYPE, 0, false, hash, &key);
 		if (cut_of(e, &key, out))
 			return true;
 	}

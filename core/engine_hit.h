@@ -81,6 +81,11 @@ unsigned engine_answer_entry(struct engine *e, const struct resolution_key *key,
 size_t engine_entry_message(struct engine *e, const struct resolution_key *key,
 			    const struct waiter *waiter, const uint64_t entry[], bool stale,
 			    struct buffer message);
+/* False: the cache has nothing under a key of this hash. */
+static inline bool engine_cache_may_have(const struct engine *e, uint64_t hash)
+{
+	return e->cache != NULL && cache_may_have(e->cache, hash);
+}
 /* An entry of this key, whatever its age, that was not flushed; its words in copy. For what is not the hit path:
  * it prefetches nothing ahead. */
 MUST_USE bool engine_cache_find(struct engine *e, const struct cache_key *key,

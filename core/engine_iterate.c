@@ -6,6 +6,7 @@
  * RFCs: 1034 section 5.3.3, 8020, 9156, 9520, 9609.
  */
 #include "engine_iterate.h"
+#include "engine_hit.h"
 #include "msg_compose.h"
 
 #include <string.h>
@@ -259,6 +260,8 @@ static bool is_denied(struct engine *e, uint32_t idx, size_t at, struct msg_resp
 	struct cache_key key;
 	uint64_t hash = engine_key_hash(engine_name_hash(e, idx, at), DNS_TYPE_A, 0);
 
+	if (!engine_cache_may_have(e, hash))
+		return false;
 	engine_key_known(&e->resolutions.resolutions[idx].key.qname, at, DNS_TYPE_A, 0, false, hash,
 			 &key);
 	return engine_cached_by_key(e, &key, out) &&
@@ -273,7 +276,7 @@ static bool denied_above(struct engine *e, uint32_t idx, struct msg_response *fo
 	struct msg_response denial, question;
 	unsigned labels, all;
 
-	if (e->cache == NULL || it->is_step || (it->cut.flags & ZONE_CUT_ENT_LIAR) != 0)
+	if (it->is_step || (it->cut.flags & ZONE_CUT_ENT_LIAR) != 0)
 		return false;
 	labels = all = name_label_count(&r->key.qname);
 	/* Under its own name it is found by whoever asked for A; the root has no name above it. */

@@ -232,7 +232,7 @@ static bool find_fresh(struct engine *e, const struct cache_key *key)
 {
 	struct cache_found found;
 
-	return engine_cache_find(e, key, e->kept, &found) &&
+	return engine_cache_may_have(e, key->hash) && engine_cache_find(e, key, e->kept, &found) &&
 	       cache_entry_state(e->kept, e->config->cache.max_stale_s, e->now_s) ==
 		       CACHE_ENTRY_FRESH;
 }
@@ -266,7 +266,7 @@ static bool read_kept(struct engine *e, struct sub_answer *answer, struct msg_re
 /* The answer's purpose is set. */
 bool engine_sub_from_cache(struct engine *e, const struct cache_key *key, struct sub_answer *answer)
 {
-	if (e->cache == NULL || !find_fresh(e, key) || !read_kept(e, answer, &e->sub_response))
+	if (!find_fresh(e, key) || !read_kept(e, answer, &e->sub_response))
 		return false;
 	counter_add(&e->counters, COUNTER_SUB_CACHED, 1);
 	return true;
@@ -280,7 +280,7 @@ static void fetch_cached(struct engine *e, const struct sub_state *s, struct sub
 	struct cache_key key;
 
 	engine_key_known(&s->qname, 0, s->qtype, 0, s->checking_disabled, s->hash, &key);
-	if (e->cache == NULL || !find_fresh(e, &key) || !read_kept(e, answer, &e->sub_response))
+	if (!find_fresh(e, &key) || !read_kept(e, answer, &e->sub_response))
 		(void)engine_sub_fail(answer, DNS_EDE_NONE, true);
 }
 
