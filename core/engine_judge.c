@@ -173,6 +173,7 @@ static enum resolution_step on_referral(struct engine *e, uint32_t idx,
 		e, idx, (size_t)(r->key.qname.length_bytes - e->scrubbed.target.length_bytes));
 	if (e->cache != NULL)
 		cache_prefetch(e->cache, hash);
+	zone_share_prefetch(&e->zone_shares, hash);
 	if (!zone_cut_from_referral(response, &e->scrubbed.target, &it->cut, e->now_s, &e->cut))
 		return useless(e, idx);
 	e->cut.hash = hash;

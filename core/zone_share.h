@@ -58,6 +58,12 @@ size_t zone_share_memory_bytes(uint32_t under_way_max);
 /* memory: aligned to a cache line. */
 void zone_share_init(struct zone_share_table *t, void *memory, uint32_t under_way_max);
 
+/* Its line, a while before it is taken. */
+static inline void zone_share_prefetch(const struct zone_share_table *t, uint64_t zone_hash)
+{
+	__builtin_prefetch(&t->zones[((uint32_t)zone_hash & t->line_mask) * ZONE_SHARE_WAYS], 1);
+}
+
 /* One more question for the zone with this keyed hash. *place: given back by zone_share_put; ZONE_SHARE_NONE: there is nothing to
  * give back. */
 MUST_USE enum zone_share_result zone_share_take(struct zone_share_table *t, uint64_t zone_hash,
