@@ -21,6 +21,7 @@
 #define ROOT_SERVER 20
 #define TLD_SERVER 21
 #define ZONE_SERVER 22
+#define SECOND 10 /* a second server of the same, so much further on */
 #define DNS_BYTES_MAX 512
 
 struct fifo {
@@ -71,20 +72,29 @@ static uint8_t *put_record(uint8_t *at, unsigned owner, uint16_t type, const voi
 	return at + 12 + bytes;
 }
 
-/* The delegation of the name at this offset, to "ns" below it. */
+/* The delegation of the name at this offset, to two servers below it. */
 static uint8_t *put_delegation(uint8_t *at, const uint8_t *dns, unsigned owner, uint8_t server)
 {
-	const uint8_t target[] = {2, 'n', 's', DNS_POINTER_FLAG, (uint8_t)owner};
+	unsigned targets[2];
 
-	at = put_record(at, owner, DNS_TYPE_NS, target, sizeof(target));
-	return put_record(at, (unsigned)(at - dns) - (unsigned)sizeof(target), DNS_TYPE_A,
-			  world_v4(server).bytes + ADDRESS_V4_OFFSET, 4);
+	for (unsigned i = 0; i < 2; i++) {
+		const uint8_t target[] = {2, 'n', (uint8_t)('1' + i), DNS_POINTER_FLAG,
+					  (uint8_t)owner};
+
+		at = put_record(at, owner, DNS_TYPE_NS, target, sizeof(target));
+		targets[i] = (unsigned)(at - dns) - (unsigned)sizeof(target);
+	}
+	for (unsigned i = 0; i < 2; i++)
+		at = put_record(at, targets[i], DNS_TYPE_A,
+				world_v4((uint8_t)(server + i * SECOND)).bytes + ADDRESS_V4_OFFSET, 4);
+	return at;
 }
 
 /* The query that the engine has sent becomes the server's reply. */
 static void reply(struct packet *p)
 {
-	uint8_t server = p->data[DNS_OFFSET - 9];
+	uint8_t from = p->data[DNS_OFFSET - 9];
+	uint8_t server = from >= ROOT_SERVER + SECOND ? (uint8_t)(from - SECOND) : from;
 	uint16_t port = wire_get_u16(p->data + SRC_PORT_OFFSET);
 	uint8_t opt[DNS_OPT_BYTES_MIN], *dns = p->data + DNS_OFFSET, *at;
 	unsigned offsets[8] = {0}, count = 0, end = DNS_HEADER_BYTES;
@@ -109,14 +119,14 @@ static void reply(struct packet *p)
 	} else {
 		unsigned labels = server == ROOT_SERVER ? 1 : 2;
 
-		wire_put_u16(dns + 8, 1);
-		wire_put_u16(dns + 10, 2);
+		wire_put_u16(dns + 8, 2);
+		wire_put_u16(dns + 10, 3);
 		at = put_delegation(at, dns, offsets[count - labels],
 				    server == ROOT_SERVER ? TLD_SERVER : ZONE_SERVER);
 	}
 	wire_put_u16(dns + 2, flags);
 	memcpy(at, opt, sizeof(opt));
-	world_put_udp(p, server, DNS_PORT, port, (unsigned)(at + sizeof(opt) - dns));
+	world_put_udp(p, from, DNS_PORT, port, (unsigned)(at + sizeof(opt) - dns));
 }
 
 /* ---- a turn ---- */
