@@ -86,7 +86,8 @@ static uint8_t *put_delegation(uint8_t *at, const uint8_t *dns, unsigned owner, 
 	}
 	for (unsigned i = 0; i < 2; i++)
 		at = put_record(at, targets[i], DNS_TYPE_A,
-				world_v4((uint8_t)(server + i * SECOND)).bytes + ADDRESS_V4_OFFSET, 4);
+				world_v4((uint8_t)(server + i * SECOND)).bytes + ADDRESS_V4_OFFSET,
+				4);
 	return at;
 }
 

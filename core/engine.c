@@ -439,7 +439,7 @@ unsigned engine_tx_wanted(struct engine *e, unsigned most, mono_ns now)
 
 unsigned engine_tx(struct engine *e, struct tx_slot slots[], unsigned slot_count, mono_ns now)
 {
-	unsigned filled = 0;
+	unsigned filled = 0, before;
 
 	CHECK(slot_count <= BURST_SLOTS_MAX);
 	engine_turn_begin(e, now);
@@ -447,12 +447,20 @@ unsigned engine_tx(struct engine *e, struct tx_slot slots[], unsigned slot_count
 	for (unsigned i = 0; i < slot_count; i++)
 		slots[i].to_worker = TX_DEVICE;
 	/* Neighbours first: nothing else leaves without them. Then what others wait for, answers, which free resolutions, and
-	 * queries. */
-	while (filled < slot_count &&
-	       (engine_solicit_fill(e, &slots[filled]) || engine_sub_fill(e, &slots[filled]) ||
-		engine_answer_fill(e, &slots[filled]) || query_fill(e, &slots[filled]) ||
-		probe_fill(e, &slots[filled])))
-		filled++;
+	 * queries. Again, as a query that cannot be sent has neighbours asked for, or an answer. */
+	do {
+		before = filled;
+		while (filled < slot_count && engine_solicit_fill(e, &slots[filled]))
+			filled++;
+		while (filled < slot_count && engine_sub_fill(e, &slots[filled]))
+			filled++;
+		while (filled < slot_count && engine_answer_fill(e, &slots[filled]))
+			filled++;
+		while (filled < slot_count && query_fill(e, &slots[filled]))
+			filled++;
+		while (filled < slot_count && probe_fill(e, &slots[filled]))
+			filled++;
+	} while (filled > before);
 	return filled;
 }
 

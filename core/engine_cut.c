@@ -19,7 +19,7 @@ static uint64_t fold(const struct engine *e, const struct name *name, size_t at)
 	return e->fold(e->fold_key, name->bytes + at, name->length_bytes - at, lower);
 }
 
-void engine_cut_look(struct engine *e, const struct cache_key *key)
+void engine_cut_look(struct engine *e, const struct cache_key *key, uint64_t name_hash)
 {
 	const struct name *name = engine_key_name(key);
 	struct engine_name_ahead *ahead = name_ahead(e, key->hash);
@@ -27,7 +27,7 @@ void engine_cut_look(struct engine *e, const struct cache_key *key)
 
 	*ahead = (struct engine_name_ahead){.hash = key->hash};
 	for (unsigned i = 0; i < NAME_HASHES && at + 1 < name->length_bytes; i++) {
-		uint64_t hash = fold(e, name, at);
+		uint64_t hash = i == 0 && name_hash != 0 ? name_hash : fold(e, name, at);
 
 		ahead->hashes.of[i] = hash;
 		cache_prefetch(e->cache, engine_key_hash(hash, CUT_TYPE, 0));

@@ -118,7 +118,7 @@ void engine_passed_look(struct engine *e, struct rx_slot *slot, unsigned i)
 	cache_key_set(&e->keys[i], key.qtype, 0, key.checking_disabled,
 		      (uint8_t)(slot->length_bytes - PASSED_FIXED_BYTES));
 	e->keys[i].hash = key.hash;
-	engine_hit_look_key(e, i);
+	engine_hit_look_key(e, i, 0);
 }
 
 void engine_passed(struct engine *e, struct rx_slot *slot, unsigned i)

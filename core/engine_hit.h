@@ -7,15 +7,16 @@
 #include "engine_state.h"
 
 /* Of a question that is not in the cache: where its zone cut may be. Prefetches, and keeps the hashes that it has made for
- * engine_name_hashes_begin. */
-void engine_cut_look(struct engine *e, const struct cache_key *key);
+ * engine_name_hashes_begin. name_hash: of its name; 0: not made yet. */
+void engine_cut_look(struct engine *e, const struct cache_key *key, uint64_t name_hash);
 
-/* Stage 1 of a question whose key is made: where that leads. */
-static inline void engine_hit_look_key(struct engine *e, unsigned i)
+/* Stage 1 of a question whose key is made: where that leads. name_hash: of its name; 0: not made. */
+static inline void engine_hit_look_key(struct engine *e, unsigned i, uint64_t name_hash)
 {
 	struct engine_rx_work *work = &e->work[i];
 
 	work->hash = e->keys[i].hash;
+	work->name_hash = name_hash;
 	work->looks_up = true;
 	if (LIKELY(e->cache != NULL))
 		cache_prefetch(e->cache, work->hash);
@@ -26,8 +27,8 @@ static inline void engine_hit_look_key(struct engine *e, unsigned i)
 static inline void engine_hit_look(struct engine *e, unsigned i, const uint8_t *qname,
 				   uint8_t qname_bytes, uint16_t qtype, uint16_t flag_cd)
 {
-	engine_key_fold(e, qname, qname_bytes, qtype, flag_cd, &e->keys[i]);
-	engine_hit_look_key(e, i);
+	engine_hit_look_key(e, i,
+			    engine_key_fold(e, qname, qname_bytes, qtype, flag_cd, &e->keys[i]));
 }
 /* Stage 2, a step further each time; false: there is no further step. */
 static inline __attribute__((always_inline)) bool engine_hit_reach(struct engine *e, unsigned i,
@@ -42,7 +43,7 @@ static inline __attribute__((always_inline)) bool engine_hit_reach(struct engine
 		if (UNLIKELY(work->candidates.count == 0)) {
 			resolution_prefetch(&e->resolutions, work->hash);
 			if (e->config->iterates)
-				engine_cut_look(e, &e->keys[i]);
+				engine_cut_look(e, &e->keys[i], work->name_hash);
 		}
 		return true;
 	}

@@ -105,7 +105,10 @@ struct engine_rx_work {
 		reached_idx; /* a reply: index of the slot, then of the resolution that it leads to; POOL_NONE: nowhere */
 	uint32_t slot_idx; /* a reply: the one its word named in stage 2; POOL_NONE: none */
 	uint64_t hash;
-	uint64_t peer_hash; /* a reply */
+	union {
+		uint64_t peer_hash; /* a reply */
+		uint64_t name_hash; /* a question: keyed, of its name; 0: not made */
+	};
 	struct frame_view view;
 	struct cache_candidates candidates; /* from step 0 of reaching on, if there is a cache */
 	/* The first one's entry, from step 1 on, if there are candidates; its copy is in e->copies. */
@@ -341,15 +344,17 @@ static inline uint64_t engine_key_hash(uint64_t name_hash, uint16_t qtype, uint1
 	return hash_combine(name_hash, (uint64_t)qtype << 32 | flag_cd);
 }
 
-/* The key of a question whose name stands here, checked, in any letter case. flag_cd: DNS_FLAG_CD or 0. */
-static inline void engine_key_fold(const struct engine *e, const uint8_t *qname,
-				   uint8_t qname_bytes, uint16_t qtype, uint16_t flag_cd,
-				   struct cache_key *out)
+/* The key of a question whose name stands here, checked, in any letter case. flag_cd: DNS_FLAG_CD or 0. Returns the name's
+ * hash. */
+static inline uint64_t engine_key_fold(const struct engine *e, const uint8_t *qname,
+				       uint8_t qname_bytes, uint16_t qtype, uint16_t flag_cd,
+				       struct cache_key *out)
 {
 	uint64_t name_hash = e->fold(e->fold_key, qname, qname_bytes, out->image + CACHE_KEY_NAME);
 
 	cache_key_set(out, qtype, 0, flag_cd != 0, qname_bytes);
 	out->hash = engine_key_hash(name_hash, qtype, flag_cd);
+	return name_hash;
 }
 
 /* The key whose hash is known, of what begins at a label of a name in lower case. */
