@@ -446,6 +446,7 @@ unsigned engine_tx(struct engine *e, struct tx_slot slots[], unsigned slot_count
 	run_timers(e);
 	for (unsigned i = 0; i < slot_count; i++)
 		slots[i].to_worker = TX_DEVICE;
+	engine_queries_ahead(e, slot_count);
 	/* Neighbours first: nothing else leaves without them. Then what others wait for, answers, which free resolutions, and
 	 * queries. Again, as a query that cannot be sent has neighbours asked for, or an answer. */
 	do {

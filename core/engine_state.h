@@ -558,6 +558,8 @@ bool engine_answer_fill(struct engine *e, struct tx_slot *slot);
 
 /* ---- engine_upstream.c ---- */
 
+/* So many of the queries that wait are sent next: what they need comes while those before them are built. */
+void engine_queries_ahead(struct engine *e, unsigned most);
 /* Send the query that a resolution in state SEND wants, into the frame. Returns the frame's length; 0: nothing was
  * sent, and the resolution has moved on by itself (paused or ended). */
 unsigned engine_query_send(struct engine *e, uint32_t resolution_idx, struct buffer frame,

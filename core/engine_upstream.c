@@ -287,6 +287,45 @@ static inline __attribute__((always_inline)) enum send_result send_query(
 	return SEND_OK;
 }
 
+/* The slot of the nth query from now on, and the bucket of the ticket that it will play. */
+static void reach_sending(struct engine *e, uint16_t server_idx, uint32_t n,
+			  uint8_t drawn_of[OUTGOING_MAX])
+{
+	const struct engine_route *route = engine_route_to(e, server_idx);
+	const struct engine_way *way = &route->ways[0];
+	uint32_t slot_idx = pool_peek(&e->inflight.free, n);
+	const struct source_set *source;
+	struct ticket ticket;
+
+	if (LIKELY(slot_idx != POOL_NONE)) {
+		__builtin_prefetch(&e->inflight.slots[slot_idx], 1);
+		__builtin_prefetch((const uint8_t *)&e->inflight.slots[slot_idx] + 64, 1);
+		timer_prefetch(&e->timers, slot_idx);
+	}
+	/* Of several ways one is drawn when it is sent. */
+	if (UNLIKELY(route->way_count != 1))
+		return;
+	source = e->sources[way->outgoing_idx];
+	if (LIKELY(!source->is_small) && ticket_ahead(&e->hands[way->outgoing_idx], &source->ports,
+						      drawn_of[way->outgoing_idx]++, &ticket))
+		inflight_prefetch_write(e->inflight.words,
+					inflight_hash(way->peer_hash, ticket.port));
+}
+
+void engine_queries_ahead(struct engine *e, unsigned most)
+{
+	uint8_t drawn_of[OUTGOING_MAX] = {0};
+	uint32_t idx = e->send_queue.head;
+
+	CHECK(most <= BURST_SLOTS_MAX);
+	for (uint32_t n = 0; n < e->send_queue.count && n < most; n++) {
+		const struct resolution *r = &e->resolutions.resolutions[idx];
+
+		reach_sending(e, resolution_server(r), n, drawn_of);
+		idx = r->queue_next;
+	}
+}
+
 /* Each pause in a row is twice as long, so that many that wait cost little. */
 static uint64_t pause_ns(const struct engine *e, uint32_t resolution_idx, uint64_t first_ms)
 {
