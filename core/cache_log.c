@@ -86,7 +86,8 @@ static void look_ahead(struct cache_writer *w)
 		uint64_t first = own_word(w, w->ahead);
 
 		cache_fetch(cache_bucket(w->cache, (uint32_t)first ^ w->ahead));
-		cache_fetch(log_words(w) + w->ahead + AHEAD_PREFETCH_WORDS);
+		for (unsigned i = 0; i < cache_entry_count(first); i += CACHE_BUCKET_WORDS)
+			cache_fetch(log_words(w) + w->ahead + AHEAD_PREFETCH_WORDS + i);
 		w->ahead += cache_entry_count(first);
 	}
 }

@@ -189,6 +189,7 @@
 	X(SUB_ASKED, "sub_questions", "questions asked for the sake of another one")               \
 	X(SUB_CACHED, "sub_cache_hits", "of them, those that the cache had an answer to")          \
 	X(SUB_NEW, "sub_questions_new", "of them, those that began a resolution")                  \
+	X(SUB_HERE, "sub_asked_here", "of them, steps that were sent without one")                 \
 	X(SUB_COALESCED, "sub_coalesced", "of them, those that joined one under way")              \
 	X(SUB_LOOPS, "sub_loops", "of them, those that would have waited for themselves")          \
 	X(SUB_FULL, "sub_full", "of them, those that there was no place for")                      \

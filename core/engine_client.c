@@ -483,7 +483,7 @@ static inline __attribute__((always_inline)) enum counter wait_for(struct engine
 								   const struct waiter *waiter,
 								   uint32_t *resolution_idx)
 {
-	uint32_t idx = resolution_find(&e->resolutions, key);
+	uint32_t idx = engine_find(e, key);
 	bool is_new = idx == POOL_NONE;
 	uint16_t place = client_place(e, waiter);
 	struct resolution *r;

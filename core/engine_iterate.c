@@ -7,7 +7,6 @@
  */
 #include "engine_iterate.h"
 #include "engine_hit.h"
-#include "msg_compose.h"
 
 #include <string.h>
 
@@ -35,6 +34,11 @@ static void release_candidates(struct engine *e, struct iteration *it)
 		server_release(&e->servers, it->candidates[i]);
 	it->candidate_count = 0;
 	it->has_candidates = false;
+}
+
+void engine_iterate_drop_candidates(struct engine *e, uint32_t idx)
+{
+	release_candidates(e, iteration_of(e, idx));
 }
 
 static void adopt(struct engine *e, struct iteration *it, const struct zone_cut *cut)
@@ -235,95 +239,7 @@ static void prime(struct engine *e, uint32_t idx)
 	engine_sub_ask(e, idx, &q);
 }
 
-/* ---- RFC 8020: what is below a name that there is not is not either ---- */
-
-/* The question by itself, as a message that has no records. */
-static bool bare_question(struct engine *e, const struct resolution_key *key,
-			  struct msg_response *out)
-{
-	struct msg_reply_params params = {
-		.qname = &key->qname,
-		.qtype = key->qtype,
-		.qclass = key->qclass,
-		.ede = DNS_EDE_NONE,
-	};
-	size_t length_bytes =
-		msg_build_reply((struct buffer){e->scratch, sizeof(e->scratch)}, &params);
-
-	return length_bytes > 0 &&
-	       msg_parse_response((struct span){e->scratch, length_bytes}, out) == MSG_RESPONSE_OK;
-}
-
-/* Its name from `at` on. */
-static bool is_denied(struct engine *e, uint32_t idx, size_t at, struct msg_response *out)
-{
-	struct cache_key key;
-	uint64_t hash = engine_key_hash(engine_name_hash(e, idx, at), DNS_TYPE_A, 0);
-
-	if (!engine_cache_may_have(e, hash))
-		return false;
-	engine_key_known(&e->resolutions.resolutions[idx].key.qname, at, DNS_TYPE_A, 0, false, hash,
-			 &key);
-	return engine_cached_by_key(e, &key, out) &&
-	       (out->flags & DNS_RCODE_MASK) == DNS_RCODE_NXDOMAIN && out->answer_count == 0;
-}
-
-/* Is one of the names between the cut and its own, or its own, known not to be? Then *found says so of its own. */
-static bool denied_above(struct engine *e, uint32_t idx, struct msg_response *found)
-{
-	const struct resolution *r = &e->resolutions.resolutions[idx];
-	const struct iteration *it = iteration_of(e, idx);
-	struct msg_response denial, question;
-	unsigned labels, all;
-
-	if (it->is_step || (it->cut.flags & ZONE_CUT_ENT_LIAR) != 0)
-		return false;
-	labels = all = name_label_count(&r->key.qname);
-	/* Under its own name it is found by whoever asked for A; the root has no name above it. */
-	if (r->key.qtype == DNS_TYPE_A && labels > 0)
-		labels--;
-	for (unsigned n = it->probed_labels + 1u; n <= labels; n++) {
-		if (is_denied(e, idx, name_at_label(&r->key.qname, all - n), &denial))
-			return bare_question(e, &r->key, &question) &&
-			       msg_compose_chain(&question, &denial,
-						 (struct buffer){e->composed, sizeof(e->composed)},
-						 found);
-	}
-	return false;
-}
-
 /* ---- what is next ---- */
-
-/* A minimised name is asked for first. */
-static bool ask_step(struct engine *e, uint32_t idx)
-{
-	const struct resolution *r = &e->resolutions.resolutions[idx];
-	struct iteration *it = iteration_of(e, idx);
-	struct sub_question q;
-	unsigned labels;
-	uint64_t hash;
-
-	labels = iteration_step_next(it, &r->key.qname, &q.qname);
-	if (labels == 0) {
-		if (it->budget.steps > 0 || it->asks_whole ||
-		    name_label_count(&r->key.qname) <= it->probed_labels + 1u)
-			return false;
-		it->asks_whole = true;
-		counter_add(&e->counters, COUNTER_BUDGET_STEPS, 1);
-		return false;
-	}
-	it->budget.steps--;
-	it->step_count++;
-	it->step_labels = (uint8_t)labels;
-	it->wait = ITERATION_WAIT_STEP;
-	question_begin(e, idx, SUB_STEP, DNS_TYPE_A, &q);
-	q.cut = (it->cut.flags & ZONE_CUT_STUB) == 0 ? &it->cut : NULL;
-	hash = engine_name_hash(e, idx, (size_t)(r->key.qname.length_bytes - q.qname.length_bytes));
-	q.hash = engine_key_hash(hash, DNS_TYPE_A, 0);
-	engine_name_ahead(e, q.hash, hash);
-	engine_sub_ask(e, idx, &q);
-	return true;
-}
 
 static void ask_link(struct engine *e, uint32_t idx)
 {
@@ -419,8 +335,113 @@ static bool is_last_try(const struct iteration *it)
 	return iteration_address_next(it, true, true, &type) < 0;
 }
 
-/* Too many wait for its zone already. */
-static enum resolution_step refuse(struct engine *e, uint32_t idx)
+/* ---- minimised names are asked for first ---- */
+
+/* All of it but for the name. */
+static void step_begin(struct engine *e, uint32_t idx, uint64_t hash, struct sub_question *q)
+{
+	const struct iteration *it = iteration_of(e, idx);
+
+	question_begin(e, idx, SUB_STEP, DNS_TYPE_A, q);
+	q->cut = (it->cut.flags & ZONE_CUT_STUB) == 0 ? &it->cut : NULL;
+	q->hash = hash;
+}
+
+void engine_iterate_step(struct engine *e, uint32_t idx, size_t at, uint64_t hash,
+			 struct sub_question *out)
+{
+	const struct resolution *r = &e->resolutions.resolutions[idx];
+
+	step_begin(e, idx, hash, out);
+	out->qname.length_bytes = (uint8_t)(r->key.qname.length_bytes - at);
+	bytes_copy(out->qname.bytes, r->key.qname.bytes + at, out->qname.length_bytes);
+}
+
+/* The step's question is sent to a server of the cut as if it were the resolution's own. False: it is to be asked by another. */
+static bool ask_here(struct engine *e, uint32_t idx, const struct name *name, uint64_t hash)
+{
+	struct resolution *r = &e->resolutions.resolutions[idx];
+	struct iteration *it = iteration_of(e, idx);
+	struct resolution_env env = engine_env(e);
+	mono_ns until = r->deadline_at - SUB_RETURN_NS;
+	int at;
+
+	if (!engine_sub_here_may(e, idx, name, hash) || !engine_share_take(e, idx))
+		return false;
+	if (!it->has_candidates)
+		gather(e, r, it);
+	at = choose(e, r, it);
+	if (at < 0 || server_is_doubted(&e->servers, it->candidates[at], e->now)) {
+		release_candidates(e, it);
+		return false;
+	}
+	it->tried[at]++;
+	(void)resolution_on_choice(&e->resolutions, idx, &env, (int16_t)at, it->candidates[at],
+				   is_last_try(it));
+	/* As it would be by another. */
+	if (r->try_until > until)
+		r->try_until = until;
+	resolution_on_step(&e->resolutions, idx,
+			   (uint32_t)(r->key.qname.length_bytes - name->length_bytes), hash);
+	resolution_prefetch(&e->resolutions, hash);
+	return true;
+}
+
+bool engine_iterate_take_over(struct engine *e, uint32_t from, uint32_t to)
+{
+	struct iteration *it = iteration_of(e, from);
+	struct iteration *taker = iteration_of(e, to);
+
+	/* Who waits for a step has a share itself, but for the root's. */
+	if (it->cut.zone.length_bytes == 1) {
+		taker->has_share = it->has_share;
+		taker->share_place = it->share_place;
+		taker->share_at = it->share_at;
+		it->has_share = false;
+	} else if (!engine_share_take(e, to)) {
+		return false;
+	}
+	taker->is_new = false;
+	iteration_move_candidates(it, taker);
+	return true;
+}
+
+/* SEND: it asks for one itself; KEEP: another does; ITERATE: there is none to be asked for. */
+static enum resolution_step ask_step(struct engine *e, uint32_t idx)
+{
+	const struct resolution *r = &e->resolutions.resolutions[idx];
+	struct iteration *it = iteration_of(e, idx);
+	struct sub_question q;
+	unsigned labels;
+	uint64_t name_hash, hash;
+
+	labels = iteration_step_next(it, &r->key.qname, &q.qname);
+	if (labels == 0) {
+		if (it->budget.steps > 0 || it->asks_whole ||
+		    name_label_count(&r->key.qname) <= it->probed_labels + 1u)
+			return RESOLUTION_STEP_ITERATE;
+		it->asks_whole = true;
+		counter_add(&e->counters, COUNTER_BUDGET_STEPS, 1);
+		return RESOLUTION_STEP_ITERATE;
+	}
+	it->budget.steps--;
+	it->step_count++;
+	it->step_labels = (uint8_t)labels;
+	name_hash = engine_name_hash(e, idx,
+				     (size_t)(r->key.qname.length_bytes - q.qname.length_bytes));
+	hash = engine_key_hash(name_hash, DNS_TYPE_A, 0);
+	if (ask_here(e, idx, &q.qname, hash))
+		return RESOLUTION_STEP_SEND;
+	it->wait = ITERATION_WAIT_STEP;
+	step_begin(e, idx, hash, &q);
+	engine_name_ahead(e, hash, name_hash);
+	engine_sub_ask(e, idx, &q);
+	return RESOLUTION_STEP_KEEP;
+}
+
+/* ---- what is next ---- */
+
+enum resolution_step engine_iterate_refuse(struct engine *e, uint32_t idx)
 {
 	counter_add(&e->counters, COUNTER_SHED_ZONE_SHARE, 1);
 	resolution_on_hindered(&e->resolutions, idx);
@@ -439,7 +460,7 @@ static enum resolution_step ask_server(struct engine *e, uint32_t idx)
 	if (r->packets >= QUESTION_PACKETS_MAX)
 		return engine_iterate_stop(e, idx, COUNTER_BUDGET_QUESTION_PACKETS);
 	if (!engine_share_take(e, idx))
-		return refuse(e, idx);
+		return engine_iterate_refuse(e, idx);
 	for (;;) {
 		if (!it->has_candidates)
 			gather(e, r, it);
@@ -473,6 +494,7 @@ enum resolution_step engine_iterate_advance(struct engine *e, uint32_t idx,
 {
 	struct resolution *r = &e->resolutions.resolutions[idx];
 	struct iteration *it = iteration_of(e, idx);
+	enum resolution_step step;
 
 	DCHECK(r->state == RESOLUTION_ASK);
 	it->wait = ITERATION_WAIT_NONE;
@@ -494,7 +516,7 @@ enum resolution_step engine_iterate_advance(struct engine *e, uint32_t idx,
 	if (it->is_new) {
 		it->is_new = false;
 		prime(e, idx);
-		if (denied_above(e, idx, found)) {
+		if (engine_denied_above(e, idx, found)) {
 			counter_add(&e->counters, COUNTER_DENIED_ABOVE, 1);
 			return resolution_on_found(&e->resolutions, idx, DNS_RCODE_NXDOMAIN);
 		}
@@ -505,10 +527,9 @@ enum resolution_step engine_iterate_advance(struct engine *e, uint32_t idx,
 		return engine_iterate_stop(e, idx, COUNTER_BUDGET_BYTES);
 	/* Whoever waits for a step waits for the zone's servers. All that begins anew does so at the root, for the same few steps. */
 	if (it->cut.zone.length_bytes > 1 && !engine_share_take(e, idx))
-		return refuse(e, idx);
-	if (ask_step(e, idx))
-		return RESOLUTION_STEP_KEEP;
-	return ask_server(e, idx);
+		return engine_iterate_refuse(e, idx);
+	step = ask_step(e, idx);
+	return step == RESOLUTION_STEP_ITERATE ? ask_server(e, idx) : step;
 }
 
 /* ---- what was asked is answered ---- */

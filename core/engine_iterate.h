@@ -60,6 +60,54 @@ void engine_iterate_adopt(struct engine *e, uint32_t idx, const struct zone_cut 
 enum resolution_step engine_iterate_stop(struct engine *e, uint32_t idx, enum counter which);
 void engine_iterate_check(const struct engine *e);
 
+/* The question for a step of the resolution: its name from `at` on; hash: its key's. */
+void engine_iterate_step(struct engine *e, uint32_t idx, size_t at, uint64_t hash,
+			 struct sub_question *out);
+/* `to`, which has begun for a step of `from`, asks the servers that `from` has asked so far. False: it may not. */
+MUST_USE bool engine_iterate_take_over(struct engine *e, uint32_t from, uint32_t to);
+
+/* The servers of its cut are to be gathered anew. */
+void engine_iterate_drop_candidates(struct engine *e, uint32_t idx);
+/* Too many wait for its zone already. */
+enum resolution_step engine_iterate_refuse(struct engine *e, uint32_t idx);
+
+/* ---- engine_sub_here.c ---- */
+
+/* The step that a resolution in state WAIT asks for itself becomes a resolution of its own, whose query is now the one under way,
+ * and which it waits for. Returns that; POOL_NONE: there is no room; its query has ended, and it asks anew in a later turn. */
+uint32_t engine_sub_here_part(struct engine *e, uint32_t idx);
+/* The resolution that asks this question, to be joined; POOL_NONE: none does. */
+static inline uint32_t engine_find(struct engine *e, const struct resolution_key *key)
+{
+	uint32_t idx = resolution_find(&e->resolutions, key);
+
+	if (idx != POOL_NONE && UNLIKELY(e->resolutions.resolutions[idx].key.hash != key->hash))
+		return engine_sub_here_part(e, idx);
+	return idx;
+}
+/* Something has become of a query other than the referral that a step is asked for: it is that of the question that it asks.
+ * False: it was a step's, and there was no room for that: the query has ended. */
+static inline bool engine_slot_apart(struct engine *e, const struct inflight_slot *slot)
+{
+	return LIKELY(slot->resolution_idx == ENGINE_NO_RESOLUTION ||
+		      !e->resolutions.resolutions[slot->resolution_idx].asks_step) ||
+	       engine_sub_here_part(e, slot->resolution_idx) != POOL_NONE;
+}
+
+/* May the resolution ask for a step of this name, whose key has this hash, itself? */
+bool engine_sub_here_may(const struct engine *e, uint32_t idx, const struct name *name,
+			 uint64_t hash);
+/* SEND: it may after all not. Asked as any other sub-question is. */
+void engine_sub_here_leave(struct engine *e, uint32_t idx);
+/* Is that all that it can be, the referral that a step is asked for? has_name: its name is the query's, byte for byte. */
+bool engine_sub_here_is_referral(const struct engine *e, const struct inflight_slot *sent,
+				 const struct msg_response *response, bool has_name);
+
+/* ---- engine_denied.c ---- */
+
+/* Is one of the names between the resolution's cut and its own, or its own, known not to be? Then *found says so of its own. */
+MUST_USE bool engine_denied_above(struct engine *e, uint32_t idx, struct msg_response *found);
+
 /* ---- engine_share.c ---- */
 
 /* May the resolution ask the servers of its cut now (zone_share.h)? Then it holds a place of their zone's share, until
@@ -132,6 +180,10 @@ const struct sub_state *engine_sub_waits_for(const struct engine *e, uint32_t re
  * verdict. cut: of SUB_CUT; lent for the call. False: nobody else waits for it, and the caller may end it. */
 bool engine_sub_release_steps(struct engine *e, uint32_t resolution_idx, enum sub_verdict verdict,
 			      const struct zone_cut *cut);
+
+/* A resolution for q, which is asked for another one, with nothing begun but its zone cut; that waits for it. POOL_NONE: there is
+ * no room, and nobody waits. */
+uint32_t engine_sub_part(struct engine *e, uint32_t asker_idx, const struct sub_question *q);
 
 /* For the engine's own: */
 void engine_sub_init(struct engine *e);

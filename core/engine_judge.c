@@ -154,19 +154,13 @@ static enum resolution_step on_link(struct engine *e, uint32_t idx,
 	return resolution_on_known(&e->resolutions, idx);
 }
 
-static enum resolution_step on_referral(struct engine *e, uint32_t idx,
-					const struct msg_response *response)
+/* The cut that it tells of is e->cut. False: there is nobody in it to be asked. */
+static bool read_referral(struct engine *e, uint32_t idx, const struct msg_response *response)
 {
 	const struct resolution *r = &e->resolutions.resolutions[idx];
-	struct iteration *it = &e->iterations[idx];
-	bool is_at_name = name_equal_exact(&e->scrubbed.target, &r->key.qname);
+	const struct iteration *it = &e->iterations[idx];
 	uint64_t hash;
 
-	/* Who is asked for DS, and refers, does not know what is the parent's to know. */
-	if (is_at_name && r->key.qtype == DNS_TYPE_DS)
-		return useless(e, idx);
-	if (it->budget.referrals == 0)
-		return engine_iterate_stop(e, idx, COUNTER_BUDGET_REFERRALS);
 	/* No link leads to a referral: it is at or above the name that was asked. */
 	DCHECK(name_is_below(&r->key.qname, &e->scrubbed.target));
 	hash = engine_cut_hash_of(
@@ -175,11 +169,49 @@ static enum resolution_step on_referral(struct engine *e, uint32_t idx,
 		cache_prefetch(e->cache, hash);
 	zone_share_prefetch(&e->zone_shares, hash);
 	if (!zone_cut_from_referral(response, &e->scrubbed.target, &it->cut, e->now_s, &e->cut))
-		return useless(e, idx);
+		return false;
 	e->cut.hash = hash;
+	return true;
+}
+
+static void keep_referral(struct engine *e, struct iteration *it)
+{
 	it->budget.referrals--;
 	counter_add(&e->counters, COUNTER_REFERRALS, 1);
 	engine_cut_store(e, &e->cut);
+}
+
+/* Is what was said to a step that the resolution has asked itself the referral that it is asked for? Then the cut is at hand. */
+static bool is_step_taken(struct engine *e, uint32_t idx, const struct msg_response *response,
+			  const struct name *step_name)
+{
+	struct iteration *it = &e->iterations[idx];
+
+	if (e->scrubbed.verdict != SCRUB_REFERRAL ||
+	    !name_equal_exact(&e->scrubbed.target, step_name) || it->budget.referrals == 0 ||
+	    !read_referral(e, idx, response))
+		return false;
+	keep_referral(e, it);
+	iteration_book_step(it, &e->resolutions.resolutions[idx]);
+	engine_iterate_adopt(e, idx, &e->cut);
+	return true;
+}
+
+static enum resolution_step on_referral(struct engine *e, uint32_t idx,
+					const struct msg_response *response)
+{
+	const struct resolution *r = &e->resolutions.resolutions[idx];
+	struct iteration *it = &e->iterations[idx];
+	bool is_at_name = name_equal_exact(&e->scrubbed.target, &r->key.qname);
+
+	/* Who is asked for DS, and refers, does not know what is the parent's to know. */
+	if (is_at_name && r->key.qtype == DNS_TYPE_DS)
+		return useless(e, idx);
+	if (it->budget.referrals == 0)
+		return engine_iterate_stop(e, idx, COUNTER_BUDGET_REFERRALS);
+	if (!read_referral(e, idx, response))
+		return useless(e, idx);
+	keep_referral(e, it);
 	if (is_at_name)
 		it->has_told = !engine_sub_release_steps(e, idx, SUB_CUT, &e->cut) && it->is_step;
 	if (!it->has_told)
@@ -262,6 +294,7 @@ enum resolution_step engine_judge(struct engine *e, uint32_t idx, const struct i
 	if (!r->iterates)
 		return judge_forwarded(e, idx, response, message, clean);
 
+	struct name step_name; /* not cleared: names are long */
 	struct scrub_question question = {
 		.zone = &it->cut.zone,
 		.qname = &r->key.qname,
@@ -270,7 +303,21 @@ enum resolution_step engine_judge(struct engine *e, uint32_t idx, const struct i
 	};
 	enum scrub_verdict verdict;
 
+	if (r->asks_step) {
+		resolution_step_name(r, &step_name);
+		question.qname = &step_name;
+		question.qtype = DNS_TYPE_A;
+	}
 	scrub(e, idx, response, &question);
+	if (r->asks_step) {
+		if (is_step_taken(e, idx, response, &step_name))
+			return resolution_on_known(&e->resolutions, idx);
+		idx = engine_sub_here_part(e, idx);
+		if (idx == POOL_NONE)
+			return RESOLUTION_STEP_KEEP;
+		r = &e->resolutions.resolutions[idx];
+		it = &e->iterations[idx];
+	}
 	/* Some zones' servers never say that they are authoritative: when everybody was asked, and none has done better. */
 	if (e->scrubbed.verdict == SCRUB_LAME && (it->round > 0 || !has_others(e, idx)))
 		e->scrubbed.verdict = e->scrubbed.if_believed;

@@ -125,10 +125,13 @@ static __attribute__((noinline)) bool tuple_matches(const struct engine *e,
 static void burn(struct engine *e, uint32_t slot_idx)
 {
 	struct inflight_slot *slot = &e->inflight.slots[slot_idx];
-	uint32_t resolution_idx = slot->resolution_idx;
 	struct resolution_env env = engine_env(e);
 	enum resolution_step step;
+	uint32_t resolution_idx;
 
+	if (UNLIKELY(!engine_slot_apart(e, slot)))
+		return;
+	resolution_idx = slot->resolution_idx;
 	counter_add(&e->counters, COUNTER_UPSTREAM_CANCELLED, 1);
 	engine_slot_end(e, slot_idx, true);
 	if (engine_route_has_tcp(e, slot->server_idx) &&
@@ -376,6 +379,9 @@ static void resolution_reply(struct engine *e, struct rx_slot *slot, uint32_t sl
 		judged = true;
 		step = judged_reply(e, slot, idx, sent, response, &message, &clean);
 		response = &clean;
+		/* What was a step's may be its own question's now. */
+		idx = sent->resolution_idx;
+		r = &e->resolutions.resolutions[idx];
 	} else if (UNLIKELY(r->traced)) {
 		engine_trace_reply(e, idx, sent, response, engine_trace_step_text[step]);
 	}
@@ -438,6 +444,10 @@ static bool match(struct engine *e, struct rx_slot *slot, const struct engine_rx
 	}
 	if (sent->resolution_idx == ENGINE_NO_RESOLUTION)
 		probe_reply(e, slot, slot_idx, &response);
+	else if (UNLIKELY(e->resolutions.resolutions[sent->resolution_idx].asks_step) &&
+		 !engine_sub_here_is_referral(e, sent, &response, has_name) &&
+		 !engine_slot_apart(e, sent))
+		engine_end(e, slot, COUNTER_UPSTREAM_RESPONSE, RX_FREE);
 	else
 		resolution_reply(e, slot, slot_idx, &response, has_name);
 	return true;

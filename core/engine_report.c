@@ -117,6 +117,11 @@ static void add_iteration(const struct engine *e, uint32_t idx, struct engine_in
 	row->bytes = UPSTREAM_BYTES_MAX - it->budget.bytes;
 	if (r->iterates)
 		row->zone = it->cut.zone;
+	if (r->asks_step) {
+		resolution_step_name(r, &row->asks);
+		row->asks_type = DNS_TYPE_A;
+		row->asks_worker = e->worker_idx;
+	}
 	if (r->state != RESOLUTION_ASK || idx >= e->subs.fresh ||
 	    sub->generation != r->generation || sub->wait == SUB_WAIT_NONE)
 		return;

@@ -1,5 +1,5 @@
 /* What queries leave from, which others change while we run, and what becomes of those under way when they do. */
-#include "engine_state.h"
+#include "engine_iterate.h"
 
 #include <string.h>
 
@@ -107,10 +107,13 @@ static bool is_ours_still(const struct engine *e, const struct inflight_slot *sl
 static void withdraw(struct engine *e, uint32_t slot_idx)
 {
 	const struct inflight_slot *slot = &e->inflight.slots[slot_idx];
-	uint32_t resolution_idx = slot->resolution_idx;
 	uint16_t server_idx = slot->server_idx;
 	struct resolution_env env = engine_env(e);
+	uint32_t resolution_idx;
 
+	if (UNLIKELY(!engine_slot_apart(e, slot)))
+		return;
+	resolution_idx = slot->resolution_idx;
 	counter_add(&e->counters,
 		    slot->transport == INFLIGHT_TCP ? COUNTER_UPSTREAM_TCP_CANCELLED
 						    : COUNTER_UPSTREAM_CANCELLED,

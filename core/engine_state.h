@@ -13,10 +13,12 @@
  *   engine_reload.c   another snapshot
  *   engine_handoff.c  what goes to other workers and comes from them
  *   engine_sub*.c     sub-questions: asked, waited for, answered, of this worker and others
+ *   engine_sub_here.c sub-questions that who needs them asks itself
  *   engine_ask.c      questions of our own
  *   engine_stream.c   TCP: clients and servers
  *   engine_hit.c      answers from the cache, in the packet that the question came in
  *   engine_iterate.c  what a question that iterates does next
+ *   engine_denied.c   what is not, as a name above it is not
  *   engine_judge.c    what of a reply is believed
  *   engine_cut.c      zone cuts in the cache; these three with engine_sub*.c: engine_iterate.h
  *   engine_cache.c    what is kept, what is served stale, what is asked for again before it expires

@@ -130,6 +130,30 @@ static uint64_t hash_of(const struct engine *e, const struct sub_question *q)
 	return key.hash;
 }
 
+/* What it waits for from now on. */
+static struct sub_state *wait_begin(struct engine *e, uint32_t asker_idx,
+				    const struct sub_question *q, uint64_t hash)
+{
+	struct sub_state *s = engine_sub_state_of(e, asker_idx);
+
+	CHECK(s->wait == SUB_WAIT_NONE);
+	s->purpose = (uint8_t)q->purpose;
+	s->owner = engine_owner(e, hash);
+	s->resends = 0;
+	s->traced = q->traced;
+	s->checking_disabled = q->checking_disabled;
+	s->is_loop = hash == engine_sub_resolution(e, asker_idx)->key.hash ||
+		     engine_sub_is_among(hash, s->ancestors, s->ancestor_count);
+	s->has_cut = q->cut != NULL;
+	s->qtype = q->qtype;
+	s->serial = ++e->subs.last_serial;
+	s->hash = hash;
+	s->deadline_at = q->deadline_at;
+	s->lent = q->lent;
+	name_copy(&s->qname, &q->qname);
+	return s;
+}
+
 void engine_sub_ask(struct engine *e, uint32_t asker_idx, const struct sub_question *q)
 {
 	uint64_t hash = q->hash != 0 ? q->hash : hash_of(e, q);
@@ -147,25 +171,18 @@ void engine_sub_ask(struct engine *e, uint32_t asker_idx, const struct sub_quest
 		e->subs.prime.hash = hash;
 		return;
 	}
-	s = engine_sub_state_of(e, asker_idx);
-	CHECK(s->wait == SUB_WAIT_NONE);
-	s->purpose = (uint8_t)q->purpose;
-	s->owner = engine_owner(e, hash);
-	s->resends = 0;
-	s->traced = q->traced;
-	s->checking_disabled = q->checking_disabled;
-	s->is_loop = hash == engine_sub_resolution(e, asker_idx)->key.hash ||
-		     engine_sub_is_among(hash, s->ancestors, s->ancestor_count);
-	s->has_cut = q->cut != NULL;
-	s->qtype = q->qtype;
-	s->serial = ++e->subs.last_serial;
-	s->hash = hash;
-	s->deadline_at = q->deadline_at;
-	s->lent = q->lent;
-	name_copy(&s->qname, &q->qname);
+	s = wait_begin(e, asker_idx, q, hash);
 	set_wait(e, asker_idx, SUB_WAIT_QUEUED);
 	if (UNLIKELY(q->traced))
 		engine_trace_asks(e, asker_idx, q, s->owner);
+	timer_set(&e->timers, engine_resolution_timer(e, asker_idx), wake_at(e, s));
+}
+
+void engine_sub_ask_begun(struct engine *e, uint32_t asker_idx, const struct sub_question *q)
+{
+	struct sub_state *s = wait_begin(e, asker_idx, q, q->hash);
+
+	set_wait(e, asker_idx, SUB_WAIT_ASKED);
 	timer_set(&e->timers, engine_resolution_timer(e, asker_idx), wake_at(e, s));
 }
 

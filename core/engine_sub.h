@@ -91,6 +91,8 @@ static inline bool engine_sub_fail_loop(struct engine *e, struct sub_answer *ans
 bool engine_sub_from_cache(struct engine *e, const struct cache_key *key,
 			   struct sub_answer *answer);
 
+/* q is asked for the resolution, and is begun here and now. */
+void engine_sub_ask_begun(struct engine *e, uint32_t asker_idx, const struct sub_question *q);
 /* What the resolution waits for, as its owner is to have it. */
 void engine_sub_question_of(const struct engine *e, uint32_t asker_idx, struct sub_question *q);
 struct waiter engine_sub_waiter_of(const struct engine *e, uint32_t asker_idx);

@@ -73,24 +73,24 @@ static bool join(struct engine *e, uint32_t idx, const struct sub_question *q,
 	return false;
 }
 
-/* waiter NULL: nobody waits. */
-static bool begin_new(struct engine *e, const struct resolution_key *key,
-		      const struct sub_question *q, const struct waiter *waiter,
-		      struct sub_answer *answer)
+/* A resolution of its own, with nothing begun. waiter NULL: nobody waits; else it gets this place. POOL_NONE: there is no room, and
+ * the place is given back. */
+static uint32_t take_new(struct engine *e, const struct resolution_key *key,
+			 const struct sub_question *q, const struct waiter *waiter,
+			 uint32_t waiter_idx)
 {
-	uint32_t waiter_idx = waiter != NULL ? pool_take(&e->waiters.free) : POOL_NONE;
 	uint32_t idx;
 	struct sub_state *s;
 	struct resolution *r;
 
 	if (waiter != NULL && waiter_idx == POOL_NONE)
-		return engine_sub_fail_full(e, answer);
+		return POOL_NONE;
 	idx = resolution_take(&e->resolutions, key, e->now);
 	if (idx == POOL_NONE) {
 		if (waiter != NULL)
 			pool_put(&e->waiters.free, waiter_idx);
 		counter_add(&e->counters, COUNTER_SHED_UNDER_WAY, 1);
-		return engine_sub_fail_full(e, answer);
+		return POOL_NONE;
 	}
 	r = engine_sub_resolution(e, idx);
 	if (q->deadline_at < r->deadline_at)
@@ -104,9 +104,32 @@ static bool begin_new(struct engine *e, const struct resolution_key *key,
 		e->waiters.waiters[waiter_idx].sub.pays = true;
 		e->waiters.waiters[waiter_idx].sub.spent = (struct budget){0};
 	}
+	return idx;
+}
+
+static bool begin_new(struct engine *e, const struct resolution_key *key,
+		      const struct sub_question *q, const struct waiter *waiter,
+		      struct sub_answer *answer)
+{
+	uint32_t waiter_idx = waiter != NULL ? pool_take(&e->waiters.free) : POOL_NONE;
+	uint32_t idx = take_new(e, key, q, waiter, waiter_idx);
+
+	if (idx == POOL_NONE)
+		return engine_sub_fail_full(e, answer);
 	counter_add(&e->counters, COUNTER_SUB_NEW, 1);
 	engine_iterate_begin(e, idx, q);
 	return false;
+}
+
+/* But for the zone, which the caller chooses. */
+static void key_fill(struct resolution_key *key, const struct sub_question *q)
+{
+	key->hash = q->hash;
+	key->qtype = q->qtype;
+	key->qclass = DNS_CLASS_IN;
+	key->view = 0;
+	key->checking_disabled = q->checking_disabled;
+	name_copy(&key->qname, &q->qname);
 }
 
 bool engine_sub_begin(struct engine *e, const struct sub_question *q, const struct waiter *waiter,
@@ -122,20 +145,49 @@ bool engine_sub_begin(struct engine *e, const struct sub_question *q, const stru
 	DCHECK(engine_owner(e, q->hash) == e->worker_idx);
 	if (waiter != NULL && engine_sub_from_cache(e, &cached, answer))
 		return true;
-	key->hash = q->hash;
-	key->qtype = q->qtype;
-	key->qclass = DNS_CLASS_IN;
-	key->view = 0;
-	key->checking_disabled = q->checking_disabled;
-	name_copy(&key->qname, &q->qname);
+	key_fill(key, q);
 	key->zone_idx = engine_zone_for(e->config, &key->qname);
 	if (key->zone_idx == ENGINE_ZONE_NONE)
 		return engine_sub_fail(answer, DNS_EDE_NOT_AUTHORITATIVE, false);
 	key->zone_generation = engine_zone_generation(e->config, key->zone_idx);
-	idx = resolution_find(&e->resolutions, key);
+	idx = engine_find(e, key);
 	if (idx == POOL_NONE)
 		return begin_new(e, key, q, waiter, answer);
 	return waiter != NULL && join(e, idx, q, waiter, answer);
+}
+
+/* The next place may have the waiter of who joins already, as waiters are made where they will be: the one after it. */
+static uint32_t waiter_take_second(struct engine *e)
+{
+	uint32_t first = pool_take(&e->waiters.free);
+	uint32_t second = pool_take(&e->waiters.free);
+
+	if (first != POOL_NONE)
+		pool_put(&e->waiters.free, first);
+	return second;
+}
+
+uint32_t engine_sub_part(struct engine *e, uint32_t asker_idx, const struct sub_question *q)
+{
+	const struct resolution_key *asker = &engine_sub_resolution(e, asker_idx)->key;
+	struct resolution_key elsewhere; /* not cleared: names are long */
+	struct resolution_key *key = resolution_key_place(&e->resolutions, &elsewhere);
+	struct sub_question asked;
+	struct waiter waiter;
+	uint32_t idx;
+
+	engine_sub_ask_begun(e, asker_idx, q);
+	engine_sub_question_of(e, asker_idx, &asked);
+	waiter = engine_sub_waiter_of(e, asker_idx);
+	key_fill(key, &asked);
+	key->zone_idx = asker->zone_idx;
+	key->zone_generation = asker->zone_generation;
+	idx = take_new(e, key, &asked, &waiter, waiter_take_second(e));
+	if (idx == POOL_NONE)
+		engine_sub_cancel(e, asker_idx);
+	else
+		engine_iterate_init(e, idx, &asked);
+	return idx;
 }
 
 /* ---- answering ---- */

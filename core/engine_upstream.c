@@ -1,5 +1,5 @@
 /* The send side: queries to servers, each from an unpredictable port with an unpredictable ID. */
-#include "engine_state.h"
+#include "engine_iterate.h"
 #include "msg_query.h"
 #include "name_case.h"
 
@@ -391,7 +391,16 @@ unsigned engine_query_send(struct engine *e, uint32_t resolution_idx, struct buf
 	struct resolution *r = &e->resolutions.resolutions[resolution_idx];
 	uint16_t server_idx = resolution_server(r);
 	bool doubted = server_is_doubted(&e->servers, server_idx, e->now);
+	struct name step_name; /* not cleared: names are long */
 
+	if (UNLIKELY(r->asks_step)) {
+		if (UNLIKELY(doubted ||
+			     !resolution_may_send_step(&e->resolutions, resolution_idx))) {
+			engine_sub_here_leave(e, resolution_idx);
+			return 0;
+		}
+		resolution_step_name(r, &step_name);
+	}
 	if ((UNLIKELY(r->tcp_for != RESOLUTION_TCP_FOR_NONE) || UNLIKELY(doubted)) &&
 	    engine_stream_send(e, resolution_idx))
 		return 0;
@@ -399,12 +408,12 @@ unsigned engine_query_send(struct engine *e, uint32_t resolution_idx, struct buf
 		.server_idx = server_idx,
 		.resolution_idx = resolution_idx,
 		.resolution_generation = r->generation,
-		.question_hash = r->key.hash,
-		.qname = &r->key.qname,
-		.qtype = r->key.qtype,
+		.question_hash = UNLIKELY(r->asks_step) ? r->asked_hash : r->key.hash,
+		.qname = UNLIKELY(r->asks_step) ? &step_name : &r->key.qname,
+		.qtype = UNLIKELY(r->asks_step) ? DNS_TYPE_A : r->key.qtype,
 		.qclass = r->key.qclass,
 		.recursion_desired = resolution_wants_recursion(r, e->config),
-		.checking_disabled = r->key.checking_disabled,
+		.checking_disabled = r->key.checking_disabled && LIKELY(!r->asks_step),
 		.edns = !r->edns_retry &&
 			(LIKELY(!doubted) || server_edns_on(&e->servers, server_idx, e->now)),
 		.letter_case =
@@ -419,12 +428,19 @@ unsigned engine_query_send(struct engine *e, uint32_t resolution_idx, struct buf
 		result = send_query(e, &spec, frame, &slot_idx, &length_bytes, interface_idx);
 
 	if (result != SEND_OK) {
-		blocked(e, resolution_idx, result);
+		if (UNLIKELY(r->asks_step))
+			engine_sub_here_leave(e, resolution_idx);
+		else
+			blocked(e, resolution_idx, result);
 		return 0;
 	}
 	counter_add(&e->counters, COUNTER_UPSTREAM_QUERIES, 1);
-	if (r->packets > 0)
+	if (UNLIKELY(r->asks_step)) {
+		counter_add(&e->counters, COUNTER_SUB_ASKED, 1);
+		counter_add(&e->counters, COUNTER_SUB_HERE, 1);
+	} else if (r->packets > 0) {
 		counter_add(&e->counters, COUNTER_UPSTREAM_RETRIES, 1);
+	}
 	resolution_on_sent(&e->resolutions, resolution_idx, slot_idx);
 	if (UNLIKELY(r->traced))
 		engine_trace_sent(e, resolution_idx, &e->inflight.slots[slot_idx]);
@@ -507,10 +523,13 @@ static void case_lost(struct engine *e, uint32_t slot_idx)
 void engine_slot_timeout(struct engine *e, uint32_t slot_idx)
 {
 	struct inflight_slot *slot = &e->inflight.slots[slot_idx];
-	uint32_t resolution_idx = slot->resolution_idx;
+	uint32_t resolution_idx;
 	uint16_t neighbour_idx;
 
 	CHECK(slot->state == INFLIGHT_SLOT_LIVE);
+	if (UNLIKELY(!engine_slot_apart(e, slot)))
+		return;
+	resolution_idx = slot->resolution_idx;
 	if (UNLIKELY(slot->transport == INFLIGHT_TCP)) {
 		engine_stream_timeout(e, slot_idx);
 		return;

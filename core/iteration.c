@@ -69,6 +69,24 @@ void iteration_book(struct iteration *it, struct resolution *r)
 	iteration_grant(it, r);
 }
 
+void iteration_book_step(struct iteration *it, struct resolution *r)
+{
+	iteration_book(it, r);
+	r->packets--;
+	it->packets_booked--;
+	iteration_grant(it, r);
+}
+
+void iteration_unsend(struct iteration *it, struct resolution *r)
+{
+	r->packets--;
+	if (it->packets_booked > r->packets) {
+		it->packets_booked--;
+		it->budget.packets++;
+	}
+	iteration_grant(it, r);
+}
+
 void iteration_book_bytes(struct iteration *it, struct resolution *r, size_t length_bytes)
 {
 	it->budget.bytes =
@@ -189,6 +207,19 @@ void iteration_spend(struct iteration *it, int16_t candidate)
 {
 	if (candidate >= 0 && candidate < it->candidate_count)
 		it->tried[candidate] = SERVER_TRIES_PER_QUESTION_MAX;
+}
+
+void iteration_move_candidates(struct iteration *from, struct iteration *to)
+{
+	DCHECK(to->candidate_count == 0);
+	memcpy(to->candidates, from->candidates, sizeof(from->candidates));
+	memcpy(to->tried, from->tried, sizeof(from->tried));
+	to->candidate_count = from->candidate_count;
+	to->round = from->round;
+	to->first_server = from->first_server;
+	to->has_candidates = true;
+	from->candidate_count = 0;
+	from->has_candidates = false;
 }
 
 /* ---- names of servers ---- */

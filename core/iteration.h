@@ -79,6 +79,10 @@ void iteration_adopt(struct iteration *it, const struct zone_cut *cut);
 void iteration_grant(const struct iteration *it, struct resolution *r);
 /* The same, when what it has sent is taken off the budget. */
 void iteration_book(struct iteration *it, struct resolution *r);
+/* The last packet was sent for a step, and is answered: it is off the budget, and none of those for the question itself. */
+void iteration_book_step(struct iteration *it, struct resolution *r);
+/* The last packet is another's. */
+void iteration_unsend(struct iteration *it, struct resolution *r);
 /* Of a reply, be it of use or not. */
 void iteration_book_bytes(struct iteration *it, struct resolution *r, size_t length_bytes);
 
@@ -88,6 +92,8 @@ unsigned iteration_step_next(const struct iteration *it, const struct name *qnam
 /* The last labels of a name. label_count: at most as many as it has. */
 void iteration_suffix(const struct name *name, unsigned label_count, struct name *out);
 
+/* The servers that it asks are from now on another's, which is at the same cut. */
+void iteration_move_candidates(struct iteration *from, struct iteration *to);
 /* Which candidates server_choose is not to look at: those that had their tries in this round. */
 uint32_t iteration_tried_mask(const struct iteration *it);
 /* May any candidate have another try, this round being over? */

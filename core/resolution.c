@@ -205,6 +205,29 @@ bool resolution_on_start_alone(struct resolution_table *t, uint32_t idx,
 	return true;
 }
 
+void resolution_on_step(struct resolution_table *t, uint32_t idx, uint32_t at, uint64_t hash)
+{
+	struct resolution *r = &t->resolutions[idx];
+
+	DCHECK(r->state == RESOLUTION_SEND && r->iterates);
+	r->asks_step = true;
+	r->asked_at = at;
+	r->asked_hash = hash;
+}
+
+void resolution_on_taken_over(struct resolution_table *t, uint32_t idx,
+			      const struct resolution *from, uint32_t slot_idx)
+{
+	struct resolution *r = &t->resolutions[idx];
+
+	DCHECK(r->state == RESOLUTION_ASK);
+	r->server_pos = from->server_pos;
+	r->server_idx = from->server_idx;
+	r->try_until = from->try_until;
+	resolution_set_state(t, idx, RESOLUTION_SEND);
+	resolution_on_sent(t, idx, slot_idx);
+}
+
 void resolution_on_sent(struct resolution_table *t, uint32_t idx, uint32_t slot_idx)
 {
 	struct resolution *r = &t->resolutions[idx];
@@ -213,6 +236,10 @@ void resolution_on_sent(struct resolution_table *t, uint32_t idx, uint32_t slot_
 	r->slot_idx = slot_idx;
 	r->packets++;
 	r->pauses = 0;
+	if (UNLIKELY(r->asks_step)) {
+		place_add(t, r->asked_hash, idx);
+		t->step_count++;
+	}
 }
 
 void resolution_on_cached(struct resolution_table *t, uint32_t idx)

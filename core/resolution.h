@@ -100,6 +100,7 @@ struct resolution {
 	bool traced : 1;
 	bool loops : 1; /* what it had left, or that it waited for its asker, made it fail: that says nothing about the question */
 	bool is_spent : 1; /* all that a client may cost was spent on his question: that it fails tells */
+	bool asks_step : 1; /* SEND, WAIT: it asks for a minimised name, of type A, not for its own (engine_sub_here.c) */
 	uint16_t rcode;      /* DONE: what the waiters get if there is no answer */
 	uint16_t ede;        /* DONE: with that rcode */
 	uint16_t server_idx; /* chosen last */
@@ -112,7 +113,11 @@ struct resolution {
 	uint8_t pauses; /* in a row, for want of a MAC or random bytes: each longer than the last */
 	uint8_t tcp_tries;
 	uint32_t generation; /* with the index: a handle that outlives the resolution */
-	uint32_t tried_mask;
+	union {
+		uint32_t tried_mask; /* of a forward zone's servers */
+		uint32_t
+			asked_at; /* asks_step: where in its name that which is asked for begins, */
+	};
 	uint32_t slot_idx;   /* WAIT: the in-flight slot */
 	uint32_t answer_idx; /* DONE: answer buffer (engine_state.h), or POOL_NONE */
 	uint32_t waiter_head, waiter_tail;
@@ -132,7 +137,10 @@ struct resolution {
 	mono_ns started_at;  /* immutable: later waiters do not make it younger */
 	mono_ns deadline_at; /* its first waiter has an answer by then */
 	mono_ns try_until;   /* this try's end, pauses included */
-	mono_ns resume_at;   /* PAUSE */
+	union {
+		mono_ns resume_at;   /* PAUSE */
+		uint64_t asked_hash; /* asks_step: and the hash of that question's key */
+	};
 	mono_ns stale_at;
 	struct resolution_key key;
 };
@@ -152,6 +160,8 @@ struct resolution_table {
 	uint64_t *places;
 	uint32_t place_mask;
 	unsigned home_shift;
+	uint32_t
+		step_count; /* those in WAIT that ask for a step: each has a second place, by that */
 	struct pool free;
 };
 
@@ -161,7 +171,8 @@ void resolution_table_init(struct resolution_table *t, void *memory, uint32_t ca
 /* Stage 1: the places; stage 2, when these have come: one of that hash. */
 void resolution_prefetch(const struct resolution_table *t, uint64_t hash);
 void resolution_prefetch_found(const struct resolution_table *t, uint64_t hash);
-/* POOL_NONE: none under way. */
+/* POOL_NONE: none under way. One whose key has another hash asks the question as a step: it is to be given a resolution of its own
+ * before anybody joins it (engine_find). */
 MUST_USE uint32_t resolution_find(const struct resolution_table *t,
 				  const struct resolution_key *key);
 /* A key's place in what resolution_take gives next, so that it needs not be copied there; or elsewhere, if it is full. */
@@ -243,6 +254,21 @@ enum resolution_step resolution_on_start(struct resolution_table *t, uint32_t id
 /* The same where the key's zone has just been chosen and has one server. False: it has several, and nothing is done. */
 MUST_USE bool resolution_on_start_alone(struct resolution_table *t, uint32_t idx,
 					const struct engine_zone *zone, mono_ns now);
+/* SEND: what it asks for is its name from `at` on, of type A; hash: of that question's key. Until it is in any other state than
+ * WAIT. */
+void resolution_on_step(struct resolution_table *t, uint32_t idx, uint32_t at, uint64_t hash);
+/* May that be sent? Not if somebody asks it already, nor if there is no place to find it by. */
+MUST_USE bool resolution_may_send_step(const struct resolution_table *t, uint32_t idx);
+/* What it asks for. */
+static inline void resolution_step_name(const struct resolution *r, struct name *out)
+{
+	DCHECK(r->asks_step && r->asked_at < r->key.qname.length_bytes);
+	out->length_bytes = (uint8_t)(r->key.qname.length_bytes - r->asked_at);
+	bytes_copy(out->bytes, r->key.qname.bytes + r->asked_at, out->length_bytes);
+}
+/* ASK: the query under way in slot, which `from` has sent for a step, is this one's, which asks that question. */
+void resolution_on_taken_over(struct resolution_table *t, uint32_t idx,
+			      const struct resolution *from, uint32_t slot_idx);
 /* A query is under way in slot. */
 void resolution_on_sent(struct resolution_table *t, uint32_t idx, uint32_t slot_idx);
 /* The same over TCP. */

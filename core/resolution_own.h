@@ -54,6 +54,9 @@ static inline void place_remove(struct resolution_table *t, uint64_t hash, uint3
 
 /* ---- states ---- */
 
+/* It asks for its own name again. */
+void resolution_end_step(struct resolution_table *t, uint32_t idx);
+
 static inline __attribute__((always_inline)) void resolution_set_state(struct resolution_table *t,
 								       uint32_t idx,
 								       enum resolution_state to)
@@ -61,6 +64,8 @@ static inline __attribute__((always_inline)) void resolution_set_state(struct re
 	struct resolution *r = &t->resolutions[idx];
 
 	CHECK(resolution_legal[r->state][to]);
+	if (UNLIKELY(r->asks_step) && to != RESOLUTION_WAIT)
+		resolution_end_step(t, idx);
 	if (to == RESOLUTION_DONE)
 		place_remove(t, r->key.hash, idx);
 	if (r->state == RESOLUTION_WAIT)

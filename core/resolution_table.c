@@ -54,6 +54,7 @@ void resolution_table_init(struct resolution_table *t, void *memory, uint32_t ca
 	t->places = (uint64_t *)(void *)(t->resolutions + capacity);
 	t->place_mask = (UINT32_C(1) << bits) - 1;
 	t->home_shift = 64 - bits;
+	t->step_count = 0;
 	memset(t->places, 0xff, places_bytes(capacity));
 	pool_init(&t->free, (uint8_t *)t->places + places_bytes(capacity), capacity);
 }
@@ -79,14 +80,35 @@ static bool key_equal(const struct resolution_key *a, const struct resolution_ke
 	       name_equal_exact(&a->qname, &b->qname);
 }
 
+/* The questions that steps are: for addresses, of nobody in particular. */
+static bool is_for_step(const struct resolution_key *key)
+{
+	return key->qtype == DNS_TYPE_A && key->qclass == DNS_CLASS_IN && key->view == 0 &&
+	       !key->checking_disabled;
+}
+
+/* Does r ask for this step? */
+static bool asks_for_step(const struct resolution *r, uint64_t hash, uint16_t zone_idx,
+			  const uint8_t *name, size_t length_bytes)
+{
+	return r->asks_step && r->asked_hash == hash && r->key.zone_idx == zone_idx &&
+	       r->key.qname.length_bytes - r->asked_at == length_bytes &&
+	       memcmp(r->key.qname.bytes + r->asked_at, name, length_bytes) == 0;
+}
+
 uint32_t resolution_find(const struct resolution_table *t, const struct resolution_key *key)
 {
 	uint32_t at = place_find(t, key->hash, home_of(t, key->hash));
 
 	while (UNLIKELY(t->places[at] != PLACE_EMPTY)) {
 		uint32_t idx = (uint32_t)t->places[at];
+		const struct resolution *r = &t->resolutions[idx];
 
-		if (LIKELY(key_equal(&t->resolutions[idx].key, key)))
+		if (LIKELY(key_equal(&r->key, key)))
+			return idx;
+		if (UNLIKELY(r->asks_step) && is_for_step(key) &&
+		    asks_for_step(r, key->hash, key->zone_idx, key->qname.bytes,
+				  key->qname.length_bytes))
 			return idx;
 		at = place_find(t, key->hash, (at + 1) & t->place_mask);
 	}
@@ -165,12 +187,52 @@ void resolution_put(struct resolution_table *t, uint32_t idx)
 	pool_put(&t->free, idx);
 }
 
+/* ---- steps ---- */
+
+bool resolution_may_send_step(const struct resolution_table *t, uint32_t idx)
+{
+	const struct resolution *r = &t->resolutions[idx];
+	const uint8_t *name = r->key.qname.bytes + r->asked_at;
+	size_t length_bytes = r->key.qname.length_bytes - r->asked_at;
+	uint32_t at = place_find(t, r->asked_hash, home_of(t, r->asked_hash));
+
+	DCHECK(r->asks_step && r->state == RESOLUTION_SEND);
+	for (; t->places[at] != PLACE_EMPTY;
+	     at = place_find(t, r->asked_hash, (at + 1) & t->place_mask)) {
+		uint32_t other_idx = (uint32_t)t->places[at];
+		const struct resolution *other = &t->resolutions[other_idx];
+
+		if (other_idx == idx)
+			continue;
+		if (asks_for_step(other, r->asked_hash, r->key.zone_idx, name, length_bytes))
+			return false;
+		if (other->key.hash == r->asked_hash && is_for_step(&other->key) &&
+		    other->key.zone_idx == r->key.zone_idx &&
+		    other->key.qname.length_bytes == length_bytes &&
+		    memcmp(other->key.qname.bytes, name, length_bytes) == 0)
+			return false;
+	}
+	/* With a place for each of so many resolutions three quarters are taken at most. */
+	return t->step_count < t->free.capacity / 2;
+}
+
+void resolution_end_step(struct resolution_table *t, uint32_t idx)
+{
+	struct resolution *r = &t->resolutions[idx];
+
+	if (r->state == RESOLUTION_WAIT) {
+		place_remove(t, r->asked_hash, idx);
+		t->step_count--;
+	}
+	r->asks_step = false;
+}
+
 /* ---- invariants ---- */
 
 void resolution_check(const struct resolution_table *t)
 {
 	uint32_t placed = 0;
-	uint32_t active = 0;
+	uint32_t active = 0, steps = 0;
 
 	for (uint32_t at = 0; at <= t->place_mask; at++) {
 		uint64_t place = t->places[at];
@@ -180,7 +242,8 @@ void resolution_check(const struct resolution_table *t)
 			continue;
 		CHECK((uint32_t)place < t->free.fresh);
 		r = &t->resolutions[(uint32_t)place];
-		CHECK(place == place_of(r->key.hash, (uint32_t)place));
+		CHECK(place == place_of(r->key.hash, (uint32_t)place) ||
+		      (r->asks_step && place == place_of(r->asked_hash, (uint32_t)place)));
 		for (uint32_t i = home_of(t, place); i != at; i = (i + 1) & t->place_mask)
 			CHECK(t->places[i] != PLACE_EMPTY && t->places[i] != place);
 		CHECK(r->state == RESOLUTION_SEND || r->state == RESOLUTION_WAIT ||
@@ -201,6 +264,11 @@ void resolution_check(const struct resolution_table *t)
 		      (r->waiter_count > 0 && r->stale_at != MONO_NEVER &&
 		       r->state != RESOLUTION_FREE && r->state != RESOLUTION_DONE));
 		active += r->state != RESOLUTION_FREE && r->state != RESOLUTION_DONE;
+		CHECK(!r->asks_step ||
+		      ((r->state == RESOLUTION_SEND || r->state == RESOLUTION_WAIT) &&
+		       r->iterates && r->asked_at > 0 && r->asked_at < r->key.qname.length_bytes));
+		steps += r->asks_step && r->state == RESOLUTION_WAIT;
 	}
-	CHECK(active == placed);
+	CHECK(steps == t->step_count);
+	CHECK(active + steps == placed);
 }
