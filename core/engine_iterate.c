@@ -36,9 +36,13 @@ static void release_candidates(struct engine *e, struct iteration *it)
 	it->has_candidates = false;
 }
 
-void engine_iterate_drop_candidates(struct engine *e, uint32_t idx)
+void engine_iterate_hand_over(struct engine *e, uint32_t idx)
 {
-	release_candidates(e, iteration_of(e, idx));
+	struct iteration *it = iteration_of(e, idx);
+
+	release_candidates(e, it);
+	if (it->cut.zone.length_bytes == 1)
+		engine_share_put(e, idx, ZONE_SHARE_NEITHER);
 }
 
 static void adopt(struct engine *e, struct iteration *it, const struct zone_cut *cut)
@@ -372,7 +376,7 @@ static bool ask_here(struct engine *e, uint32_t idx, const struct name *name, ui
 		gather(e, r, it);
 	at = choose(e, r, it);
 	if (at < 0 || server_is_doubted(&e->servers, it->candidates[at], e->now)) {
-		release_candidates(e, it);
+		engine_iterate_hand_over(e, idx);
 		return false;
 	}
 	it->tried[at]++;

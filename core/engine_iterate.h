@@ -66,8 +66,8 @@ void engine_iterate_step(struct engine *e, uint32_t idx, size_t at, uint64_t has
 /* `to`, which has begun for a step of `from`, asks the servers that `from` has asked so far. False: it may not. */
 MUST_USE bool engine_iterate_take_over(struct engine *e, uint32_t from, uint32_t to);
 
-/* The servers of its cut are to be gathered anew. */
-void engine_iterate_drop_candidates(struct engine *e, uint32_t idx);
+/* Another asks for its step: it lets go of the servers, and of the root's share, which who waits for others has none of. */
+void engine_iterate_hand_over(struct engine *e, uint32_t idx);
 /* Too many wait for its zone already. */
 enum resolution_step engine_iterate_refuse(struct engine *e, uint32_t idx);
 

@@ -379,6 +379,10 @@ static void resolution_reply(struct engine *e, struct rx_slot *slot, uint32_t sl
 		judged = true;
 		step = judged_reply(e, slot, idx, sent, response, &message, &clean);
 		response = &clean;
+		if (step == RESOLUTION_STEP_KEEP) { /* a step's, and there was no room */
+			engine_end(e, slot, outcome, RX_FREE);
+			return;
+		}
 		/* What was a step's may be its own question's now. */
 		idx = sent->resolution_idx;
 		r = &e->resolutions.resolutions[idx];

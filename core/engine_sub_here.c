@@ -38,7 +38,7 @@ void engine_sub_here_leave(struct engine *e, uint32_t idx)
 
 	engine_iterate_step(e, idx, r->asked_at, r->asked_hash, &q);
 	resolution_on_ask(&e->resolutions, idx);
-	engine_iterate_drop_candidates(e, idx);
+	engine_iterate_hand_over(e, idx);
 	ask_other(e, idx, &q);
 }
 
@@ -67,7 +67,7 @@ uint32_t engine_sub_here_part(struct engine *e, uint32_t idx)
 		own_idx = engine_sub_part(e, idx, &q);
 	if (own_idx == POOL_NONE) {
 		cancel(e, slot_idx);
-		engine_iterate_drop_candidates(e, idx);
+		engine_iterate_hand_over(e, idx);
 		ask_other(e, idx, &q);
 		return POOL_NONE;
 	}
@@ -75,7 +75,7 @@ uint32_t engine_sub_here_part(struct engine *e, uint32_t idx)
 	counter_add(&e->counters, COUNTER_SUB_NEW, 1);
 	if (!engine_iterate_take_over(e, idx, own_idx)) {
 		cancel(e, slot_idx);
-		engine_iterate_drop_candidates(e, idx);
+		engine_iterate_hand_over(e, idx);
 		engine_step(e, own_idx, engine_iterate_refuse(e, own_idx), NULL);
 		return POOL_NONE;
 	}

@@ -189,6 +189,25 @@ static void iterate_here__many_need_one_step(void)
 	iterate_free(w);
 }
 
+/* Of the root's share only who asks it has a part, not all those who wait for the same step. */
+static void iterate_here__who_waits_leaves_the_root_to_others(void)
+{
+	struct iterate_world *w = world_with(TRICK_HOLD, "net.");
+	char name[64];
+
+	for (unsigned i = 0; i < 120; i++) {
+		snprintf(name, sizeof(name), "r%u.example.net.", i);
+		iterate_send(w, name, DNS_TYPE_A, (uint16_t)i);
+		CU_ASSERT_EQUAL(iterate_run(w, 10000), 0);
+	}
+	CU_ASSERT(resolutions_active(w) > 120);
+	CU_ASSERT_FATAL(iterate_ask(w, "other.", DNS_TYPE_A));
+	CU_ASSERT_EQUAL(iterate_rcode(w), DNS_RCODE_NXDOMAIN);
+	let_go(w);
+	CU_ASSERT_EQUAL(iterate_run(w, NS_PER_S), 120);
+	iterate_free(w);
+}
+
 /* What is no referral to it is an answer to the step's question, and kept as such. */
 static void iterate_here__keeps_what_is_no_referral(void)
 {
@@ -280,6 +299,7 @@ static const struct unit_test tests[] = {
 	UNIT_TEST(iterate_here__takes_one_resolution_to_the_answer),
 	UNIT_TEST(iterate_here__is_joined),
 	UNIT_TEST(iterate_here__many_need_one_step),
+	UNIT_TEST(iterate_here__who_waits_leaves_the_root_to_others),
 	UNIT_TEST(iterate_here__keeps_what_is_no_referral),
 	UNIT_TEST(iterate_here__goes_on_by_another),
 	UNIT_TEST(iterate_here__guesses_hold_it_off),
