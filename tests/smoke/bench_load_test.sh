@@ -76,7 +76,8 @@ expect_equal "nothing came that is no packet for us" 0 "$(figure garbage)"
 
 load --seconds=1 --rate=3000 --check-every=1 --delay-us=5000-9000
 expect_equal "open loop, answers delayed by 5 to 9 ms: exit status" 0 $load_status
-expect_between "sent by schedule, but for what was due while it was off its core" 2000 3010 \
+# Its end, too, may come while it is off its core: 30 ms of what is due.
+expect_between "sent by schedule, but for what was due while it was off its core" 2000 3100 \
 	$(($(figure sent) + $(figure unsent_away)))
 expect_equal "lost, wrong" "0 0" "$(figures lost wrong)"
 median=$(figure latency_us_p50)
