@@ -1,6 +1,7 @@
 /* What comes back from servers: the one true reply of each query, and all that only looks like it. */
 #include "engine_iterate.h"
 #include "msg_in_place.h"
+#include "msg_referral.h"
 
 #include <assert.h>
 #include <string.h>
@@ -429,6 +430,7 @@ static bool match(struct engine *e, struct rx_slot *slot, const struct engine_rx
 {
 	struct inflight_slot *sent = &e->inflight.slots[slot_idx];
 	struct msg_response response;
+	struct msg_referral referral;
 	bool has_name;
 
 	if (sent->state != INFLIGHT_SLOT_LIVE || !tuple_matches(e, sent, work) ||
@@ -436,8 +438,8 @@ static bool match(struct engine *e, struct rx_slot *slot, const struct engine_rx
 		return false;
 	has_name = begins_with_name(work->view.payload, &sent->qname);
 	if (work->view.payload.length_bytes > ANSWER_BUFFER_BYTES ||
-	    msg_parse_response_of(work->view.payload, has_name ? &sent->qname : NULL, &response) !=
-		    MSG_RESPONSE_OK) {
+	    msg_parse_response_of(work->view.payload, has_name ? &sent->qname : NULL, &referral,
+				  &response) != MSG_RESPONSE_OK) {
 		engine_end(e, slot, COUNTER_RESPONSE_UNPARSABLE, RX_FREE);
 		return true;
 	}

@@ -2,12 +2,11 @@
 
 #include "dns_const.h"
 #include "limits.h"
+#include "msg_parse_own.h"
+#include "msg_referral.h"
 #include "wire_cursor.h"
 
-#define RECORD_FIXED_BYTES 10 /* type, class, TTL, RDLENGTH */
 #define OPTION_HEADER_BYTES 4
-#define TTL_TOP_BIT UINT32_C(0x80000000)
-#define QUESTION_FIXED_BYTES 4
 /* A pointer to the question's name: what most owners are. */
 #define POINTER_TO_QUESTION (DNS_POINTER_FLAG << 8 | DNS_HEADER_BYTES)
 
@@ -139,13 +138,13 @@ static bool query_question(struct span message, size_t *offset, struct msg_query
 
 	if (name_parse_plain(message, &at, &out->qname) != NAME_OK)
 		return false;
-	if (message.length_bytes - at < QUESTION_FIXED_BYTES) {
+	if (message.length_bytes - at < MSG_QUESTION_FIXED_BYTES) {
 		out->qname.length_bytes = 0;
 		return false;
 	}
 	out->qtype = wire_get_u16(message.data + at);
 	out->qclass = wire_get_u16(message.data + at + 2);
-	at += QUESTION_FIXED_BYTES;
+	at += MSG_QUESTION_FIXED_BYTES;
 	out->question_present = true;
 	out->question_end = (uint16_t)at;
 	*offset = at;
@@ -182,13 +181,14 @@ static enum msg_query_result query_additional(struct span message, size_t offset
 		size_t at = offset;
 
 		if (name_skip(message, &at) != NAME_OK ||
-		    message.length_bytes - at < RECORD_FIXED_BYTES)
+		    message.length_bytes - at < MSG_RECORD_FIXED_BYTES)
 			return MSG_QUERY_COUNTS;
 
 		const uint8_t *fixed = message.data + at;
 		unsigned type = wire_get_u16(fixed);
-		struct span rdata = {fixed + RECORD_FIXED_BYTES, wire_get_u16(fixed + 8)};
-		bool is_cut = rdata.length_bytes > message.length_bytes - at - RECORD_FIXED_BYTES;
+		struct span rdata = {fixed + MSG_RECORD_FIXED_BYTES, wire_get_u16(fixed + 8)};
+		bool is_cut =
+			rdata.length_bytes > message.length_bytes - at - MSG_RECORD_FIXED_BYTES;
 
 		if (type == DNS_TYPE_OPT) {
 			if (out->edns.present)
@@ -200,7 +200,7 @@ static enum msg_query_result query_additional(struct span message, size_t offset
 		} else if (type != DNS_TYPE_TSIG || i == 0 || is_cut) {
 			return MSG_QUERY_COUNTS;
 		}
-		offset = at + RECORD_FIXED_BYTES + rdata.length_bytes;
+		offset = at + MSG_RECORD_FIXED_BYTES + rdata.length_bytes;
 	}
 	return record_count > ALLOWED ? MSG_QUERY_COUNTS : result;
 }
@@ -266,7 +266,7 @@ static inline bool query_plain(struct span message, struct msg_query *out)
 	if ((head & head_mask) != head_wanted || counts > 1)
 		return false;
 	name_bytes = name_plain_bytes(message, at);
-	if (name_bytes == 0 || message.length_bytes - at - name_bytes < QUESTION_FIXED_BYTES)
+	if (name_bytes == 0 || message.length_bytes - at - name_bytes < MSG_QUESTION_FIXED_BYTES)
 		return false;
 	name_copy_plain(&out->qname, message, at, name_bytes);
 	at += name_bytes;
@@ -274,14 +274,14 @@ static inline bool query_plain(struct span message, struct msg_query *out)
 	out->flags = (uint16_t)(head >> 32);
 	out->qtype = wire_get_u16(message.data + at);
 	out->qclass = wire_get_u16(message.data + at + 2);
-	at += QUESTION_FIXED_BYTES;
+	at += MSG_QUESTION_FIXED_BYTES;
 	out->question_present = true;
 	out->question_end = (uint16_t)at;
 	out->edns = (struct msg_edns){0};
 	if (counts == 0)
 		return true;
 	opt = message.data + at;
-	if (message.length_bytes - at < 1 + RECORD_FIXED_BYTES || opt[0] != 0 ||
+	if (message.length_bytes - at < 1 + MSG_RECORD_FIXED_BYTES || opt[0] != 0 ||
 	    wire_get_u16(opt + 1) != DNS_TYPE_OPT || wire_get_u16(opt + 9) != 0)
 		return false;
 	edns_fixed(opt + 1, &out->edns);
@@ -358,13 +358,13 @@ enum record_result { RECORD_OK, RECORD_CUT, RECORD_BAD };
 static enum record_result record_fixed(struct span message, size_t owner, size_t at,
 				       struct msg_record *out)
 {
-	if (message.length_bytes - at < RECORD_FIXED_BYTES)
+	if (message.length_bytes - at < MSG_RECORD_FIXED_BYTES)
 		return RECORD_CUT;
 
 	const uint8_t *fixed = message.data + at;
 	size_t rdata_length = wire_get_u16(fixed + 8);
 
-	at += RECORD_FIXED_BYTES;
+	at += MSG_RECORD_FIXED_BYTES;
 	if (message.length_bytes - at < rdata_length)
 		return RECORD_CUT;
 	out->type = wire_get_u16(fixed);
@@ -385,7 +385,7 @@ bool msg_record_next(struct span message, size_t *offset, struct msg_record *out
 	if (name_skip(message, &at) != NAME_OK ||
 	    record_fixed(message, *offset, at, &record) != RECORD_OK)
 		return false;
-	if (record.type != DNS_TYPE_OPT && (record.ttl_s & TTL_TOP_BIT) != 0)
+	if (record.type != DNS_TYPE_OPT && (record.ttl_s & MSG_TTL_TOP_BIT) != 0)
 		record.ttl_s = 0;
 	*out = record;
 	*offset = record.end_offset;
@@ -416,6 +416,15 @@ static bool rdata_ok(struct span message, const struct msg_record *record)
 	       at + layout.suffix_bytes == record->end_offset;
 }
 
+bool msg_parse_record(struct span message, size_t offset, struct msg_record *out)
+{
+	size_t at = offset;
+
+	return name_skip(message, &at) == NAME_OK &&
+	       record_fixed(message, offset, at, out) == RECORD_OK && out->type != DNS_TYPE_OPT &&
+	       rdata_ok(message, out);
+}
+
 /* ---- an upstream's answer ---- */
 
 enum section { SECTION_ANSWER, SECTION_AUTHORITY, SECTION_ADDITIONAL };
@@ -426,17 +435,14 @@ struct response_parse {
 	bool cut; /* the message ended within a record */
 };
 
-static bool response_opt(struct response_parse *p, const struct msg_record *record,
-			 enum section section)
+bool msg_parse_opt(struct msg_response *r, const struct msg_record *record)
 {
-	struct msg_response *r = p->response;
 	const uint8_t *rdata = r->message.data + record->rdata_offset;
 	struct edns_options options = {{NULL, 0}, {NULL, 0}};
 
-	if (section != SECTION_ADDITIONAL || r->edns.present ||
-	    r->message.data[record->owner_offset] != 0)
+	if (r->message.data[record->owner_offset] != 0)
 		return false;
-	edns_fixed(rdata - RECORD_FIXED_BYTES, &r->edns);
+	edns_fixed(rdata - MSG_RECORD_FIXED_BYTES, &r->edns);
 	r->opt_offset = record->owner_offset;
 	if (!options_walk((struct span){rdata, record->rdata_length_bytes}, &r->edns, &options))
 		return false;
@@ -484,7 +490,7 @@ static void response_note(struct msg_response *r, const struct msg_record *recor
 	default:
 		break;
 	}
-	if ((record->ttl_s & TTL_TOP_BIT) != 0)
+	if ((record->ttl_s & MSG_TTL_TOP_BIT) != 0)
 		r->has_ttl_over_max = true;
 }
 
@@ -505,7 +511,8 @@ static enum msg_response_result response_section(struct response_parse *p, enum 
 			return MSG_RESPONSE_RECORD;
 		r->opt_is_last = record.type == DNS_TYPE_OPT || !r->edns.present;
 		if (record.type == DNS_TYPE_OPT) {
-			if (!response_opt(p, &record, section))
+			if (section != SECTION_ADDITIONAL || r->edns.present ||
+			    !msg_parse_opt(r, &record))
 				return MSG_RESPONSE_OPT;
 		} else {
 			if (!rdata_ok(r->message, &record))
@@ -554,19 +561,20 @@ enum msg_response_result msg_parse_response_any(struct span message, struct msg_
 		return MSG_RESPONSE_OPCODE;
 	if (wire_get_u16(message.data + 4) != 1 ||
 	    name_parse_plain(message, &p.offset, &r.qname) != NAME_OK ||
-	    message.length_bytes - p.offset < QUESTION_FIXED_BYTES)
+	    message.length_bytes - p.offset < MSG_QUESTION_FIXED_BYTES)
 		return MSG_RESPONSE_QUESTION;
 	if (message.length_bytes > DNS_MESSAGE_BYTES_MAX)
 		return MSG_RESPONSE_TRAILING;
 	r.qtype = wire_get_u16(message.data + p.offset);
 	r.qclass = wire_get_u16(message.data + p.offset + 2);
-	p.offset += QUESTION_FIXED_BYTES;
+	p.offset += MSG_QUESTION_FIXED_BYTES;
 	r.records_offset = (uint16_t)p.offset;
 	r.opt_is_last = true;
 	r.opt_offset = (uint16_t)message.length_bytes;
 	r.has_dnssec_records = false;
 	r.has_ttl_over_max = false;
 	r.edns = (struct msg_edns){0};
+	r.referral = NULL;
 
 	enum msg_response_result result = response_records(&p);
 
@@ -582,7 +590,7 @@ enum msg_response_result msg_parse_response_any(struct span message, struct msg_
 static inline size_t addresses_end(struct span message, size_t at, unsigned record_count,
 				   uint32_t *ttls)
 {
-	enum { OWNER_BYTES = 2, LEAST = OWNER_BYTES + RECORD_FIXED_BYTES + 4 };
+	enum { OWNER_BYTES = 2, LEAST = OWNER_BYTES + MSG_RECORD_FIXED_BYTES + 4 };
 
 	for (; record_count > 0; record_count--) {
 		const uint8_t *p = message.data + at;
@@ -598,7 +606,7 @@ static inline size_t addresses_end(struct span message, size_t at, unsigned reco
 		    wire_get_u16(p + 4) != DNS_CLASS_IN || wire_get_u16(p + 10) != rdata_bytes)
 			return 0;
 		*ttls |= wire_get_u32(p + 6);
-		at += OWNER_BYTES + RECORD_FIXED_BYTES + rdata_bytes;
+		at += OWNER_BYTES + MSG_RECORD_FIXED_BYTES + rdata_bytes;
 		if (at > message.length_bytes)
 			return 0;
 	}
@@ -627,7 +635,7 @@ static inline __attribute__((always_inline)) bool response_plain(struct span mes
 		return false;
 	name_bytes =
 		qname != NULL ? qname->length_bytes : name_plain_bytes(message, DNS_HEADER_BYTES);
-	records = DNS_HEADER_BYTES + name_bytes + QUESTION_FIXED_BYTES;
+	records = DNS_HEADER_BYTES + name_bytes + MSG_QUESTION_FIXED_BYTES;
 	if (name_bytes == 0 || records > message.length_bytes)
 		return false;
 	end = addresses_end(message, records, (uint16_t)head, &ttls);
@@ -639,7 +647,7 @@ static inline __attribute__((always_inline)) bool response_plain(struct span mes
 	out->message = message;
 	out->id = (uint16_t)(head >> 48);
 	out->flags = (uint16_t)(head >> 32);
-	out->qtype = wire_get_u16(data + records - QUESTION_FIXED_BYTES);
+	out->qtype = wire_get_u16(data + records - MSG_QUESTION_FIXED_BYTES);
 	out->qclass = wire_get_u16(data + records - 2);
 	if (qname != NULL)
 		name_copy(&out->qname, qname);
@@ -652,7 +660,8 @@ static inline __attribute__((always_inline)) bool response_plain(struct span mes
 	out->opt_is_last = true;
 	out->opt_offset = (uint16_t)end;
 	out->has_dnssec_records = false;
-	out->has_ttl_over_max = (ttls & TTL_TOP_BIT) != 0;
+	out->has_ttl_over_max = (ttls & MSG_TTL_TOP_BIT) != 0;
+	out->referral = NULL;
 	out->edns = (struct msg_edns){0};
 	if (counts != 0)
 		edns_fixed(data + end + 1, &out->edns);
@@ -667,11 +676,13 @@ enum msg_response_result msg_parse_response(struct span message, struct msg_resp
 }
 
 enum msg_response_result msg_parse_response_of(struct span message, const struct name *qname,
+					       struct msg_referral *referral,
 					       struct msg_response *out)
 {
 	if (UNLIKELY(qname == NULL))
 		return msg_parse_response(message, out);
-	if (LIKELY(response_plain(message, qname, out)))
+	if (LIKELY(response_plain(message, qname, out)) ||
+	    msg_referral_parse(message, qname, referral, out))
 		return MSG_RESPONSE_OK;
 	return msg_parse_response_any(message, out);
 }

@@ -17,6 +17,8 @@
 #include "name.h"
 #include "span.h"
 
+struct msg_referral;
+
 /* The OPT record's contents (RFC 6891 section 6). Options: of each kind the first counts. */
 struct msg_edns {
 	bool present;
@@ -97,6 +99,7 @@ struct msg_response {
 	bool has_dnssec_records;   /* a RRSIG, NSEC or NSEC3, or a DS in the authority section */
 	bool has_ttl_over_max; /* a TTL with its top bit set, which counts as 0 (RFC 2181 sec. 8) */
 	struct msg_edns edns;
+	const struct msg_referral *referral; /* what it was found to be (msg_referral.h), or NULL */
 };
 
 /* Of the name only what is used. */
@@ -129,11 +132,13 @@ extern const char *const msg_query_result_text[MSG_QUERY_RESULT_COUNT];
  * is whole (RFC 2181 section 9: it is not used anyway). The question's name must be uncompressed.
  * A COOKIE option of bad length counts as none. */
 MUST_USE enum msg_response_result msg_parse_response(struct span message, struct msg_response *out);
-/* The same of a message whose question begins with that name, which is one, byte for byte. NULL: it may be any. */
+/* The same of a message whose question begins with that name, which is one, byte for byte. NULL: it may be any. What it notes
+ * of a referral goes to *referral, which out->referral borrows. */
 MUST_USE enum msg_response_result msg_parse_response_of(struct span message,
 							const struct name *qname,
+							struct msg_referral *referral,
 							struct msg_response *out);
-/* The same without its short way for plain answers: for the test that both are the same. */
+/* The same without the short ways of plain answers and referrals: for the tests that all are the same. */
 MUST_USE enum msg_response_result msg_parse_response_any(struct span message,
 							 struct msg_response *out);
 

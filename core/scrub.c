@@ -4,6 +4,7 @@
 
 #include "dns_const.h"
 #include "msg_records.h"
+#include "msg_referral.h"
 #include "wire_cursor.h"
 
 #define POINTER_TO_QUESTION (DNS_POINTER_FLAG << 8 | DNS_HEADER_BYTES)
@@ -552,11 +553,46 @@ static bool is_denied_from_above(const struct scrubbing *s)
 	       (s->out->verdict == SCRUB_NODATA || s->out->verdict == SCRUB_NXDOMAIN);
 }
 
+static void scrubbed_begin(const struct msg_response *response, struct scrubbed *out)
+{
+	out->rcode = DNS_RCODE_NOERROR;
+	out->links = 0;
+	out->is_whole = out->has_soa = out->has_dnssec = false;
+	out->answer_count = out->authority_count = 0;
+	out->end_offset = out->soa_offset = response->records_offset;
+}
+
+/* What was found to be a referral when it was parsed, and is to a zone below the one that was asked? */
+static bool is_referral(const struct msg_response *response, const struct scrub_question *question,
+			struct scrubbed *out)
+{
+	const struct name *qname = question->qname;
+	struct name *target = &out->target;
+	size_t at;
+
+	if (response->referral == NULL || question->is_recursive ||
+	    rcode_of(response) != DNS_RCODE_NOERROR)
+		return false;
+	DCHECK(name_equal(qname, &response->qname));
+	at = (size_t)response->referral->zone_offset - DNS_HEADER_BYTES;
+	target->length_bytes = (uint8_t)(qname->length_bytes - at);
+	bytes_copy(target->bytes, qname->bytes + at, target->length_bytes);
+	if (target->length_bytes <= question->zone->length_bytes ||
+	    !name_is_below(target, question->zone))
+		return false;
+	scrubbed_begin(response, out);
+	out->verdict = out->if_believed = SCRUB_REFERRAL;
+	return true;
+}
+
 void scrub_response(const struct msg_response *response, const struct scrub_question *question,
 		    struct scrubbed *out)
 {
 	struct scrubbing s;
 
+	if (is_referral(response, question, out))
+		return;
+	scrubbed_begin(response, out);
 	s.response = response;
 	s.question = question;
 	s.out = out;
@@ -564,11 +600,6 @@ void scrub_response(const struct msg_response *response, const struct scrub_ques
 	s.kept_end = response->records_offset;
 	s.is_rewritten = s.has_ns = s.has_referral = s.has_soa_above = false;
 	name_copy(&s.names[0], question->qname);
-	out->rcode = DNS_RCODE_NOERROR;
-	out->links = 0;
-	out->is_whole = out->has_soa = out->has_dnssec = false;
-	out->answer_count = out->authority_count = 0;
-	out->end_offset = out->soa_offset = response->records_offset;
 	out->verdict = judge(&s);
 	out->if_believed = out->verdict;
 	if (out->verdict < SCRUB_REFERRAL && !question->is_recursive &&
@@ -609,6 +640,7 @@ static void clean_whole(const struct msg_response *response, const struct scrubb
 	clean->opt_offset = scrubbed->end_offset;
 	clean->has_dnssec_records = scrubbed->has_dnssec;
 	clean->edns = (struct msg_edns){0};
+	clean->referral = NULL;
 }
 
 /* What is written, record by record. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "dns_const.h"
+#include "msg_referral.h"
 #include "wire_cursor.h"
 
 /* Of one referral: NS records and glue that are looked at. Servers of a flood beyond these are not worth their time. */
@@ -35,7 +36,8 @@ static unsigned server_find(const struct zone_cut *cut, const struct name *name)
 		const struct zone_cut_server *server = &cut->servers[i];
 
 		if (server->name_bytes == name->length_bytes &&
-		    memcmp(cut->names + server->name_offset, name->bytes, name->length_bytes) == 0)
+		    name_bytes_equal(cut->names + server->name_offset, name->bytes,
+				     name->length_bytes))
 			break;
 	}
 	return i;
@@ -113,26 +115,29 @@ bool zone_cut_may_ask(const struct address *address)
 	       !(b[0] == 0xfe && (b[1] & 0xc0) == 0x80);
 }
 
-/* The address of an A or AAAA record of class IN. False: it is none, or none that may be asked. */
-static bool record_address(struct span message, const struct msg_record *record,
-			   struct endpoint *out)
+/* The address in the RDATA of an A or AAAA record. False: none that may be asked. */
+static bool rdata_address(const uint8_t *rdata, bool is_v6, struct endpoint *out)
 {
-	const uint8_t *rdata = message.data + record->rdata_offset;
-
-	if (record->class_or_size != DNS_CLASS_IN)
-		return false;
-	if (record->type == DNS_TYPE_A) {
-		out->address = address_from_v4(rdata);
-	} else if (record->type == DNS_TYPE_AAAA) {
+	out->port = DNS_PORT;
+	if (is_v6) {
 		memcpy(out->address.bytes, rdata, ADDRESS_BYTES);
 		/* ::ffff:0/96 would pass for IPv4. */
 		if (address_is_v4(&out->address))
 			return false;
 	} else {
-		return false;
+		out->address = address_from_v4(rdata);
 	}
-	out->port = DNS_PORT;
 	return zone_cut_may_ask(&out->address);
+}
+
+/* The address of an A or AAAA record of class IN. False: it is none, or none that may be asked. */
+static bool record_address(struct span message, const struct msg_record *record,
+			   struct endpoint *out)
+{
+	return record->class_or_size == DNS_CLASS_IN &&
+	       (record->type == DNS_TYPE_A || record->type == DNS_TYPE_AAAA) &&
+	       rdata_address(message.data + record->rdata_offset, record->type == DNS_TYPE_AAAA,
+			     out);
 }
 
 unsigned zone_cut_take_addresses(struct zone_cut *cut, unsigned server_idx,
@@ -329,6 +334,11 @@ static void add_glue(struct reading *g, struct zone_cut *out)
 	}
 }
 
+static uint32_t expiry(uint32_t now_s, uint32_t ttl_s)
+{
+	return now_s + ttl_s < now_s ? UINT32_MAX : now_s + ttl_s;
+}
+
 /* What has been read, as a cut. */
 static bool finish(struct reading *g, uint32_t now_s, struct zone_cut *out)
 {
@@ -340,18 +350,71 @@ static bool finish(struct reading *g, uint32_t now_s, struct zone_cut *out)
 	add_servers(g, true, out);
 	add_servers(g, false, out);
 	add_glue(g, out);
-	out->expires_at_s = now_s + g->ttl_s < now_s ? UINT32_MAX : now_s + g->ttl_s;
+	out->expires_at_s = expiry(now_s, g->ttl_s);
 	return true;
 }
 
-bool zone_cut_from_referral(const struct msg_response *response, const struct name *zone,
-			    const struct zone_cut *parent, uint32_t now_s, struct zone_cut *out)
+/* ---- out of what was noted of a referral ---- */
+
+static bool is_noted_of(const struct msg_response *response, const struct name *zone)
+{
+	const struct name *qname = &response->qname;
+
+	return response->referral != NULL &&
+	       response->referral->zone_offset + zone->length_bytes ==
+		       DNS_HEADER_BYTES + qname->length_bytes &&
+	       name_is_below(qname, zone);
+}
+
+/* *below: bit i: server i's name lies at or below the bailiwick. False: a name comes twice, is the root or finds no room. */
+static bool add_noted_servers(const struct msg_response *response, const struct name *bailiwick,
+			      struct zone_cut *out, uint32_t *below)
+{
+	struct name name;
+
+	*below = 0;
+	for (unsigned i = 0; i < response->referral->server_count; i++) {
+		if (!msg_referral_server_name(response, i, &name) || name.length_bytes == 1 ||
+		    server_find(out, &name) < out->server_count || !add_server(out, &name))
+			return false;
+		*below |= (uint32_t)name_is_below(&name, bailiwick) << i;
+	}
+	return true;
+}
+
+/* False: it is to be made of the records. */
+static bool from_noted(const struct msg_response *response, const struct name *zone,
+		       const struct name *bailiwick, uint32_t now_s, struct zone_cut *out)
+{
+	const struct msg_referral *noted = response->referral;
+	uint32_t ttl_s = noted->ttl_s < CUT_TTL_S_MAX ? noted->ttl_s : CUT_TTL_S_MAX;
+	uint32_t below;
+
+	zone_cut_init(out, zone, noted->has_ds ? ZONE_CUT_HAS_DS : 0, 0);
+	if (!add_noted_servers(response, bailiwick, out, &below))
+		return false;
+	for (unsigned i = 0; i < noted->glue_count; i++) {
+		const struct msg_referral_glue *glue = &noted->glue[i];
+		struct endpoint endpoint;
+
+		if ((below >> glue->server & 1) != 0 &&
+		    rdata_address(response->message.data + glue->rdata_offset, glue->is_v6,
+				  &endpoint) &&
+		    zone_cut_add_address(out, &endpoint, glue->server) && glue->ttl_s < ttl_s)
+			ttl_s = glue->ttl_s;
+	}
+	out->expires_at_s = expiry(now_s, ttl_s);
+	return true;
+}
+
+static bool from_records(const struct msg_response *response, const struct name *zone,
+			 const struct name *bailiwick, uint32_t now_s, struct zone_cut *out)
 {
 	struct reading g;
 
 	g.response = response;
 	g.zone = zone;
-	g.bailiwick = &parent->zone;
+	g.bailiwick = bailiwick;
 	g.glue_offset = response->records_offset;
 	g.ttl_s = CUT_TTL_S_MAX;
 	g.has_ds = false;
@@ -359,7 +422,15 @@ bool zone_cut_from_referral(const struct msg_response *response, const struct na
 	g.zone_place = 0;
 	skip_records(response->message, &g.glue_offset, response->answer_count);
 	read_servers(&g, &g.glue_offset, response->authority_count);
-	if (!finish(&g, now_s, out))
+	return finish(&g, now_s, out);
+}
+
+bool zone_cut_from_referral(const struct msg_response *response, const struct name *zone,
+			    const struct zone_cut *parent, uint32_t now_s, struct zone_cut *out)
+{
+	if (!(is_noted_of(response, zone) &&
+	      from_noted(response, zone, &parent->zone, now_s, out)) &&
+	    !from_records(response, zone, &parent->zone, now_s, out))
 		return false;
 	if (parent->expires_at_s < out->expires_at_s)
 		out->expires_at_s = parent->expires_at_s;

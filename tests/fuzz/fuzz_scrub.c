@@ -4,7 +4,8 @@
  *
  * Promises that are checked: a clean message parses, has nothing from outside the zone but what a link's RDATA names, no
  * additional section, at most one SOA and no NS in its authority section; its answer section begins at the question's
- * name and each name in it was led to; scrubbed once more it is the same. A referral leads downwards.
+ * name and each name in it was led to; scrubbed once more it is the same. A referral leads downwards, and is the same cut
+ * whichever way it was read.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,6 +18,7 @@
 #include "core/dns_const.h"
 #include "core/msg_compose.h"
 #include "core/msg_parse.h"
+#include "core/msg_referral.h"
 #include "core/scrub.h"
 #include "core/zone_cut.h"
 
@@ -200,6 +202,48 @@ static void check_referral(const struct msg_response *r, const struct asked *ask
 		CHECK(zone_cut_may_ask(&cut.addresses[i].endpoint.address));
 }
 
+static bool cut_of(const struct msg_response *r, const struct scrubbed *s,
+		   const struct asked *asked, uint8_t packed[ZONE_CUT_PACKED_BYTES_MAX],
+		   size_t *packed_bytes)
+{
+	struct zone_cut parent, cut;
+
+	zone_cut_init(&parent, &asked->zone, 0, 100);
+	memset(&cut, 0xa5, sizeof(cut));
+	if (!zone_cut_from_referral(r, &s->target, &parent, 10, &cut))
+		return false;
+	*packed_bytes = zone_cut_pack(&cut, (struct buffer){packed, ZONE_CUT_PACKED_BYTES_MAX});
+	return true;
+}
+
+/* The short way of referrals comes to the same as the general one. */
+static void check_either_way(struct span message, const struct asked *asked)
+{
+	uint8_t packed[ZONE_CUT_PACKED_BYTES_MAX], noted_packed[ZONE_CUT_PACKED_BYTES_MAX];
+	size_t packed_bytes = 0, noted_packed_bytes = 0;
+	struct msg_response r, noted;
+	struct msg_referral referral;
+	struct scrubbed s, noted_s;
+	bool has_cut;
+
+	CHECK(msg_parse_response_any(message, &r) == MSG_RESPONSE_OK);
+	CHECK(msg_parse_response_of(message, &r.qname, &referral, &noted) == MSG_RESPONSE_OK);
+	CHECK(r.authority_count == noted.authority_count && r.flags == noted.flags &&
+	      r.additional_count == noted.additional_count && r.opt_offset == noted.opt_offset &&
+	      r.has_dnssec_records == noted.has_dnssec_records &&
+	      r.has_ttl_over_max == noted.has_ttl_over_max);
+	scrub_response(&r, &asked->question, &s);
+	scrub_response(&noted, &asked->question, &noted_s);
+	CHECK(s.verdict == noted_s.verdict && s.if_believed == noted_s.if_believed);
+	CHECK(name_equal_exact(&s.target, &noted_s.target));
+	if (s.verdict != SCRUB_REFERRAL)
+		return;
+	has_cut = cut_of(&r, &s, asked, packed, &packed_bytes);
+	CHECK(cut_of(&noted, &s, asked, noted_packed, &noted_packed_bytes) == has_cut);
+	CHECK(packed_bytes == noted_packed_bytes);
+	CHECK(memcmp(packed, noted_packed, packed_bytes) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -230,6 +274,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 						 (data[0] & HOW_RECURSIVE) != 0,
 						 (data[0] & HOW_SAFE) != 0,
 						 0};
+	check_either_way((struct span){message, size - 1}, &asked);
 	memset(&s, 0xa5, sizeof(s));
 	scrub_response(&r, &asked.question, &s);
 	CHECK(s.verdict < SCRUB_VERDICT_COUNT && s.links <= LINKS_MAX);

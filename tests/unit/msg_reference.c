@@ -232,3 +232,21 @@ enum msg_query_result msg_reference_query(struct span message, struct msg_query 
 		return MSG_QUERY_TRUNCATED_FLAG;
 	return question_count == 0 ? MSG_QUERY_COOKIE_ONLY : MSG_QUERY_OK;
 }
+
+bool msg_responses_equal(const struct msg_response *a, const struct msg_response *b)
+{
+	return a->message.data == b->message.data &&
+	       a->message.length_bytes == b->message.length_bytes && a->id == b->id &&
+	       a->flags == b->flags && a->qtype == b->qtype && a->qclass == b->qclass &&
+	       name_equal_exact(&a->qname, &b->qname) && a->records_offset == b->records_offset &&
+	       a->answer_count == b->answer_count && a->authority_count == b->authority_count &&
+	       a->additional_count == b->additional_count && a->opt_is_last == b->opt_is_last &&
+	       a->opt_offset == b->opt_offset && a->has_dnssec_records == b->has_dnssec_records &&
+	       a->has_ttl_over_max == b->has_ttl_over_max && a->edns.present == b->edns.present &&
+	       a->edns.dnssec_ok == b->edns.dnssec_ok && a->edns.version == b->edns.version &&
+	       a->edns.extended_rcode == b->edns.extended_rcode &&
+	       a->edns.udp_size_bytes == b->edns.udp_size_bytes &&
+	       a->edns.option_count == b->edns.option_count &&
+	       a->edns.cookie.data == b->edns.cookie.data &&
+	       a->edns.cookie.length_bytes == b->edns.cookie.length_bytes;
+}

@@ -6,7 +6,9 @@
 #include "core/msg_build.h"
 #include "core/msg_in_place.h"
 #include "core/msg_parse.h"
+#include "core/msg_referral.h"
 #include "core/wire_cursor.h"
+#include "msg_reference.h"
 #include "unit.h"
 
 #define ROOM_BYTES 2048
@@ -100,30 +102,13 @@ static void change(struct message *m, unsigned long long *state)
 		m->bytes[unit_random(state) % m->length] = (uint8_t)unit_random(state);
 }
 
-static bool responses_equal(const struct msg_response *a, const struct msg_response *b)
-{
-	return a->message.data == b->message.data &&
-	       a->message.length_bytes == b->message.length_bytes && a->id == b->id &&
-	       a->flags == b->flags && a->qtype == b->qtype && a->qclass == b->qclass &&
-	       name_equal_exact(&a->qname, &b->qname) && a->records_offset == b->records_offset &&
-	       a->answer_count == b->answer_count && a->authority_count == b->authority_count &&
-	       a->additional_count == b->additional_count && a->opt_is_last == b->opt_is_last &&
-	       a->opt_offset == b->opt_offset && a->has_dnssec_records == b->has_dnssec_records &&
-	       a->has_ttl_over_max == b->has_ttl_over_max && a->edns.present == b->edns.present &&
-	       a->edns.dnssec_ok == b->edns.dnssec_ok && a->edns.version == b->edns.version &&
-	       a->edns.extended_rcode == b->edns.extended_rcode &&
-	       a->edns.udp_size_bytes == b->edns.udp_size_bytes &&
-	       a->edns.option_count == b->edns.option_count &&
-	       a->edns.cookie.data == b->edns.cookie.data &&
-	       a->edns.cookie.length_bytes == b->edns.cookie.length_bytes;
-}
-
 /* The copy ends where the message does, so that the sanitizer sees any step beyond. */
 static bool is_same(const struct message *m, bool *is_ok)
 {
 	static struct msg_response response, wanted;
 	uint8_t *copy = malloc(m->length > 0 ? m->length : 1);
 	enum msg_response_result result, want;
+	struct msg_referral referral;
 	size_t offset = DNS_HEADER_BYTES;
 	struct name qname;
 	bool same;
@@ -135,12 +120,14 @@ static bool is_same(const struct message *m, bool *is_ok)
 	want = msg_parse_response_any((struct span){copy, m->length}, &wanted);
 	result = msg_parse_response((struct span){copy, m->length}, &response);
 	*is_ok = result == MSG_RESPONSE_OK;
-	same = result == want && (!*is_ok || responses_equal(&response, &wanted));
+	same = result == want && (!*is_ok || msg_responses_equal(&response, &wanted));
 	/* Of the name that it begins with, if it is whole. */
 	if (name_parse_plain((struct span){copy, m->length}, &offset, &qname) == NAME_OK) {
 		memset(&response, 0x5a, sizeof(response));
-		result = msg_parse_response_of((struct span){copy, m->length}, &qname, &response);
-		same = same && result == want && (!*is_ok || responses_equal(&response, &wanted));
+		result = msg_parse_response_of((struct span){copy, m->length}, &qname, &referral,
+					       &response);
+		same = same && result == want &&
+		       (!*is_ok || msg_responses_equal(&response, &wanted));
 	}
 	free(copy);
 	return same;

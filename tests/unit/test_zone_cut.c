@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cache_entry_rig.h"
+#include "core/msg_referral.h"
 #include "core/wire_cursor.h"
 #include "unit.h"
 
@@ -94,13 +95,17 @@ static void expect(const struct zone_cut *cut, const char *says, const char *wan
 	CU_ASSERT_STRING_EQUAL(got, want);
 }
 
+/* What is noted of a referral is good until the next. */
 static struct msg_response parsed(const struct entry_message *message)
 {
+	static struct msg_referral referral;
+	struct span span = {message->bytes, message->length_bytes};
+	size_t offset = DNS_HEADER_BYTES;
 	struct msg_response r;
+	struct name qname;
 
-	CU_ASSERT_EQUAL_FATAL(
-		msg_parse_response((struct span){message->bytes, message->length_bytes}, &r),
-		MSG_RESPONSE_OK);
+	CU_ASSERT_EQUAL_FATAL(name_parse_plain(span, &offset, &qname), NAME_OK);
+	CU_ASSERT_EQUAL_FATAL(msg_parse_response_of(span, &qname, &referral, &r), MSG_RESPONSE_OK);
 	return r;
 }
 
