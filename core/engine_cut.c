@@ -3,8 +3,6 @@
 #include "engine_hit.h"
 #include "engine_iterate.h"
 
-#define CUT_TYPE 0
-
 /* ---- hashes ---- */
 
 static struct engine_name_ahead *name_ahead(struct engine *e, uint64_t hash)
@@ -30,9 +28,7 @@ void engine_cut_look(struct engine *e, const struct cache_key *key, uint64_t nam
 		uint64_t hash = i == 0 && name_hash != 0 ? name_hash : fold(e, name, at);
 
 		ahead->hashes.of[i] = hash;
-		cache_prefetch(e->cache, engine_key_hash(hash, CUT_TYPE, 0));
-		if (i > 0)
-			cache_prefetch(e->cache, engine_key_hash(hash, DNS_TYPE_A, 0));
+		cache_prefetch(e->cache, engine_cut_key_hash(hash));
 		at += (size_t)name->bytes[at] + 1;
 	}
 }
@@ -72,7 +68,7 @@ uint64_t engine_name_hash(struct engine *e, uint32_t idx, size_t at)
 
 uint64_t engine_cut_hash_of(struct engine *e, uint32_t idx, size_t at)
 {
-	return engine_key_hash(engine_name_hash(e, idx, at), CUT_TYPE, 0);
+	return engine_cut_key_hash(engine_name_hash(e, idx, at));
 }
 
 /* The fresh cut under this key. */
@@ -100,7 +96,7 @@ bool engine_cut_find(struct engine *e, uint32_t idx, size_t at, unsigned bytes_a
 
 		if (!engine_cache_may_have(e, hash))
 			continue;
-		engine_key_known(name, at, CUT_TYPE, 0, false, hash, &key);
+		engine_key_known(name, at, CACHE_ENTRY_CUT_TYPE, 0, false, hash, &key);
 		if (cut_of(e, &key, out))
 			return true;
 	}
@@ -109,7 +105,7 @@ bool engine_cut_find(struct engine *e, uint32_t idx, size_t at, unsigned bytes_a
 
 uint64_t engine_cut_hash(const struct engine *e, const struct name *zone)
 {
-	return engine_key_hash(fold(e, zone, 0), CUT_TYPE, 0);
+	return engine_cut_key_hash(fold(e, zone, 0));
 }
 
 void engine_cut_store(struct engine *e, struct zone_cut *cut)
@@ -121,7 +117,7 @@ void engine_cut_store(struct engine *e, struct zone_cut *cut)
 		return;
 	if (cut->hash == 0)
 		cut->hash = engine_cut_hash(e, &cut->zone);
-	engine_key_known(&cut->zone, 0, CUT_TYPE, 0, false, cut->hash, &key);
+	engine_key_known(&cut->zone, 0, CACHE_ENTRY_CUT_TYPE, 0, false, cut->hash, &key);
 	if (!cache_entry_make_cut(e->kept, &word_count, &key, cut, e->now_s))
 		return;
 	switch (cache_put(e->cache_writer, &key, e->kept, word_count, e->now_s, e->flush)) {

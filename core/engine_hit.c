@@ -23,8 +23,11 @@
 void engine_key_make(const struct engine *e, const struct name *qname, uint16_t qtype,
 		     bool checking_disabled, struct cache_key *out)
 {
-	engine_key_fold(e, qname->bytes, qname->length_bytes, qtype,
-			checking_disabled ? DNS_FLAG_CD : 0, out);
+	uint64_t name_hash = engine_key_fold(e, qname->bytes, qname->length_bytes, qtype,
+					     checking_disabled ? DNS_FLAG_CD : 0, out);
+
+	if (qtype == CACHE_ENTRY_CUT_TYPE)
+		out->hash = engine_cut_key_hash(name_hash);
 }
 
 /* ---- stage 3 ---- */

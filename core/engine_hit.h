@@ -87,6 +87,14 @@ static inline bool engine_cache_may_have(const struct engine *e, uint64_t hash)
 {
 	return e->cache != NULL && cache_may_have(e->cache, hash);
 }
+/* Of a zone's cut: in the bucket of the name's A question, as who looks for one looks for the other. */
+static inline uint64_t engine_cut_key_hash(uint64_t name_hash)
+{
+	uint64_t bucket = engine_key_hash(name_hash, DNS_TYPE_A, 0) >> 32 << 32;
+
+	return bucket | (uint32_t)engine_key_hash(name_hash, CACHE_ENTRY_CUT_TYPE, 0);
+}
+
 /* An entry of this key, whatever its age, that was not flushed; its words in copy. For what is not the hit path:
  * it prefetches nothing ahead. */
 MUST_USE bool engine_cache_find(struct engine *e, const struct cache_key *key,

@@ -70,13 +70,14 @@ bool msg_referral_server_name(const struct msg_response *response, unsigned serv
 	if (server->rest_at == 0) {
 		if (name_parse(response->message, &at, out) != NAME_OK)
 			return false;
-	} else {
-		out->length_bytes = (uint8_t)(server->own_bytes + qname->length_bytes - from);
-		bytes_copy(out->bytes, response->message.data + at, server->own_bytes);
-		bytes_copy(out->bytes + server->own_bytes, qname->bytes + from,
-			   qname->length_bytes - from);
+		name_lower(out, out);
+		return true;
 	}
-	name_lower(out, out);
+	out->length_bytes = (uint8_t)(server->own_bytes + qname->length_bytes - from);
+	/* On the way: what was just stored in other pieces is slow to read. */
+	name_lower_bytes(response->message.data + at, server->own_bytes, out->bytes);
+	name_lower_bytes(qname->bytes + from, qname->length_bytes - from,
+			 out->bytes + server->own_bytes);
 	return true;
 }
 

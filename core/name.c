@@ -213,29 +213,33 @@ bool name_equal_exact(const struct name *a, const struct name *b)
 	       name_bytes_equal(a->bytes, b->bytes, a->length_bytes);
 }
 
-void name_lower(const struct name *n, struct name *out)
+void name_lower_bytes(const uint8_t *from, size_t length_bytes, uint8_t *to)
 {
-	size_t length = n->length_bytes;
 	size_t i = 0;
 	__m128i piece;
 
-	out->length_bytes = n->length_bytes;
-	if (length < PIECE && length >= SHORT_PIECE) {
-		store_short(out->bytes, length, lower_piece(load_short(n->bytes, length)));
+	if (length_bytes < PIECE && length_bytes >= SHORT_PIECE) {
+		store_short(to, length_bytes, lower_piece(load_short(from, length_bytes)));
 		return;
 	}
-	if (length < SHORT_PIECE) {
-		for (; i < length; i++)
-			out->bytes[i] = lower_byte(n->bytes[i]);
+	if (length_bytes < SHORT_PIECE) {
+		for (; i < length_bytes; i++)
+			to[i] = lower_byte(from[i]);
 		return;
 	}
 	/* The last piece overlaps the one before it: lowering twice does no harm. */
-	for (; i + PIECE < length; i += PIECE) {
-		piece = lower_piece(load_piece(n->bytes + i));
-		memcpy(out->bytes + i, &piece, PIECE);
+	for (; i + PIECE < length_bytes; i += PIECE) {
+		piece = lower_piece(load_piece(from + i));
+		memcpy(to + i, &piece, PIECE);
 	}
-	piece = lower_piece(load_piece(n->bytes + length - PIECE));
-	memcpy(out->bytes + length - PIECE, &piece, PIECE);
+	piece = lower_piece(load_piece(from + length_bytes - PIECE));
+	memcpy(to + length_bytes - PIECE, &piece, PIECE);
+}
+
+void name_lower(const struct name *n, struct name *out)
+{
+	out->length_bytes = n->length_bytes;
+	name_lower_bytes(n->bytes, n->length_bytes, out->bytes);
 }
 
 uint64_t name_hash(const struct hash_key *key, const struct name *n)

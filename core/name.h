@@ -157,6 +157,8 @@ static inline void name_copy(struct name *to, const struct name *from)
 
 /* Lower-case copy (ASCII). out may be n. */
 void name_lower(const struct name *n, struct name *out);
+/* The same of some bytes of a name. to may be from. */
+void name_lower_bytes(const uint8_t *from, size_t length_bytes, uint8_t *to);
 
 /* Keyed hash of the lower-case form. */
 uint64_t name_hash(const struct hash_key *key, const struct name *n);

@@ -366,18 +366,34 @@ static bool is_noted_of(const struct msg_response *response, const struct name *
 	       name_is_below(qname, zone);
 }
 
+/* Is the server's name at or below the bailiwick? Most are by way of the question's labels, which are. */
+static bool is_noted_below(const struct msg_referral_server *server, const struct name *name,
+			   size_t bailiwick_at, const struct name *bailiwick)
+{
+	return (server->rest_at != 0 && server->rest_at <= bailiwick_at) ||
+	       name_is_below(name, bailiwick);
+}
+
 /* *below: bit i: server i's name lies at or below the bailiwick. False: a name comes twice, is the root or finds no room. */
 static bool add_noted_servers(const struct msg_response *response, const struct name *bailiwick,
 			      struct zone_cut *out, uint32_t *below)
 {
+	const struct msg_referral *noted = response->referral;
+	const struct name *qname = &response->qname;
+	size_t bailiwick_at = 0; /* in the question */
 	struct name name;
 
+	if (name_is_below(qname, bailiwick))
+		bailiwick_at =
+			DNS_HEADER_BYTES + (size_t)qname->length_bytes - bailiwick->length_bytes;
 	*below = 0;
-	for (unsigned i = 0; i < response->referral->server_count; i++) {
+	for (unsigned i = 0; i < noted->server_count; i++) {
 		if (!msg_referral_server_name(response, i, &name) || name.length_bytes == 1 ||
 		    server_find(out, &name) < out->server_count || !add_server(out, &name))
 			return false;
-		*below |= (uint32_t)name_is_below(&name, bailiwick) << i;
+		*below |=
+			(uint32_t)is_noted_below(&noted->servers[i], &name, bailiwick_at, bailiwick)
+			<< i;
 	}
 	return true;
 }

@@ -1,7 +1,9 @@
 /* Iteration, from a root that a test plays: referrals, minimised names, glue, aliases, denials, lame servers, budgets. */
 #include <string.h>
 
+#include "core/cache_entry.h"
 #include "core/dns_const.h"
+#include "core/engine_hit.h"
 #include "core/limits.h"
 #include "iterate_world.h"
 #include "unit.h"
@@ -59,6 +61,27 @@ static void iterate__begins_at_the_deepest_known_cut(void)
 	CU_ASSERT_FATAL(iterate_ask(w, "dns.example.net.", DNS_TYPE_A));
 	CU_ASSERT_EQUAL(w->query_count, 1);
 	CU_ASSERT_EQUAL(iterate_queries(w, EXAMPLE, "dns.example.net.", DNS_TYPE_A), 1);
+	iterate_free(w);
+}
+
+/* Where a file of entries has it restored, and beside the A question of its name, whose bucket is fetched anyway. */
+static void iterate__keeps_cuts_under_the_key_of_type_0(void)
+{
+	struct iterate_world *w = world_of_small(1);
+	struct engine *e = w->world->engines[0];
+	uint64_t words[CACHE_ENTRY_WORDS_MAX];
+	struct cache_key key, beside;
+	struct cache_found found;
+	struct name zone;
+
+	CU_ASSERT_FATAL(iterate_ask(w, "www.example.net.", DNS_TYPE_A));
+	CU_ASSERT_FATAL(name_from_text("example.net.", &zone));
+	engine_key_make(e, &zone, CACHE_ENTRY_CUT_TYPE, false, &key);
+	CU_ASSERT_FATAL(engine_cache_find(e, &key, words, &found));
+	CU_ASSERT_TRUE(cache_entry_is_cut(words));
+	engine_key_make(e, &zone, DNS_TYPE_A, false, &beside);
+	CU_ASSERT_EQUAL(key.hash >> 32, beside.hash >> 32);
+	CU_ASSERT_NOT_EQUAL(key.hash, beside.hash);
 	iterate_free(w);
 }
 
@@ -263,6 +286,7 @@ static void iterate__takes_only_its_zone_from_a_forwarder(void)
 static const struct unit_test tests[] = {
 	UNIT_TEST(iterate__goes_from_the_root_to_the_answer),
 	UNIT_TEST(iterate__begins_at_the_deepest_known_cut),
+	UNIT_TEST(iterate__keeps_cuts_under_the_key_of_type_0),
 	UNIT_TEST(iterate__follows_aliases_across_zones),
 	UNIT_TEST(iterate__many_ask_once),
 	UNIT_TEST(iterate__denies_what_is_below_what_is_not),
