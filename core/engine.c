@@ -289,11 +289,11 @@ void engine_step(struct engine *e, uint32_t resolution_idx, enum resolution_step
 	struct resolution *r = &e->resolutions.resolutions[resolution_idx];
 	struct msg_response found;
 
-	if (UNLIKELY(step == RESOLUTION_STEP_ITERATE)) {
+	if (step == RESOLUTION_STEP_ITERATE) {
 		step = engine_iterate_advance(e, resolution_idx, &found);
 		response = &found;
 	}
-	if (UNLIKELY(r->has_iteration) && r->state == RESOLUTION_DONE)
+	if (r->has_iteration && r->state == RESOLUTION_DONE)
 		engine_iterate_on_end(e, resolution_idx);
 	switch (step) {
 	case RESOLUTION_STEP_JUDGE:
@@ -319,7 +319,7 @@ void engine_step(struct engine *e, uint32_t resolution_idx, enum resolution_step
 		if (r->packets >= r->packets_max || r->tcp_tries >= UPSTREAM_TCP_TRIES_MAX ||
 		    e->now >= r->deadline_at)
 			counter_add(&e->counters, COUNTER_SHED_BUDGET, 1);
-		if (UNLIKELY(r->has_iteration))
+		if (r->has_iteration)
 			engine_iterate_on_fail(e, resolution_idx);
 		break;
 	}

@@ -459,7 +459,7 @@ static inline bool begin(struct engine *e, uint32_t idx)
 
 	if (UNLIKELY(local_name_may_be(&r->key.qname)) && engine_local_answer(e, idx))
 		return false;
-	if (UNLIKELY(engine_zone_iterates(e->config, r->key.zone_idx))) {
+	if (engine_zone_iterates(e->config, r->key.zone_idx)) {
 		engine_iterate_init(e, idx, NULL);
 		step = engine_iterate_advance(e, idx, &found);
 		if (step != RESOLUTION_STEP_SEND)
@@ -525,7 +525,7 @@ static inline __attribute__((always_inline)) enum counter wait_for(struct engine
 		engine_stale_on_wait(e, idx);
 	if (UNLIKELY((waiter->udp.flags & WAITER_TRACE) != 0))
 		engine_trace_begin(e, idx);
-	if (!is_new && UNLIKELY(r->has_iteration))
+	if (!is_new && r->has_iteration)
 		engine_sub_join_client(e, idx);
 	if (is_new && begin(e, idx))
 		*resolution_idx = idx;

@@ -364,9 +364,8 @@ static void resolution_reply(struct engine *e, struct rx_slot *slot, uint32_t sl
 		engine_end(e, slot, COUNTER_DROP_ANSWERS_FULL, RX_FREE);
 		return;
 	}
-	if (LIKELY(has_name && !judges) &&
-	    LIKELY(resolution_on_answer(&e->resolutions, idx, &e->servers, e->now, sent,
-					response))) {
+	if (has_name && !judges &&
+	    resolution_on_answer(&e->resolutions, idx, &e->servers, e->now, sent, response)) {
 		step = RESOLUTION_STEP_ANSWER;
 		outcome = COUNTER_UPSTREAM_RESPONSE;
 	} else {
@@ -409,8 +408,8 @@ static void resolution_reply(struct engine *e, struct rx_slot *slot, uint32_t sl
 	engine_slot_end(e, slot_idx, false);
 	if (step == RESOLUTION_STEP_ANSWER)
 		answer_all(e, slot, idx, response, message);
-	if (LIKELY(r->state == RESOLUTION_DONE && r->waiting == 0 && r->stale_at == MONO_NEVER &&
-		   step == RESOLUTION_STEP_ANSWER && !r->has_iteration && !r->traced))
+	if (r->state == RESOLUTION_DONE && r->waiting == 0 && r->stale_at == MONO_NEVER &&
+	    step == RESOLUTION_STEP_ANSWER && !r->has_iteration && !r->traced)
 		resolution_put(&e->resolutions, idx); /* as engine_step does */
 	else
 		engine_step(e, idx, step, response);
@@ -450,7 +449,7 @@ static bool match(struct engine *e, struct rx_slot *slot, const struct engine_rx
 	}
 	if (sent->resolution_idx == ENGINE_NO_RESOLUTION)
 		probe_reply(e, slot, slot_idx, &response);
-	else if (UNLIKELY(e->resolutions.resolutions[sent->resolution_idx].asks_step) &&
+	else if (e->resolutions.resolutions[sent->resolution_idx].asks_step &&
 		 !engine_sub_here_is_referral(e, sent, &response, has_name) &&
 		 !engine_slot_apart(e, sent))
 		engine_end(e, slot, COUNTER_UPSTREAM_RESPONSE, RX_FREE);

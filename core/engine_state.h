@@ -639,7 +639,7 @@ const struct engine_route *engine_route_learned(struct engine *e, uint16_t serve
  * it is first needed under a snapshot. Borrowed for the call. */
 static inline const struct engine_route *engine_route_to(struct engine *e, uint16_t server_idx)
 {
-	if (LIKELY(!server_is_learned(server_idx)))
+	if (!server_is_learned(server_idx))
 		return &e->config->routes[server_idx];
 	return engine_route_learned(e, server_idx);
 }
@@ -661,7 +661,7 @@ static inline void engine_round_trip(struct engine *e, const struct inflight_slo
 {
 	struct latency *latency = &e->server_latencies[sent->server_idx];
 
-	if (UNLIKELY(server_is_learned(sent->server_idx)))
+	if (server_is_learned(sent->server_idx))
 		latency = &e->learned_latency;
 	latency_add(latency, e->now - sent->sent_at, 1);
 }

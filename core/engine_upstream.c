@@ -393,7 +393,7 @@ unsigned engine_query_send(struct engine *e, uint32_t resolution_idx, struct buf
 	bool doubted = server_is_doubted(&e->servers, server_idx, e->now);
 	struct name step_name; /* not cleared: names are long */
 
-	if (UNLIKELY(r->asks_step)) {
+	if (r->asks_step) {
 		if (UNLIKELY(doubted ||
 			     !resolution_may_send_step(&e->resolutions, resolution_idx))) {
 			engine_sub_here_leave(e, resolution_idx);
@@ -408,12 +408,12 @@ unsigned engine_query_send(struct engine *e, uint32_t resolution_idx, struct buf
 		.server_idx = server_idx,
 		.resolution_idx = resolution_idx,
 		.resolution_generation = r->generation,
-		.question_hash = UNLIKELY(r->asks_step) ? r->asked_hash : r->key.hash,
-		.qname = UNLIKELY(r->asks_step) ? &step_name : &r->key.qname,
-		.qtype = UNLIKELY(r->asks_step) ? DNS_TYPE_A : r->key.qtype,
+		.question_hash = r->asks_step ? r->asked_hash : r->key.hash,
+		.qname = r->asks_step ? &step_name : &r->key.qname,
+		.qtype = r->asks_step ? DNS_TYPE_A : r->key.qtype,
 		.qclass = r->key.qclass,
 		.recursion_desired = resolution_wants_recursion(r, e->config),
-		.checking_disabled = r->key.checking_disabled && LIKELY(!r->asks_step),
+		.checking_disabled = r->key.checking_disabled && !r->asks_step,
 		.edns = !r->edns_retry &&
 			(LIKELY(!doubted) || server_edns_on(&e->servers, server_idx, e->now)),
 		.letter_case =
@@ -424,18 +424,18 @@ unsigned engine_query_send(struct engine *e, uint32_t resolution_idx, struct buf
 	uint32_t slot_idx;
 	enum send_result result = SEND_NO_SHARE;
 
-	if (LIKELY(!server_is_learned(server_idx)) || server_may_ask(&e->servers, server_idx))
+	if (!server_is_learned(server_idx) || server_may_ask(&e->servers, server_idx))
 		result = send_query(e, &spec, frame, &slot_idx, &length_bytes, interface_idx);
 
 	if (result != SEND_OK) {
-		if (UNLIKELY(r->asks_step))
+		if (r->asks_step)
 			engine_sub_here_leave(e, resolution_idx);
 		else
 			blocked(e, resolution_idx, result);
 		return 0;
 	}
 	counter_add(&e->counters, COUNTER_UPSTREAM_QUERIES, 1);
-	if (UNLIKELY(r->asks_step)) {
+	if (r->asks_step) {
 		counter_add(&e->counters, COUNTER_SUB_ASKED, 1);
 		counter_add(&e->counters, COUNTER_SUB_HERE, 1);
 	} else if (r->packets > 0) {

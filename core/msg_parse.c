@@ -681,7 +681,7 @@ enum msg_response_result msg_parse_response_of(struct span message, const struct
 {
 	if (UNLIKELY(qname == NULL))
 		return msg_parse_response(message, out);
-	if (LIKELY(response_plain(message, qname, out)) ||
+	if (response_plain(message, qname, out) ||
 	    msg_referral_parse(message, qname, referral, out))
 		return MSG_RESPONSE_OK;
 	return msg_parse_response_any(message, out);

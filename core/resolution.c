@@ -236,7 +236,7 @@ void resolution_on_sent(struct resolution_table *t, uint32_t idx, uint32_t slot_
 	r->slot_idx = slot_idx;
 	r->packets++;
 	r->pauses = 0;
-	if (UNLIKELY(r->asks_step)) {
+	if (r->asks_step) {
 		place_add(t, r->asked_hash, idx);
 		t->step_count++;
 	}

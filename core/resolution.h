@@ -223,7 +223,7 @@ static inline uint16_t resolution_server(const struct resolution *r)
 static inline bool resolution_has_zone(const struct resolution *r,
 				       const struct engine_config *config)
 {
-	if (UNLIKELY(r->key.zone_idx >= config->zone_count))
+	if (r->key.zone_idx >= config->zone_count)
 		return r->key.zone_idx == ENGINE_ZONE_ITERATE && config->iterates;
 	return config->zones[r->key.zone_idx].generation == r->key.zone_generation &&
 	       config->zones[r->key.zone_idx].server_count > 0;

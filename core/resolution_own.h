@@ -64,7 +64,7 @@ static inline __attribute__((always_inline)) void resolution_set_state(struct re
 	struct resolution *r = &t->resolutions[idx];
 
 	CHECK(resolution_legal[r->state][to]);
-	if (UNLIKELY(r->asks_step) && to != RESOLUTION_WAIT)
+	if (r->asks_step && to != RESOLUTION_WAIT)
 		resolution_end_step(t, idx);
 	if (to == RESOLUTION_DONE)
 		place_remove(t, r->key.hash, idx);

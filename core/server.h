@@ -188,7 +188,7 @@ void server_on_sent_learned(struct server_table *t, uint16_t idx);
 /* Borrowed until the next server_learn or server_table_follow. */
 static inline const struct endpoint *server_endpoint(const struct server_table *t, uint16_t idx)
 {
-	if (LIKELY(idx < t->server_count))
+	if (idx < t->server_count)
 		return &t->list.endpoints[idx];
 	return server_endpoint_learned(t, idx);
 }
@@ -200,7 +200,7 @@ bool server_may_ask(const struct server_table *t, uint16_t idx);
 /* What is known of its habits. */
 static inline struct server_habits *server_habits_of(const struct server_table *t, uint16_t idx)
 {
-	if (LIKELY(idx < t->server_count))
+	if (idx < t->server_count)
 		return &t->shared->servers[idx].habits;
 	return server_habits_learned(t, idx);
 }
@@ -249,7 +249,7 @@ static inline int server_choose(const struct server_table *t, const uint16_t ser
  * did not. */
 static inline void server_on_sent(struct server_table *t, uint16_t idx)
 {
-	if (UNLIKELY(idx >= t->server_count)) {
+	if (idx >= t->server_count) {
 		server_on_sent_learned(t, idx);
 		return;
 	}
@@ -278,7 +278,7 @@ static inline void server_on_answer(struct server_table *t, uint16_t idx, uint32
 {
 	struct server *s = &t->servers[idx];
 
-	if (UNLIKELY(idx >= t->server_count || probe || !server_is_settled(t, idx, now))) {
+	if (idx >= t->server_count || probe || !server_is_settled(t, idx, now)) {
 		server_on_answer_any(t, idx, rtt_us, probe, now);
 		return;
 	}
