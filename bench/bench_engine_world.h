@@ -121,7 +121,7 @@ static inline struct portico *world_portico(uint8_t worker_count, mono_ns now)
 			      NEIGHBOUR_PLACES_MAX);
 	inflight_words_init(&p->words,
 			    bench_memory(inflight_words_memory_bytes(slot_count), BENCH_PAGES_HUGE),
-			    slot_count, &keys[0]);
+			    slot_count, worker_count, &keys[0]);
 	server_shared_init(&p->servers,
 			   bench_memory(server_shared_memory_bytes(p->config.server_count),
 					BENCH_PAGES_HUGE),

@@ -89,7 +89,7 @@ static void start(struct bench *b, enum bench_pages pages)
 
 	bench_random(&key, sizeof(key));
 	inflight_words_init(&b->words, bench_memory(inflight_words_memory_bytes(SLOTS), pages),
-			    SLOTS, &key);
+			    SLOTS, 2 /* with CAS */, &key);
 	for (unsigned i = 0; i < ARRAY_COUNT(b->peer_hashes); i++) {
 		struct endpoint to = peer(i);
 

@@ -6,8 +6,8 @@
  * knows it for what its word said. It never straddles the log's end: a lap ends where the next entry does not fit.
  *
  *   writer: `reserve` moves on before the first byte of an entry is written (relaxed), the entry's words are stored
- *           with release, then the index word is published by CAS (release). A lost CAS is a lost insert, counted. The index
- *           words of what is about to be overwritten are taken out before `reserve` moves.
+ *           with release, then the index word is published by CAS (release; a store, where there is but one writer). A lost
+ *           CAS is a lost insert, counted. The index words of what is about to be overwritten are taken out before `reserve` moves.
  *   reader: the word (acquire), the head (acquire; bounds-checked before anything is copied), the entry by 8-byte
  *           acquire loads into memory of the reader's, then `reserve` (relaxed): if it has passed the entry, the copy
  *           is worth nothing (a miss). Self-address and key are compared in the copy. Nothing is used before.

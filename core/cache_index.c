@@ -71,7 +71,7 @@ enum cache_index_enter cache_index_enter(const struct cache *c, const struct cac
 	unsigned victim;
 
 	if (LIKELY(cache_tags_find(bucket, cache_tag(key->hash)) == 0 && empty != 0))
-		return cache_index_swap(&bucket[__builtin_ctz(empty) / 4], 0, word)
+		return cache_index_write(c, &bucket[__builtin_ctz(empty) / 4], 0, word)
 			       ? CACHE_INDEX_ENTERED
 			       : CACHE_INDEX_LOST;
 	for (unsigned i = 0; i < CACHE_BUCKET_WORDS; i++)
@@ -80,8 +80,8 @@ enum cache_index_enter cache_index_enter(const struct cache *c, const struct cac
 		if (words[i] == 0 || !is_of_key(c, words[i], key))
 			continue;
 		if (entered)
-			(void)cache_index_swap(&bucket[i], words[i], 0);
-		else if (cache_index_swap(&bucket[i], words[i], word))
+			(void)cache_index_write(c, &bucket[i], words[i], 0);
+		else if (cache_index_write(c, &bucket[i], words[i], word))
 			entered = true;
 		else
 			return CACHE_INDEX_LOST;
@@ -89,7 +89,7 @@ enum cache_index_enter cache_index_enter(const struct cache *c, const struct cac
 	if (entered)
 		return CACHE_INDEX_ENTERED;
 	victim = choose_victim(c, words, &displaces);
-	if (!cache_index_swap(&bucket[victim], words[victim], word))
+	if (!cache_index_write(c, &bucket[victim], words[victim], word))
 		return CACHE_INDEX_LOST;
 	return displaces ? CACHE_INDEX_DISPLACED : CACHE_INDEX_ENTERED;
 }

@@ -27,6 +27,20 @@ static inline bool cache_index_swap(_Atomic uint64_t *place, uint64_t old_word, 
 						       memory_order_release, memory_order_relaxed);
 }
 
+/* The same for a writer to whom it makes no difference whether the old word is there or control has just taken it out
+ * (cache_remove): to enter, replace or take out, not to append again. Where it is the only writer, nobody else enters anything,
+ * and no locked instruction is needed, which would wait for all that was stored before. */
+static inline bool cache_index_write(const struct cache *c, _Atomic uint64_t *place,
+				     uint64_t old_word, uint64_t new_word)
+{
+	if (c->log_count > 1)
+		return cache_index_swap(place, old_word, new_word);
+	if (atomic_load_explicit(place, memory_order_relaxed) != old_word)
+		return false;
+	atomic_store_explicit(place, new_word, memory_order_release);
+	return true;
+}
+
 enum cache_index_enter {
 	CACHE_INDEX_ENTERED,
 	CACHE_INDEX_DISPLACED, /* entered in the place of another key's word */

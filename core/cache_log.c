@@ -133,7 +133,7 @@ static void step(struct cache_writer *w, struct reach *reach)
 			w->stats.second_chances++;
 		return;
 	}
-	if (cache_index_swap(place, word, 0) && !is_dead) {
+	if (cache_index_write(w->cache, place, word, 0) && !is_dead) {
 		w->stats.evictions++;
 		w->stats.evicted_age_s += reach->now_s - (uint32_t)w->scratch[1];
 	}

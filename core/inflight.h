@@ -5,7 +5,7 @@
  * tag 24 | ID 16 | owner 7 | late 1 | slot 16; 0 is empty (a tag is never 0).
  *   enter   the owner fills its slot, then CASes the word from 0 into an empty place; only then it
  *           looks for an equal tag and ID among the other seven, and if one is there takes its
- *           own word back
+ *           own word back; where there is but one owner, a load and a store do for the CAS
  *   find    whoever receives a reply loads the 8 words
  *   remove  the owner stores 0; timed out: the late bit is set and the word stays for late_ms, so
  *           that a late reply counts as late and not as a forgery
@@ -55,6 +55,7 @@
 struct inflight_words {
 	_Atomic uint64_t *words; /* bucket_count * 8, cache-line aligned */
 	uint32_t bucket_mask;
+	uint32_t owner_count;
 	struct hash_key key; /* secret, drawn at start */
 };
 
@@ -64,8 +65,9 @@ struct inflight_words {
  * 0.14 %. */
 #define INFLIGHT_BUCKETS_PER_SLOT 2
 size_t inflight_words_memory_bytes(uint32_t slot_count);
+/* owner_count: how many workers may enter words; a single one needs no CAS. */
 void inflight_words_init(struct inflight_words *w, void *memory, uint32_t slot_count,
-			 const struct hash_key *key);
+			 unsigned owner_count, const struct hash_key *key);
 
 /* The part of the hash that does not change with the port: outgoing address and peer. Owners keep
  * it with the server, receivers compute it from the packet. */

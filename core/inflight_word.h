@@ -46,6 +46,27 @@ static inline bool word_is_only(const _Atomic uint64_t *bucket, uint64_t ours)
 	return same == 1;
 }
 
+/* Put the word into the place if that is empty. */
+static inline bool word_claim(struct inflight_words *w, size_t at, uint64_t word)
+{
+	uint64_t expected = 0;
+
+	/* Nobody else enters anything: no locked instruction, which would wait for all that was stored before. Release: see
+	 * below. */
+	if (w->owner_count == 1) {
+		if (atomic_load_explicit(&w->words[at], memory_order_relaxed) != 0)
+			return false;
+		atomic_store_explicit(&w->words[at], word, memory_order_release);
+		return true;
+	}
+	/* Sequentially consistent for word_is_only's sake; the release in it publishes what the
+	 * owner wrote before to whoever finds the word, the acquire orders us after the
+	 * removal that made the place empty. Relaxed on failure: nothing was learnt but
+	 * that the place is taken. */
+	return atomic_compare_exchange_strong_explicit(&w->words[at], &expected, word,
+						       memory_order_seq_cst, memory_order_relaxed);
+}
+
 static inline enum inflight_enter inflight_enter(struct inflight_words *w, uint64_t hash,
 						 uint16_t id, uint8_t owner, uint16_t slot,
 						 uint32_t *position)
@@ -59,15 +80,8 @@ static inline enum inflight_enter inflight_enter(struct inflight_words *w, uint6
 	 * load, so that most CASes are the only look for a place. */
 	for (unsigned try = 0; try < INFLIGHT_BUCKET_WORDS; try++) {
 		size_t at = start + (id + try) % INFLIGHT_BUCKET_WORDS;
-		uint64_t expected = 0;
 
-		/* Sequentially consistent for word_is_only's sake; the release in it publishes what the
-		 * owner wrote before to whoever finds the word, the acquire orders us after the
-		 * removal that made the place empty. Relaxed on failure: nothing was learnt but
-		 * that the place is taken. */
-		if (!atomic_compare_exchange_strong_explicit(&w->words[at], &expected, word,
-							     memory_order_seq_cst,
-							     memory_order_relaxed))
+		if (!word_claim(w, at, word))
 			continue;
 		/* Looked for after the CAS, not before it: what two enter at the same time, at
 		 * least one of them then sees. Both may back out; each draws again. */

@@ -25,13 +25,15 @@ size_t inflight_words_memory_bytes(uint32_t slot_count)
 }
 
 void inflight_words_init(struct inflight_words *w, void *memory, uint32_t slot_count,
-			 const struct hash_key *key)
+			 unsigned owner_count, const struct hash_key *key)
 {
 	uint32_t bucket_count = bucket_count_for(slot_count);
 
+	CHECK(owner_count >= 1 && owner_count <= WORKERS_MAX);
 	CHECK((uintptr_t)memory % BUCKET_BYTES == 0);
 	w->words = memory;
 	w->bucket_mask = bucket_count - 1;
+	w->owner_count = owner_count;
 	w->key = *key;
 	for (size_t i = 0; i < (size_t)bucket_count * INFLIGHT_BUCKET_WORDS; i++)
 		/* Fresh pages are cleared: reading does not make the kernel back them with memory. */

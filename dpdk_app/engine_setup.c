@@ -338,7 +338,7 @@ static bool make_tables(struct engine_setup *s, const struct config *config)
 	if (words == NULL || neighbours == NULL || servers == NULL || !draw_keys(s, &words_key) ||
 	    !cache_memory_make(config, &s->cache))
 		return false;
-	inflight_words_init(&s->words, words, slot_count, &words_key);
+	inflight_words_init(&s->words, words, slot_count, config->worker_count, &words_key);
 	neighbour_shared_init(&s->neighbours, neighbours, NEIGHBOUR_PLACES_MAX);
 	neighbour_demands_key(&s->neighbours.demands, &words_key);
 	server_shared_init(&s->servers, servers, SERVER_SLOTS_MAX);

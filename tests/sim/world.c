@@ -203,7 +203,7 @@ static void shared_new(struct world *w)
 	name_fold_key_init(w->fold_key, &fold_secret);
 	cache_new(w);
 	w->words_memory = world_memory(inflight_words_memory_bytes(slots));
-	inflight_words_init(&w->words, w->words_memory, slots, &words_key);
+	inflight_words_init(&w->words, w->words_memory, slots, w->engine_count, &words_key);
 	w->neighbour_words = world_memory(NEIGHBOUR_PLACES_MAX * sizeof(struct neighbour_word));
 	neighbour_shared_init(&w->neighbours, w->neighbour_words, NEIGHBOUR_PLACES_MAX);
 	w->servers_memory = world_memory(server_shared_memory_bytes(WORLD_SERVERS));

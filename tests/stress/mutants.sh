@@ -90,21 +90,14 @@ header=inflight.h
 
 # ---- entering ----
 mutant enter_stores_without_cas release $word \
-	'if (!atomic_compare_exchange_strong_explicit(&w->words[at], &expected, word,
-							     memory_order_seq_cst,
-							     memory_order_relaxed))
-			continue;' \
-	'if (atomic_load(&w->words[at]) != expected)
-			continue;
-		atomic_store(&w->words[at], word);'
+	'if (w->owner_count == 1) {' 'if (true) {'
 mutant enter_does_not_look_for_an_equal release $word \
 	'if (UNLIKELY(!word_is_only(w->words + start, word)))' 'if (false)'
 mutant enter_looks_before_the_cas_only release $word \
-	'		if (!atomic_compare_exchange_strong_explicit(&w->words[at], &expected, word,
-							     memory_order_seq_cst,
-							     memory_order_relaxed))
+	'		if (!word_claim(w, at, word))
 			continue;' \
-	'		size_t empty = SIZE_MAX;
+	'		uint64_t expected = 0;
+		size_t empty = SIZE_MAX;
 		for (size_t i = INFLIGHT_BUCKET_WORDS; i-- > 0;) {
 			uint64_t there = atomic_load(&w->words[start + i]);
 			if ((there ^ word) >> WORD_ID_SHIFT == 0)
@@ -121,11 +114,11 @@ mutant enter_looks_before_the_cas_only release $word \
 		}
 		continue;'
 mutant enter_takes_the_place_of_a_late_word release $word \
-	'		uint64_t expected = 0;
+	'	uint64_t expected = 0;
 ' \
-	'		uint64_t expected = atomic_load(&w->words[at]);
-		if ((expected & WORD_LATE) == 0)
-			expected = 0;
+	'	uint64_t expected = atomic_load(&w->words[at]);
+	if ((expected & WORD_LATE) == 0)
+		expected = 0;
 '
 mutant enter_looks_at_seven release $word \
 	'	for (size_t i = 0; i < INFLIGHT_BUCKET_WORDS; i++) {
@@ -207,15 +200,9 @@ mutant hit_cuts_the_slot release $words '.slot = (uint16_t)word,' '.slot = (uint
 
 # ---- orders: only ThreadSanitizer sees them ----
 mutant cas_is_relaxed tsan $word \
-	'word,
-							     memory_order_seq_cst,' \
-	'word,
-							     memory_order_relaxed,'
+	'memory_order_seq_cst, memory_order_relaxed);' 'memory_order_relaxed, memory_order_relaxed);'
 mutant cas_only_acquires tsan $word \
-	'word,
-							     memory_order_seq_cst,' \
-	'word,
-							     memory_order_acquire,'
+	'memory_order_seq_cst, memory_order_relaxed);' 'memory_order_acquire, memory_order_relaxed);'
 mutant find_is_relaxed tsan $words 'memory_order_acquire);' 'memory_order_relaxed);'
 mutant late_is_relaxed tsan $words \
 	'word | WORD_LATE, memory_order_release' 'word | WORD_LATE, memory_order_relaxed'
@@ -272,7 +259,7 @@ mutant put_does_not_replace release $index_c \
 mutant entries_straddle_the_end release $log \
 	': log_size;' ': log_size + word_count / 2;'
 mutant words_of_the_overwritten_stay release $log \
-	'if (cache_index_swap(place, word, 0) && !is_dead) {' 'if (!is_dead) {'
+	'if (cache_index_write(w->cache, place, word, 0) && !is_dead) {' 'if (!is_dead) {'
 mutant the_superseded_is_appended_again release $index_c \
 	'(*word ^ position) << (64 - CACHE_WORD_TAG_SHIFT) == 0)' \
 	'(*word ^ position) << (64 - CACHE_WORD_TAG_SHIFT) >> (64 - CACHE_WORD_TAG_SHIFT + CACHE_WORD_LOG_SHIFT) == 0)'
@@ -288,6 +275,11 @@ mutant entry_and_word_are_stored_relaxed tsan $log \
 	'atomic_store_explicit(&to[i], words[i], memory_order_release);' \
 	'atomic_store_explicit(&to[i], words[i], memory_order_relaxed);' $index_h \
 	'memory_order_release, memory_order_relaxed);' 'memory_order_relaxed, memory_order_relaxed);'
+mutant entry_and_word_of_one_writer_are_stored_relaxed tsan $log \
+	'atomic_store_explicit(&to[i], words[i], memory_order_release);' \
+	'atomic_store_explicit(&to[i], words[i], memory_order_relaxed);' $index_h \
+	'atomic_store_explicit(place, new_word, memory_order_release);' \
+	'atomic_store_explicit(place, new_word, memory_order_relaxed);'
 mutant entry_and_word_are_loaded_relaxed tsan $read_h \
 	'return atomic_load_explicit(&words[at], memory_order_acquire);' \
 	'return atomic_load_explicit(&words[at], memory_order_relaxed);' cache.c \

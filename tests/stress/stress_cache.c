@@ -415,11 +415,16 @@ static void start(struct stress *s)
 	void *memory;
 
 	params.log_count = log_counts[s->seed % ARRAY_COUNT(log_counts)];
+	/* The cache then enters without locked instructions. */
+	if (s->writer_count == 1 && s->seed % 2 == 0)
+		params.log_count = 1;
 	memory = aligned_alloc(64, cache_memory_bytes(&params));
 	CHECK(memory != NULL);
 	memset(memory, 0, cache_memory_bytes(&params));
 	s->cache = cache_init(memory, &params);
 	s->longest = (unsigned)s->cache->log_words / 8;
+	if (s->longest > CACHE_ENTRY_WORDS_MAX)
+		s->longest = CACHE_ENTRY_WORDS_MAX;
 	s->owned = s->writer_count == 1 || s->seed % 2 == 0;
 	for (unsigned i = 0; i < KEYS; i++)
 		make_key(&s->keys[i], i);

@@ -542,7 +542,7 @@ static void round_begin(struct stress *s)
 
 	s->bucket_count = slot_count * INFLIGHT_BUCKETS_PER_SLOT;
 	CHECK(inflight_words_memory_bytes(slot_count) <= sizeof(s->words_memory));
-	inflight_words_init(&s->words, s->words_memory, slot_count, &key);
+	inflight_words_init(&s->words, s->words_memory, slot_count, s->thread_count, &key);
 	memset(s->worker_of, THREADS_MAX, sizeof(s->worker_of));
 	s->held_count = 1 + draw_below(&random, HELD_MAX);
 	/* Tags and IDs differ in one bit each from the first: those that a wrong mask confuses. */

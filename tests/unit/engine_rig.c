@@ -142,7 +142,7 @@ void rig_start(struct rig *r)
 	cache_new(r);
 	atomic_init(&r->current, &r->config);
 	r->words_memory = memory_new(inflight_words_memory_bytes(slots));
-	inflight_words_init(&r->words, r->words_memory, slots, &words_key);
+	inflight_words_init(&r->words, r->words_memory, slots, r->engine_count, &words_key);
 	r->neighbour_words = memory_new(NEIGHBOUR_PLACES_MAX * sizeof(struct neighbour_word));
 	neighbour_shared_init(&r->neighbours, r->neighbour_words, NEIGHBOUR_PLACES_MAX);
 	rig_rings_new(r);

@@ -36,7 +36,7 @@ static void setup(struct fixture *f)
 	f->memory[0] = memory_new(inflight_words_memory_bytes(16));
 	f->memory[1] = memory_new(server_shared_memory_bytes(SERVER_SLOTS_MAX));
 	f->memory[2] = memory_new(NEIGHBOUR_SLOTS_MAX * sizeof(struct neighbour_word));
-	inflight_words_init(&f->words, f->memory[0], 16, &key);
+	inflight_words_init(&f->words, f->memory[0], 16, 1, &key);
 	server_shared_init(&f->servers, f->memory[1], SERVER_SLOTS_MAX);
 	neighbour_shared_init(&f->neighbours, f->memory[2], NEIGHBOUR_SLOTS_MAX);
 	engine_plan_init(&f->plan, &f->words, &f->servers, &f->neighbours);

@@ -34,7 +34,7 @@ static void fixture_init(struct fixture *f, uint32_t slot_count, uint8_t owner)
 	/* The memory is not promised to be clear. */
 	memset(f->words_memory, 0xff, words_bytes);
 	memset(f->slots_memory, 0x77, inflight_memory_bytes(slot_count));
-	inflight_words_init(&f->words, f->words_memory, slot_count, &key);
+	inflight_words_init(&f->words, f->words_memory, slot_count, 1, &key);
 	inflight_init(&f->worker, f->slots_memory, slot_count, owner, &f->words);
 }
 
@@ -525,7 +525,7 @@ static void inflight__agrees_with_a_naive_model(void)
 
 	CU_ASSERT_EQUAL_FATAL(inflight_words_memory_bytes(1), sizeof(words_memory));
 	CU_ASSERT_FATAL(inflight_memory_bytes(MODEL_SLOTS) <= sizeof(slots[0]));
-	inflight_words_init(&m.words, words_memory, 1, &key);
+	inflight_words_init(&m.words, words_memory, 1, MODEL_WORKERS, &key);
 	for (uint8_t w = 0; w < MODEL_WORKERS; w++)
 		inflight_init(&m.workers[w], slots[w], MODEL_SLOTS, w, &m.words);
 	for (int step = 0; step < 60000; step++) {
@@ -630,7 +630,7 @@ static void inflight_words__two_workers_do_not_lose_words(void)
 	struct thread_work work[2] = {{&words, 0, 0, 0}, {&words, 1, 0, 0}};
 	pthread_t threads[2];
 
-	inflight_words_init(&words, memory, 1, &key);
+	inflight_words_init(&words, memory, 1, 2, &key);
 	for (int i = 0; i < 2; i++)
 		CU_ASSERT_EQUAL_FATAL(
 			pthread_create(&threads[i], NULL, enter_find_remove, &work[i]), 0);

@@ -28,7 +28,7 @@ static void fixture_init(struct fixture *f)
 	CU_ASSERT_FATAL(f->words_memory != NULL && f->slots_memory != NULL);
 	memset(f->words_memory, 0xff, words_bytes);
 	memset(f->slots_memory, 0x77, inflight_memory_bytes(SLOTS));
-	inflight_words_init(&f->words, f->words_memory, SLOTS, &key);
+	inflight_words_init(&f->words, f->words_memory, SLOTS, 1, &key);
 	inflight_init(&f->worker, f->slots_memory, SLOTS, 5, &f->words);
 }
 

@@ -16,7 +16,7 @@ static void words_init(struct inflight_words *words)
 	CU_ASSERT_EQUAL_FATAL(inflight_words_memory_bytes(BUCKETS / INFLIGHT_BUCKETS_PER_SLOT),
 			      sizeof(words_memory));
 	memset(words_memory, 0xff, sizeof(words_memory));
-	inflight_words_init(words, words_memory, BUCKETS / INFLIGHT_BUCKETS_PER_SLOT, &key);
+	inflight_words_init(words, words_memory, BUCKETS / INFLIGHT_BUCKETS_PER_SLOT, 2, &key);
 }
 
 static uint64_t hash_of(uint64_t tag, uint64_t bucket)
