@@ -4,9 +4,11 @@
 #include "cache_flush.h"
 #include "cache_index.h"
 
-#define LONGEST_SHARE 8         /* of a log: the most that one entry may take */
-#define AHEAD_WORDS 64          /* old entries whose buckets are fetched before they are reached */
-#define AHEAD_PREFETCH_WORDS 64 /* and beyond those, the entries */
+#define LONGEST_SHARE 8 /* of a log: the most that one entry may take */
+#define AHEAD_WORDS                                                                                \
+	64 /* old entries whose buckets are fetched before they are reached: never less, */
+#define AHEAD_WORDS_MOST 256     /* and when it comes to that, up to so many */
+#define AHEAD_PREFETCH_WORDS 256 /* and beyond those, the entries */
 #define APPEND_AHEAD_WORDS 64 /* from an entry's end to the lines that later ones are written to */
 
 struct reach {
@@ -77,12 +79,15 @@ static uint64_t append(struct cache_writer *w, uint64_t words[], unsigned word_c
 
 /* ---- the old end ---- */
 
-/* Fetch what the next steps will ask for: the buckets of the entries that come next. */
+/* Fetch what the next steps will ask for: the buckets of the entries that come next. Many at once: the CPU looks several of their
+ * pages up at the same time, where a single one would have it wait. */
 static void look_ahead(struct cache_writer *w)
 {
 	if (w->ahead < w->old)
 		w->ahead = w->old;
-	while (w->ahead < w->old_end && w->ahead - w->old < AHEAD_WORDS) {
+	if (w->ahead - w->old >= AHEAD_WORDS)
+		return;
+	while (w->ahead < w->old_end && w->ahead - w->old < AHEAD_WORDS_MOST) {
 		uint64_t first = own_word(w, w->ahead);
 
 		cache_fetch(cache_bucket(w->cache, (uint32_t)first ^ w->ahead));

@@ -28,9 +28,16 @@ void engine_cut_look(struct engine *e, const struct cache_key *key, uint64_t nam
 		uint64_t hash = i == 0 && name_hash != 0 ? name_hash : fold(e, name, at);
 
 		ahead->hashes.of[i] = hash;
-		cache_prefetch(e->cache, engine_cut_key_hash(hash));
 		at += (size_t)name->bytes[at] + 1;
 	}
+}
+
+void engine_cut_fetch(struct engine *e, uint64_t question_hash)
+{
+	const struct engine_name_ahead *ahead = name_ahead(e, question_hash);
+
+	for (unsigned i = 0; i < NAME_HASHES && ahead->hashes.of[i] != 0; i++)
+		cache_prefetch(e->cache, engine_cut_key_hash(ahead->hashes.of[i]));
 }
 
 void engine_name_ahead(struct engine *e, uint64_t question_hash, uint64_t hash)

@@ -6,9 +6,11 @@
 
 #include "engine_state.h"
 
-/* Of a question that is not in the cache: where its zone cut may be. Prefetches, and keeps the hashes that it has made for
+/* Of a question that is not in the cache: makes the hashes by which its zone cut is found, and keeps them for
  * engine_name_hashes_begin. name_hash: of its name; 0: not made yet. */
 void engine_cut_look(struct engine *e, const struct cache_key *key, uint64_t name_hash);
+/* After that, in the same burst: fetch what they lead to. */
+void engine_cut_fetch(struct engine *e, uint64_t question_hash);
 
 /* Stage 1 of a question whose key is made: where that leads. name_hash: of its name; 0: not made. */
 static inline void engine_hit_look_key(struct engine *e, unsigned i, uint64_t name_hash)
@@ -18,10 +20,6 @@ static inline void engine_hit_look_key(struct engine *e, unsigned i, uint64_t na
 	work->hash = e->keys[i].hash;
 	work->name_hash = name_hash;
 	work->looks_up = true;
-	if (LIKELY(e->cache != NULL))
-		cache_prefetch(e->cache, work->hash);
-	else
-		resolution_prefetch(&e->resolutions, work->hash);
 }
 /* Its key, too. qname, flag_cd: as engine_key_fold has them. */
 static inline void engine_hit_look(struct engine *e, unsigned i, const uint8_t *qname,
@@ -29,6 +27,17 @@ static inline void engine_hit_look(struct engine *e, unsigned i, const uint8_t *
 {
 	engine_hit_look_key(e, i,
 			    engine_key_fold(e, qname, qname_bytes, qtype, flag_cd, &e->keys[i]));
+}
+/* Where its hash leads. */
+static inline __attribute__((always_inline)) void engine_hit_fetch(
+	const struct engine *e, const struct engine_rx_work *work)
+{
+	if (UNLIKELY(!work->looks_up))
+		return;
+	if (LIKELY(e->cache != NULL))
+		cache_prefetch(e->cache, work->hash);
+	else
+		resolution_prefetch(&e->resolutions, work->hash);
 }
 /* Stage 2, a step further each time; false: there is no further step. */
 static inline __attribute__((always_inline)) bool engine_hit_reach(struct engine *e, unsigned i,
@@ -52,6 +61,8 @@ static inline __attribute__((always_inline)) bool engine_hit_reach(struct engine
 					 cache_hash_upper(work->hash), e->copies[i]);
 		return false;
 	}
+	if (e->cache != NULL && e->config->iterates)
+		engine_cut_fetch(e, work->hash);
 	resolution_prefetch_found(&e->resolutions, work->hash);
 	return false;
 }

@@ -88,11 +88,6 @@ enum counter engine_reply_look(struct engine *e, struct rx_slot *slot, unsigned 
 	if (UNLIKELY(e->sources[work->outgoing_idx]->is_small))
 		work->hash = inflight_hash_of_few(work->hash, source_identifier_of(&work->view.dst),
 						  msg_id(work->view.payload));
-	/* Passed to us, it most likely ends a query of ours; else the word may be another's, whose cache is to keep it. */
-	if (slot->kind == RX_PASSED_PACKET)
-		inflight_prefetch_write(e->inflight.words, work->hash);
-	else
-		inflight_prefetch(e->inflight.words, work->hash);
 	/* Where an answer might not fit behind the packet's start it leaves in another one. */
 	if (UNLIKELY((size_t)slot->length_bytes + slot->tailroom_bytes <
 		     FRAME_HEADER_BYTES_MAX + EDNS_UDP_BYTES))

@@ -562,6 +562,8 @@ bool engine_answer_fill(struct engine *e, struct tx_slot *slot);
 
 /* So many of the queries that wait are sent next: what they need comes while those before them are built. */
 void engine_queries_ahead(struct engine *e, unsigned most);
+/* The same of those in e->begun. */
+void engine_begun_ahead(struct engine *e);
 /* Send the query that a resolution in state SEND wants, into the frame. Returns the frame's length; 0: nothing was
  * sent, and the resolution has moved on by itself (paused or ended). */
 unsigned engine_query_send(struct engine *e, uint32_t resolution_idx, struct buffer frame,

@@ -116,7 +116,8 @@ static void enter_aim(struct engine *e, struct inflight_slot *slot, uint32_t slo
 		slot->aim_position = INFLIGHT_NO_POSITION;
 }
 
-/* The next queries go the same way, as a rule: their buckets come while this one is built. Of a new hand the first few, else
+/* Where reach_sending cannot say what the next queries play, as one of several ways is drawn for each: they go the same way
+ * now and then, and their buckets come while this one is built. Of a new hand the first few, else
  * the one that is that far ahead. */
 static inline __attribute__((always_inline)) void prefetch_ahead(const struct engine *e,
 								 const struct source_set *source,
@@ -145,11 +146,13 @@ static inline __attribute__((always_inline)) void prefetch_ahead(const struct en
 static inline __attribute__((always_inline)) enum send_result enter(struct engine *e,
 								    struct inflight_slot *slot,
 								    uint32_t slot_idx,
-								    const struct engine_way *way)
+								    const struct engine_way *way,
+								    bool is_only_way)
 {
 	const struct source_set *source = e->sources[way->outgoing_idx];
 	struct ticket_hand *hand = &e->hands[way->outgoing_idx];
 	bool is_small = source->is_small;
+	bool guesses_ahead = is_small || !is_only_way; /* what reach_sending left */
 	unsigned draws_max = is_small ? TICKET_DRAWS_SMALL_MAX : TICKET_DRAWS_MAX;
 
 	for (unsigned draws = 0; draws < draws_max; draws++) {
@@ -157,7 +160,8 @@ static inline __attribute__((always_inline)) enum send_result enter(struct engin
 
 		if (!ticket_draw(hand, &source->ports, &e->entropy, &ticket))
 			return SEND_NO_ENTROPY;
-		prefetch_ahead(e, source, hand, way, slot->identifier);
+		if (UNLIKELY(guesses_ahead))
+			prefetch_ahead(e, source, hand, way, slot->identifier);
 		slot->local_port = ticket.port;
 		slot->id = ticket.id;
 		if (UNLIKELY(source->was_other_kind) &&
@@ -274,7 +278,7 @@ static inline __attribute__((always_inline)) enum send_result send_query(
 		return SEND_NO_SLOT;
 	slot = &e->inflight.slots[*slot_idx];
 	name_sum = fill_slot(e, slot, spec, way);
-	result = enter(e, slot, *slot_idx, way);
+	result = enter(e, slot, *slot_idx, way, route->way_count == 1);
 	if (result != SEND_OK) {
 		inflight_put(&e->inflight, *slot_idx);
 		return result;
@@ -295,7 +299,9 @@ static void reach_sending(struct engine *e, uint16_t server_idx, uint32_t n,
 	const struct engine_way *way = &route->ways[0];
 	uint32_t slot_idx = pool_peek(&e->inflight.free, n);
 	const struct source_set *source;
+	struct ticket_hand *hand;
 	struct ticket ticket;
+	uint8_t nth;
 
 	if (LIKELY(slot_idx != POOL_NONE)) {
 		__builtin_prefetch(&e->inflight.slots[slot_idx], 1);
@@ -306,10 +312,15 @@ static void reach_sending(struct engine *e, uint16_t server_idx, uint32_t n,
 	if (UNLIKELY(route->way_count != 1))
 		return;
 	source = e->sources[way->outgoing_idx];
-	if (LIKELY(!source->is_small) && ticket_ahead(&e->hands[way->outgoing_idx], &source->ports,
-						      drawn_of[way->outgoing_idx]++, &ticket))
-		inflight_prefetch_write(e->inflight.words,
-					inflight_hash(way->peer_hash, ticket.port));
+	hand = &e->hands[way->outgoing_idx];
+	if (UNLIKELY(source->is_small) || UNLIKELY(source->ports.port_count == 0))
+		return;
+	nth = drawn_of[way->outgoing_idx]++;
+	if (UNLIKELY(!ticket_ahead(hand, &source->ports, nth, &ticket)) &&
+	    (!ticket_refill(hand, &source->ports, &e->entropy) ||
+	     !ticket_ahead(hand, &source->ports, nth, &ticket)))
+		return;
+	inflight_prefetch_write(e->inflight.words, inflight_hash(way->peer_hash, ticket.port));
 }
 
 void engine_queries_ahead(struct engine *e, unsigned most)
@@ -324,6 +335,17 @@ void engine_queries_ahead(struct engine *e, unsigned most)
 		reach_sending(e, resolution_server(r), n, drawn_of);
 		idx = r->queue_next;
 	}
+}
+
+void engine_begun_ahead(struct engine *e)
+{
+	uint8_t drawn_of[OUTGOING_MAX] = {0};
+
+	for (uint32_t n = 0; n < e->begun_count; n++)
+		reach_sending(
+			e,
+			resolution_server(&e->resolutions.resolutions[e->begun[n].resolution_idx]),
+			n, drawn_of);
 }
 
 /* Each pause in a row is twice as long, so that many that wait cost little. */

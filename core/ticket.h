@@ -34,7 +34,8 @@ struct ticket_hand {
 
 void ticket_hand_init(struct ticket_hand *hand);
 
-/* Throw away what is left and draw a new hand. False: not enough random bytes now. */
+/* Fill the hand up. What is left is played before what is new; of another set it is thrown away. False: not enough random bytes
+ * now, or none of them was a ticket. */
 MUST_USE bool ticket_refill(struct ticket_hand *hand, const struct port_set *set,
 			    struct entropy *entropy);
 
@@ -53,7 +54,7 @@ MUST_USE static inline bool ticket_draw(struct ticket_hand *hand, const struct p
 }
 
 /* The ticket that the nth draw from now on from this set plays, n counted from 0, to prefetch its in-flight bucket by: false
- * if it is not drawn yet. It stays in the hand. */
+ * if it is not drawn yet (ticket_refill). It stays in the hand. */
 MUST_USE static inline bool ticket_ahead(const struct ticket_hand *hand, const struct port_set *set,
 					 uint32_t n, struct ticket *out)
 {

@@ -270,6 +270,51 @@ static void ticket_ahead__is_what_the_nth_draw_plays(void)
 }
 
 /* From a source whose nth draw of a port is given, the tickets of one hand. */
+static void ticket_refill__plays_what_is_left_first(void)
+{
+	struct port_set set, other;
+	struct source source;
+	struct ticket_hand hand;
+	struct ticket left[TICKET_HAND_SIZE], next;
+	uint32_t count;
+
+	set_default(&set);
+	set_range(&other, 2000, 2000);
+	source_init(&source, STATISTICS_SEED);
+	source_fill(&source);
+	ticket_hand_init(&hand);
+	for (unsigned i = 0; i < TICKET_HAND_SIZE * 2 / 3; i++)
+		CU_ASSERT_TRUE_FATAL(ticket_draw(&hand, &set, &source.entropy, &next));
+	count = hand.left;
+	CU_ASSERT_TRUE_FATAL(count > 10);
+	for (uint32_t n = 0; n < count; n++)
+		CU_ASSERT_TRUE(ticket_ahead(&hand, &set, n, &left[n]));
+	CU_ASSERT_TRUE(ticket_refill(&hand, &set, &source.entropy));
+	CU_ASSERT_TRUE(hand.left >= TICKET_HAND_SIZE - 2);
+	for (uint32_t n = 0; n < count; n++) {
+		CU_ASSERT_TRUE(ticket_draw(&hand, &set, &source.entropy, &next));
+		CU_ASSERT(next.port == left[n].port && next.id == left[n].id);
+	}
+	/* The new ones are new. */
+	CU_ASSERT_TRUE(ticket_draw(&hand, &set, &source.entropy, &next));
+	for (uint32_t n = 0; n < count; n++)
+		CU_ASSERT(next.port != left[n].port || next.id != left[n].id);
+	/* What was drawn from another set goes. */
+	CU_ASSERT_TRUE(ticket_refill(&hand, &other, &source.entropy));
+	CU_ASSERT(hand.left == TICKET_HAND_SIZE);
+	while (hand.left > 0) {
+		CU_ASSERT_TRUE(ticket_draw(&hand, &other, &source.entropy, &next));
+		CU_ASSERT_EQUAL(next.port, 2000);
+	}
+	/* Without random bytes what is left stays. */
+	CU_ASSERT_TRUE(ticket_draw(&hand, &other, &source.entropy, &next));
+	count = hand.left;
+	while (entropy_ready(&source.entropy, 1))
+		entropy_take(&source.entropy, (uint8_t[1]){0}, 1);
+	CU_ASSERT_FALSE(ticket_refill(&hand, &other, &source.entropy));
+	CU_ASSERT_EQUAL(hand.left, count);
+}
+
 static void ticket_refill__rejects_what_would_be_biased(void)
 {
 	static const struct {
@@ -341,6 +386,7 @@ static const struct unit_test tests[] = {
 	UNIT_TEST(ticket_draw__erases_what_it_played),
 	UNIT_TEST(ticket_draw__throws_away_a_hand_of_an_older_set),
 	UNIT_TEST(ticket_ahead__is_what_the_nth_draw_plays),
+	UNIT_TEST(ticket_refill__plays_what_is_left_first),
 	UNIT_TEST(ticket_refill__rejects_what_would_be_biased),
 };
 UNIT_SUITE(ticket, tests)
