@@ -246,17 +246,38 @@ static bool substitute(const struct name *name, const struct name *owner, const 
 	return true;
 }
 
+static bool is_among(const uint16_t *offsets, unsigned count, uint16_t offset)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (offsets[i] == offset)
+			return true;
+	return false;
+}
+
+/* The DNAME with its signatures, or, where it has led on before, its place in the chain. False: too many records. */
+static bool keep_dname(struct scrubbing *s, const struct found *found)
+{
+	struct wanted wanted = {&found->dname_owner, DNS_TYPE_DNAME, true};
+	struct scrubbed *out = s->out;
+
+	if (!is_among(out->records, out->answer_count, found->dname.owner_offset))
+		return keep_answers(s, &wanted);
+	if (!keep(s, &found->dname))
+		return false;
+	out->answer_count++;
+	return true;
+}
+
 /* What came of a link: the chain goes on (ANSWER, to a new name), or ends. */
 static enum scrub_verdict follow_dname(struct scrubbing *s, const struct found *found)
 {
-	struct wanted wanted = {&found->dname_owner, DNS_TYPE_DNAME, true};
 	struct span message = s->response->message;
 	struct name target, synthesised, cname;
 
 	if (!s->question->is_safe)
 		return SCRUB_TCP;
 	if ((found->has_type && has_links(s->question->qtype)) ||
-	    !read_name(message, found->dname.rdata_offset, &target) || !keep_answers(s, &wanted))
+	    !read_name(message, found->dname.rdata_offset, &target) || !keep_dname(s, found))
 		return SCRUB_BROKEN;
 	s->is_rewritten = true;
 	if (!substitute(current_name(s), &found->dname_owner, &target, &synthesised)) {
@@ -650,7 +671,7 @@ struct cleaning {
 	struct msg_records writer;
 	struct name name; /* of the chain */
 	unsigned links;   /* followed */
-	unsigned made;    /* CNAMEs */
+	unsigned written; /* records, CNAMEs that were made included */
 };
 
 static bool read_record(const struct cleaning *c, unsigned record_idx, struct msg_record *out)
@@ -699,19 +720,25 @@ static void follow_written(struct cleaning *c, const struct msg_record *record)
 	if (!substitute(&c->name, &owner, &target, &synthesised))
 		return;
 	msg_records_write_cname(&c->writer, &c->name, record->ttl_s, &synthesised);
-	c->made++;
+	c->written++;
 	name_copy(&c->name, &synthesised);
 }
 
 static bool write_records(struct cleaning *c, unsigned from, unsigned to)
 {
+	const uint16_t *offsets = c->scrubbed->records;
+
 	for (unsigned i = from; i < to; i++) {
 		struct msg_record record;
 
 		if (!read_record(c, i, &record))
 			return false;
 		record.ttl_s = rrset_ttl(c, from, to, &record);
-		msg_records_write(&c->writer, &record);
+		/* One DNAME may lead on more than once. */
+		if (record.type != DNS_TYPE_DNAME || !is_among(offsets, i, offsets[i])) {
+			msg_records_write(&c->writer, &record);
+			c->written++;
+		}
 		follow_written(c, &record);
 	}
 	return c->writer.writer.ok;
@@ -720,7 +747,7 @@ static bool write_records(struct cleaning *c, unsigned from, unsigned to)
 bool scrub_clean(const struct msg_response *response, const struct scrubbed *scrubbed,
 		 uint8_t *message, struct buffer out, struct msg_response *clean)
 {
-	unsigned answers = scrubbed->answer_count;
+	unsigned answers = scrubbed->answer_count, answers_written;
 	uint8_t *question_end = out.data + response->records_offset;
 	struct cleaning c;
 
@@ -734,15 +761,17 @@ bool scrub_clean(const struct msg_response *response, const struct scrubbed *scr
 		return false;
 	c.response = response;
 	c.scrubbed = scrubbed;
-	c.links = c.made = 0;
+	c.links = c.written = 0;
 	name_copy(&c.name, &response->qname);
 	msg_records_init(&c.writer, out, response, &response->qname);
 	wire_put_u16(question_end - 4, response->qtype);
 	wire_put_u16(question_end - 2, response->qclass);
-	if (!write_records(&c, 0, answers) ||
-	    !write_records(&c, answers, answers + scrubbed->authority_count))
+	if (!write_records(&c, 0, answers))
 		return false;
-	clean_header(out.data, response, scrubbed, answers + c.made);
+	answers_written = c.written;
+	if (!write_records(&c, answers, answers + scrubbed->authority_count))
+		return false;
+	clean_header(out.data, response, scrubbed, answers_written);
 	return msg_parse_response((struct span){out.data, c.writer.writer.offset}, clean) ==
 	       MSG_RESPONSE_OK;
 }

@@ -67,7 +67,8 @@ struct scrubbed {
 	unsigned authority_count; /* kept, behind those of the answer section in records */
 	uint16_t soa_offset;      /* has_soa */
 	/* Offsets of those kept in the order of the clean message; not filled in where is_whole. A DNAME that is a link is
-	 * followed by the CNAME that it makes, which is ours. */
+	 * followed by the CNAME that it makes, which is ours; where it is a link more than once, it stands here so often, is
+	 * written once, and each time a CNAME. */
 	uint16_t records[SCRUB_RECORDS_MAX];
 };
 
