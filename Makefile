@@ -1,6 +1,6 @@
 # Portico: one makefile, not recursive; everything it makes is under build/. `make help` lists targets.
 #
-#   build/TREE/       objects and libraries of a tree: release, debug, san (gcc), fuzz (clang)
+#   build/TREE/       objects and libraries of a tree: release, debug, san, train (gcc), fuzz (clang)
 #   build/portico     the release programs; those of other trees are build/TREE/portico ...
 
 VERSION := 0.1.0
@@ -40,10 +40,12 @@ FORTIFY_release := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
 CC_release := gcc
+CC_train   := gcc
 CC_debug   := gcc
 CC_san     := gcc
 CC_fuzz    := clang
 MODE_release := -O2 -g $(HARDEN) -Werror
+MODE_train   := $(MODE_release)
 MODE_debug   := -Og -g -DPORTICO_DEBUG $(HARDEN) -Werror
 # Not -Werror: under sanitizers gcc knows less of a value's range and warns of conversions that lose nothing.
 MODE_san     := -O1 -g -DPORTICO_DEBUG $(SANITIZE) -fPIE
@@ -54,9 +56,20 @@ LTO_release := -flto=auto -ffat-lto-objects
 LTO_PROGRAM_release := -O2 -flto=auto
 LTO_OTHER_release := -fno-lto
 LINK_release := -pie -Wl,-z,relro,-z,now
+LINK_train   := -pie -fprofile-generate
 LINK_debug   := $(LINK_release)
 LINK_san     := -pie $(SANITIZE)
 LINK_fuzz    := $(SANITIZE) -fsanitize=fuzzer
+
+# core is compiled by how it behaves (PGO=0: by guesses): build/train, the same with counters, is run by what drives it without a
+# network, for a known number of rounds. What never ran there is compiled as without. The counts are found by the names of their
+# files, which static functions are known by as well.
+PGO ?= 1
+PGO_STAMP := build/pgo.$(if $(filter 1,$(PGO)),on,off)
+COUNTS = -dumpdir build/train/counts/ -dumpbase $*.c -dumpbase-ext .c
+PROFILE_train   = -fprofile-generate $(COUNTS)
+PROFILE_release = $(if $(filter 1,$(PGO)),-fprofile-use -fprofile-partial-training -Wmissing-profile $(COUNTS))
+PROFILED_release := $(PGO_STAMP) $(if $(filter 1,$(PGO)),build/train/profile)
 
 FYAML_CFLAGS = $(call ask,FYAML_CFLAGS,--cflags libfyaml)
 FYAML_LIBS   = $(call ask,FYAML_LIBS,--libs libfyaml)
@@ -216,15 +229,15 @@ clean: ## remove build/
 
 help: ## this
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
-	@echo 'Variables: BUILD=release|debug|san V=1 SEED= FUZZ_S= STRESS_S= SMOKE= TEST_HOOKS=1 DEPS= BENCH_ARGS= CONFIG= RUN_SECONDS= PREFIX= DESTDIR='
+	@echo 'Variables: BUILD=release|debug|san PGO=0 V=1 SEED= FUZZ_S= STRESS_S= SMOKE= TEST_HOOKS=1 DEPS= BENCH_ARGS= CONFIG= RUN_SECONDS= PREFIX= DESTDIR='
 
 # --- rules, once for each tree -----------------------------------------------------------------
 
 # $(call tree,TREE): objects and libraries.
 define tree
-build/$(1)/core/%.o: core/%.c Makefile | deps-needed
+build/$(1)/core/%.o: core/%.c $(PROFILED_$(1)) Makefile | deps-needed
 	$$(call say,CC)mkdir -p $$(@D)
-	$$(Q)$$(CC_$(1)) $$(CORE_FLAGS) $$(MODE_$(1)) $$(LTO_$(1)) -MMD -MP -c -o $$@ $$<
+	$$(Q)$$(CC_$(1)) $$(CORE_FLAGS) $$(MODE_$(1)) $$(LTO_$(1)) $$(PROFILE_$(1)) -MMD -MP -MF $$(@:.o=.d) -c -o $$@ $$<
 
 build/$(1)/config/%.o: config/%.c Makefile | deps-needed
 	$$(call say,CC)mkdir -p $$(@D)
@@ -288,8 +301,31 @@ $$(bin_$(1))/rplrun: $$(call objects,$(1),$$(RPL) $$(WORLD)) build/$(1)/libcore.
 	$$(Q)$$(CC_$(1)) $$(LINK_$(1)) $$(LTO_OTHER_$(1)) -o $$@ $$^ -Wl,--as-needed -lldns
 endef
 
-$(foreach t,release debug san fuzz,$(eval $(call tree,$t)))
+$(foreach t,release debug san fuzz train,$(eval $(call tree,$t)))
 $(foreach t,release debug san,$(eval $(call programs_of,$t)))
+
+# Hits, misses and iteration by the benches, and by the simulator a little of everything that goes wrong. All of core is in it, so
+# that each file has its counts.
+TRAINERS := $(patsubst %,build/train/%,bench_iterate bench_engine bench_engine_hit sim)
+build/train/sim: $(call objects,train,$(SIM) $(WORLD)) build/train/libcore.a
+	$(call say,LD)
+	$(Q)$(CC_train) $(LINK_train) -o $@ $(filter-out %.a,$^) -Wl,--whole-archive build/train/libcore.a -Wl,--no-whole-archive -Wl,--as-needed -lldns
+
+build/train/bench_%: bench/bench_%.c build/train/libcore.a Makefile
+	$(call say,CC)
+	$(Q)$(CC_train) $(TEST_FLAGS) $(MODE_train) $(LINK_train) -MMD -MP -o $@ $< build/train/libcore.a -Wl,--as-needed -lcrypto -lm -pthread
+
+-include $(patsubst %,%.d,$(filter-out %/sim,$(TRAINERS)))
+
+build/train/profile: $(TRAINERS)
+	$(call say,TRAIN)rm -rf build/train/counts && mkdir -p build/train/counts
+	$(Q)(build/train/bench_engine_hit 10 --entries 100000 && build/train/bench_engine 10 --workers 1 --no-bounce && \
+		build/train/bench_iterate 3 --only known && build/train/bench_iterate 3 --only cold && build/train/sim --runs 10) >build/train/log || \
+		(cat build/train/log && echo 'training failed; PGO=0 does without' && false)
+	$(Q)touch $@
+
+build/pgo.on build/pgo.off:
+	$(Q)mkdir -p $(@D) && rm -f build/pgo.* && touch $@
 
 # For the smoke test of the hooks.
 build/hooks/portico: $(call hooked_objects,release) build/release/libconfig.a build/release/libcore.a

@@ -65,9 +65,9 @@ def mutate(mutant):
 
 
 def compile_command(source):
-    """How make compiles it."""
+    """How make compiles it, without a profile: its counts would not be of the same code."""
     target = "build/release/" + source.replace(".c", ".o")
-    printed = subprocess.run(["make", "-n", "-B", "-o", "Makefile", "-o", "deps-needed", "V=1", target], cwd=ROOT, text=True,
+    printed = subprocess.run(["make", "-n", "-B", "-o", "Makefile", "-o", "deps-needed", "V=1", "PGO=0", target], cwd=ROOT, text=True,
                              capture_output=True, check=True).stdout
     for line in printed.splitlines():
         if f"-o {target}" in line and " -c " in line:

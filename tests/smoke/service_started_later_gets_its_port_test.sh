@@ -87,6 +87,17 @@ tally() {
 	grep '^sent ' "$LAB_DIR/$1.log"
 }
 
+# lost NAME: its pings that did not come back, the first ten of them, and what the machine's kernel has lost since the test began
+lost() {
+	grep -m 10 -vE '^(bound|sent|left) ' "$LAB_DIR/$1.log"
+	echo "dropped at full backlogs, by CPU, in hex, before: $backlog_drops, now: $(softnet_drops)"
+}
+
+softnet_drops() {
+	awk '{printf "%s ", $2}' /proc/net/softnet_stat 2>/dev/null
+}
+backlog_drops=$(softnet_drops)
+
 # pings NAME WHERE FROM TO SECONDS: an exchange with a service in the background; sets LAB_PID
 pings() {
 	lab_start "$1" "$2" /usr/bin/python3 "$here/udp_service.py" ping --from "$3" --to "$4" --seconds "$5" --rate 100
@@ -201,7 +212,8 @@ expect_between "nothing was taken for a guess" 0 3 "$(lab_stat near_misses)"
 
 # The services' own exchanges.
 for name in ipsec-late six-late; do
-	expect_match "$name has lost nothing of its exchange with a peer: $(tally $name)" '^sent ([0-9]{3,}) back \1 ' "$(tally $name)"
+	expect_match "$name has lost nothing of its exchange with a peer: $(tally $name)" '^sent ([0-9]{3,}) back \1 ' \
+		"$(tally $name; lost $name)"
 done
 for name in ipsec-late wild-late six-late many-late; do
 	echo "     | $name: $(tally $name)"
@@ -233,7 +245,7 @@ lab_stop $early_pid
 expect "4500 is let go at last: within 2 s it is eligible" says_within $RETURN_MS "$(moment ipsec-early left)" 4500 \
 	"$LAB_PORTICO_V4.*eligible"
 expect_match "ipsec-early has lost nothing, before Portico and beside it: $(tally ipsec-early)" '^sent ([0-9]{3,}) back \1 ' \
-	"$(tally ipsec-early)"
+	"$(tally ipsec-early; lost ipsec-early)"
 # A socket that gets only what another interface receives is in nobody's way.
 lab_start elsewhere dut /usr/bin/python3 -u -c '
 import socket, time

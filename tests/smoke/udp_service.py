@@ -4,10 +4,11 @@
   udp_service.py serve --name WORD --bind ADDRESS@PORT[-LAST]... [--peer ADDRESS@PORT] [--rate N]
       Names its process WORD, binds the ports, prints `bound TIME` (seconds since 1970), sends every datagram back that begins
       with "ping ", as "pong ". With --peer it sends N pings a second there from its first port, too. On SIGTERM it stops
-      sending, waits 0.5 s for what is under way, closes, and prints
-      `sent N back N echoed N other N` and `left TIME`.
+      sending, waits 0.5 s for what is under way (3 s at most for its own pings), closes, and prints
+      `sent N back N echoed N other N`, a line `lost N of TIME` for each that is not back, and `left TIME`.
   udp_service.py ping --from ADDRESS@PORT --to ADDRESS@PORT [--rate N] --seconds S
-      Sends N pings a second, waits 0.5 s more, prints `sent N back N`; exit status 0 if every ping came back.
+      Sends N pings a second, waits 0.5 s more (3 s at most for its pings), prints `sent N back N`; exit status 0 if every
+      ping came back.
   udp_service.py ephemeral COUNT
       Binds port 0 so often, one after the other, and prints the ports that the kernel handed out, sorted, each once.
 Addresses: 0.0.0.0 is the IPv4 wildcard, :: that of both families, ADDRESS@0 a port of the kernel's choice.
@@ -20,6 +21,7 @@ import sys
 import time
 
 WAIT_S = 0.5
+WAIT_MOST_S = 3.0  # a machine that stood still loses nothing
 STOP_S = 0.02  # a SIGTERM is noticed within
 
 
@@ -46,13 +48,13 @@ class Exchange:
         self.selector = selectors.DefaultSelector()
         for sock in sockets:
             self.selector.register(sock, selectors.EVENT_READ)
-        self.sent, self.waiting, self.back, self.echoed, self.other = 0, set(), 0, 0, 0
+        self.sent, self.waiting, self.back, self.echoed, self.other = 0, {}, 0, 0, 0
         self.stopped = False
 
     def ping(self, sock, peer):
         number = self.sent
         self.sent += 1
-        self.waiting.add(number)
+        self.waiting[number] = time.time()
         try:
             sock.sendto(b"ping %d" % number, peer)
         except OSError as error:
@@ -75,7 +77,7 @@ class Exchange:
             sock.sendto(b"pong " + data[5:], peer)
             self.echoed += 1
         elif data.startswith(b"pong ") and int(data[5:]) in self.waiting:
-            self.waiting.discard(int(data[5:]))
+            del self.waiting[int(data[5:])]
             self.back += 1
         else:
             self.other += 1
@@ -92,6 +94,14 @@ class Exchange:
             ends = [moment for moment in (until, due) if moment is not None]
             self.collect(max(0.0, min([STOP_S, *(end - time.monotonic() for end in ends)])))
 
+    def wait(self):
+        """For what is under way: pings of others, and what comes back of ours."""
+        start = time.monotonic()
+        self.run(start + WAIT_S)
+        while self.waiting and time.monotonic() < start + WAIT_MOST_S:
+            self.collect(STOP_S)
+        self.collect(0.0)
+
 
 def serve(options):
     with open("/proc/self/comm", "w", encoding="ascii") as file:
@@ -105,10 +115,12 @@ def serve(options):
     signal.signal(signal.SIGTERM, stop)
     print(f"bound {time.time():.6f}", flush=True)
     exchange.run(None, sockets[0], options.peer and endpoints(options.peer)[0], options.rate)
-    exchange.run(time.monotonic() + WAIT_S)
+    exchange.wait()
     for sock in sockets:
         sock.close()
     print(f"sent {exchange.sent} back {exchange.back} echoed {exchange.echoed} other {exchange.other}")
+    for number, moment in exchange.waiting.items():
+        print(f"lost {number} of {moment:.6f}")
     print(f"left {time.time():.6f}", flush=True)
     return 0
 
@@ -117,7 +129,7 @@ def ping(options):
     sock = open_socket(*endpoints(getattr(options, "from"))[0])
     exchange = Exchange([sock])
     exchange.run(time.monotonic() + options.seconds, sock, endpoints(options.to)[0], options.rate)
-    exchange.run(time.monotonic() + WAIT_S)
+    exchange.wait()
     print(f"sent {exchange.sent} back {exchange.back}")
     return 0 if exchange.sent == exchange.back else 1
 
