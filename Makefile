@@ -65,11 +65,10 @@ LINK_fuzz    := $(SANITIZE) -fsanitize=fuzzer
 # network, for a known number of rounds. What never ran there is compiled as without. The counts are found by the names of their
 # files, which static functions are known by as well.
 PGO ?= 1
-PGO_STAMP := build/pgo.$(if $(filter 1,$(PGO)),on,off)
 COUNTS = -dumpdir build/train/counts/ -dumpbase $*.c -dumpbase-ext .c
 PROFILE_train   = -fprofile-generate $(COUNTS)
 PROFILE_release = $(if $(filter 1,$(PGO)),-fprofile-use -fprofile-partial-training -Wmissing-profile $(COUNTS))
-PROFILED_release := $(PGO_STAMP) $(if $(filter 1,$(PGO)),build/train/profile)
+PROFILED_release := build/pgo $(if $(filter 1,$(PGO)),build/train/profile)
 
 FYAML_CFLAGS = $(call ask,FYAML_CFLAGS,--cflags libfyaml)
 FYAML_LIBS   = $(call ask,FYAML_LIBS,--libs libfyaml)
@@ -156,7 +155,7 @@ NEEDS := build$(if $(filter test unit unit-bin stress smoke fuzz fuzz-bin lint f
 
 # --- targets -----------------------------------------------------------------------------------
 
-.PHONY: all test unit unit-bin stress smoke sim mutants print-sim-objects scenario fuzz fuzz-bin lint bench run install fmt deps deps-needed clean help
+.PHONY: FORCE all test unit unit-bin stress smoke sim mutants print-sim-objects scenario fuzz fuzz-bin lint bench run install fmt deps deps-needed clean help
 
 all: $(call programs,$(BUILD)) build/$(BUILD)/libcore.a build/$(BUILD)/libconfig.a ## everything that is installed (default)
 
@@ -324,8 +323,9 @@ build/train/profile: $(TRAINERS)
 		(cat build/train/log && echo 'training failed; PGO=0 does without' && false)
 	$(Q)touch $@
 
-build/pgo.on build/pgo.off:
-	$(Q)mkdir -p $(@D) && rm -f build/pgo.* && touch $@
+# What core has been compiled with; written when that changes.
+build/pgo: FORCE
+	$(Q)mkdir -p $(@D) && { cmp -s $@ - || echo $(PGO) >$@; } <<<$(PGO)
 
 # For the smoke test of the hooks.
 build/hooks/portico: $(call hooked_objects,release) build/release/libconfig.a build/release/libcore.a

@@ -5,6 +5,9 @@
  * handle says whether its owner made the qdisc; and whoever has the interface to himself (nic_lock.h) knows that any such
  * filter is a remain. A qdisc that was there before us stays, and one that others have hung filters on.
  *
+ * To make or delete a clsact qdisc, the kernel deactivates the interface's queues, and drops what it sends meanwhile: some 100
+ * microseconds, when Portico starts and when it ends. On a qdisc that is there already nothing is lost.
+ *
  * Threads: main. man 8 tc-bpf; linux/rtnetlink.h, libmnl.
  */
 #ifndef PORTICO_TC_DROP_H

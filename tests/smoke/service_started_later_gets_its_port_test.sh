@@ -113,6 +113,8 @@ lab_sysctl "$LAB_DUT" net.ipv6.conf.eth0.disable_ipv6=0
 ip -n "$LAB_DUT" address add $LAB_PORTICO_V4/24 dev eth0
 ip -n "$LAB_DUT" address add $LAB_PORTICO_V6/64 dev eth0 nodad
 ip -n "$LAB_DUT" route add default via 198.18.0.1
+# Whoever makes a clsact qdisc has the kernel drop what it sends in that moment (tc_drop.h); this is about what comes after.
+lab_in dut tc qdisc add dev eth0 clsact
 
 serve peer cli --bind 198.18.0.10@7000 || exit 1
 peer_pid=$LAB_PID
