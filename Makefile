@@ -56,7 +56,7 @@ LTO_release := -flto=auto -ffat-lto-objects
 LTO_PROGRAM_release := -O2 -flto=auto
 LTO_OTHER_release := -fno-lto
 LINK_release := -pie -Wl,-z,relro,-z,now
-LINK_train   := -pie -fprofile-generate
+LINK_train   := -pie
 LINK_debug   := $(LINK_release)
 LINK_san     := -pie $(SANITIZE)
 LINK_fuzz    := $(SANITIZE) -fsanitize=fuzzer
@@ -308,18 +308,20 @@ $(foreach t,release debug san,$(eval $(call programs_of,$t)))
 TRAINERS := $(patsubst %,build/train/%,bench_iterate bench_engine bench_engine_hit sim)
 build/train/sim: $(call objects,train,$(SIM) $(WORLD)) build/train/libcore.a
 	$(call say,LD)
-	$(Q)$(CC_train) $(LINK_train) -o $@ $(filter-out %.a,$^) -Wl,--whole-archive build/train/libcore.a -Wl,--no-whole-archive -Wl,--as-needed -lldns
+	$(Q)$(CC_train) $(LINK_train) -o $@ $(filter-out %.a,$^) -Wl,--whole-archive build/train/libcore.a -Wl,--no-whole-archive -Wl,--as-needed -lldns -lgcov
 
 build/train/bench_%: bench/bench_%.c build/train/libcore.a Makefile
 	$(call say,CC)
-	$(Q)$(CC_train) $(TEST_FLAGS) $(MODE_train) $(LINK_train) -MMD -MP -o $@ $< build/train/libcore.a -Wl,--as-needed -lcrypto -lm -pthread
+	$(Q)$(CC_train) $(TEST_FLAGS) $(MODE_train) $(LINK_train) -MMD -MP -o $@ $< build/train/libcore.a -Wl,--as-needed -lcrypto -lm -pthread -lgcov
 
 -include $(patsubst %,%.d,$(filter-out %/sim,$(TRAINERS)))
 
+# What the simulator finds is for the tests to say.
 build/train/profile: $(TRAINERS)
 	$(call say,TRAIN)rm -rf build/train/counts && mkdir -p build/train/counts
 	$(Q)(build/train/bench_engine_hit 10 --entries 100000 && build/train/bench_engine 10 --workers 1 --no-bounce && \
-		build/train/bench_iterate 3 --only known && build/train/bench_iterate 3 --only cold && build/train/sim --runs 10) >build/train/log || \
+		build/train/bench_iterate 3 --only known && build/train/bench_iterate 3 --only cold && \
+		(build/train/sim --runs 10 --no-shrink || true)) >build/train/log || \
 		(cat build/train/log && echo 'training failed; PGO=0 does without' && false)
 	$(Q)touch $@
 

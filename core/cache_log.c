@@ -5,8 +5,7 @@
 #include "cache_index.h"
 
 #define LONGEST_SHARE 8 /* of a log: the most that one entry may take */
-#define AHEAD_WORDS                                                                                \
-	64 /* old entries whose buckets are fetched before they are reached: never less, */
+#define AHEAD_WORDS 64 /* of old entries whose buckets are fetched before their turn: never less, */
 #define AHEAD_WORDS_MOST 256     /* and when it comes to that, up to so many */
 #define AHEAD_PREFETCH_WORDS 256 /* and beyond those, the entries */
 #define APPEND_AHEAD_WORDS 64 /* from an entry's end to the lines that later ones are written to */
@@ -68,7 +67,8 @@ static uint64_t append(struct cache_writer *w, uint64_t words[], unsigned word_c
 		   (words[0] & UINT64_C(0xff) << CACHE_ENTRY_RECORDS_SHIFT);
 	for (unsigned i = 0; i < word_count; i++)
 		atomic_store_explicit(&to[i], words[i], memory_order_release);
-	/* The index is entered by a locked instruction, which waits until all that was stored has its line. */
+	/* Where there are more logs, the index is entered by a locked instruction, which waits until all that was stored has its
+	 * line. */
 	for (unsigned i = 0; i < word_count; i += CACHE_BUCKET_WORDS)
 		__builtin_prefetch(
 			(const uint64_t *)(uintptr_t)(to + word_count + APPEND_AHEAD_WORDS + i), 1);

@@ -293,7 +293,7 @@ static inline __attribute__((always_inline)) enum send_result send_query(
 
 /* The slot of the nth query from now on, and the bucket of the ticket that it will play. */
 static void reach_sending(struct engine *e, uint16_t server_idx, uint32_t n,
-			  uint8_t drawn_of[OUTGOING_MAX])
+			  uint8_t drawn_of[OUTGOING_SLOTS_MAX])
 {
 	const struct engine_route *route = engine_route_to(e, server_idx);
 	const struct engine_way *way = &route->ways[0];
@@ -325,7 +325,7 @@ static void reach_sending(struct engine *e, uint16_t server_idx, uint32_t n,
 
 void engine_queries_ahead(struct engine *e, unsigned most)
 {
-	uint8_t drawn_of[OUTGOING_MAX] = {0};
+	uint8_t drawn_of[OUTGOING_SLOTS_MAX] = {0};
 	uint32_t idx = e->send_queue.head;
 
 	CHECK(most <= BURST_SLOTS_MAX);
@@ -339,7 +339,7 @@ void engine_queries_ahead(struct engine *e, unsigned most)
 
 void engine_begun_ahead(struct engine *e)
 {
-	uint8_t drawn_of[OUTGOING_MAX] = {0};
+	uint8_t drawn_of[OUTGOING_SLOTS_MAX] = {0};
 
 	for (uint32_t n = 0; n < e->begun_count; n++)
 		reach_sending(

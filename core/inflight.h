@@ -26,7 +26,8 @@
  *     release and find acquires so that who finds a word also sees what its owner wrote before
  *     that, which costs nothing on x86.
  *   - The word must be seen before a reply can come. The CAS is a full barrier on x86; elsewhere
- *     the barrier with which a driver tells the device of the query comes after it.
+ *     the barrier with which a driver tells the device of the query comes after it. A single owner needs none: who finds is the
+ *     thread that entered.
  *
  * Memory: words lent once for all workers; slots lent a worker. Threads: inflight_* of words: any;
  * inflight_remove, inflight_mark_late and inflight_word: the owner of the word. A struct inflight

@@ -84,7 +84,8 @@ def build(number, mutant, arguments):
     command, target = compile_command(mutant["file"])
     mutated = os.path.join(directory, "mutated.o")
     command = [mutated if word == target else source if word == mutant["file"] else word for word in command]
-    command = [word for word in command if word not in ("-MMD", "-MP")] + ["-iquote", "core", "-w"]
+    at = command.index("-MF")
+    command = [word for word in command[:at] + command[at + 2:] if word not in ("-MMD", "-MP")] + ["-iquote", "core", "-w"]
     subprocess.run(command, cwd=ROOT, check=True)
     program = os.path.join(directory, "sim")
     objects = subprocess.run(["make", "-s", "print-sim-objects"], cwd=ROOT, text=True, capture_output=True,

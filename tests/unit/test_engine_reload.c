@@ -342,6 +342,40 @@ static void engine_reload__asks_again_from_an_address_that_stays(void)
 	reloads_finish(&s);
 }
 
+/* What is asked again stands in a queue; a new question's query leaves with its burst. */
+static void engine_reload__asks_from_the_last_place_that_an_address_may_have(void)
+{
+	static struct reloads s;
+	struct address second = rig_address("198.18.0.54");
+	struct rig_query q;
+
+	reloads_start(&s, 1, 0);
+	ask(&s, "www.example.org", &q);
+	reloads_begin(&s);
+	reloads_zone(&s, ".", only_far);
+	s.next->interfaces[0].addresses[s.next->interfaces[0].address_count++] =
+		(struct prefix){second, RIG_V4_LINK_BITS};
+	s.next->outgoing[0].retired = true;
+	for (unsigned i = s.next->outgoing_count; i < OUTGOING_SLOTS_MAX; i++) {
+		s.next->outgoing[i] = s.next->outgoing[0];
+		s.next->outgoing[i].source = &s.r->source_now[i];
+	}
+	s.next->outgoing_count = OUTGOING_SLOTS_MAX;
+	s.next->outgoing[OUTGOING_SLOTS_MAX - 1].address = second;
+	s.next->outgoing[OUTGOING_SLOTS_MAX - 1].retired = false;
+	reloads_do(&s);
+	for (unsigned i = 0; i < 2; i++) {
+		if (i == 1)
+			ask(&s, "mail.example.org", &q);
+		else
+			CU_ASSERT_FATAL(rig_query_next(s.r, &q));
+		CU_ASSERT(address_equal(&q.local.address, &second));
+		(void)rig_answer_query(s.r, &q, &plain);
+		expect_answer(&s, DNS_RCODE_NOERROR);
+	}
+	reloads_finish(&s);
+}
+
 static void engine_reload__answers_from_where_it_was_asked(void)
 {
 	static struct reloads s;
@@ -499,6 +533,7 @@ static const struct unit_test tests[] = {
 	UNIT_TEST(engine_reload__is_a_stranger_to_who_has_the_place_of_another),
 	UNIT_TEST(engine_reload__probes_no_server_that_is_gone),
 	UNIT_TEST(engine_reload__asks_again_from_an_address_that_stays),
+	UNIT_TEST(engine_reload__asks_from_the_last_place_that_an_address_may_have),
 	UNIT_TEST(engine_reload__answers_from_where_it_was_asked),
 	UNIT_TEST(engine_reload__refuses_who_may_not_ask_any_more),
 	UNIT_TEST(engine_reload__asks_for_a_new_gateway),

@@ -269,7 +269,6 @@ static void ticket_ahead__is_what_the_nth_draw_plays(void)
 	CU_ASSERT(next.port == 1 && next.id == 2);
 }
 
-/* From a source whose nth draw of a port is given, the tickets of one hand. */
 static void ticket_refill__plays_what_is_left_first(void)
 {
 	struct port_set set, other;
@@ -315,6 +314,7 @@ static void ticket_refill__plays_what_is_left_first(void)
 	CU_ASSERT_EQUAL(hand.left, count);
 }
 
+/* From a source whose nth draw of a port is given, the tickets of one hand. */
 static void ticket_refill__rejects_what_would_be_biased(void)
 {
 	static const struct {
