@@ -98,9 +98,12 @@ done
 
 # --- and what is left ------------------------------------------------------------------------------------
 
-before=$(asked | wc -l)
-for name in www.plain.com c1.alias.com www.old.dname.net www.deepglueless.com nobody.plain.com self.loop.net; do
-	lab_dig "$name" A +noall
+# Twice: what failed after a worker had to wait for a server's MAC, or for anything of ours, is not remembered as failed.
+for round in 1 2; do
+	before=$(asked | wc -l)
+	for name in www.plain.com c1.alias.com www.old.dname.net www.deepglueless.com nobody.plain.com self.loop.net; do
+		lab_dig "$name" A +noall
+	done
 done
 expect_equal "asked again, all of it is in the cache" 0 $(($(asked | wc -l) - before))
 for gauge in resolutions_active tickets_out subs_waiting subs_waited_for; do
