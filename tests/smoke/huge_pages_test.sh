@@ -7,10 +7,12 @@ CACHE_MB=64
 PAGES=$(((MEMORY_MB + CACHE_MB + 16) / 2))
 
 lab_up
+# As many are free as this needs, whatever the machine has set aside: where EAL finds more, the tables are on them as well.
 pages_before=$(cat /proc/sys/vm/nr_hugepages)
+pages_taken=$((pages_before - $(awk '/^HugePages_Free:/ { print $2 }' /proc/meminfo)))
 trap 'status=$?; sysctl -q -w vm.nr_hugepages="$pages_before"; lab_on_exit $status' EXIT
-sysctl -q -w vm.nr_hugepages=$((pages_before + PAGES))
-[ "$(cat /proc/sys/vm/nr_hugepages)" -ge $((pages_before + PAGES)) ] || lab_skip "the kernel has no $PAGES huge pages to give"
+sysctl -q -w vm.nr_hugepages=$((pages_taken + PAGES))
+[ "$(cat /proc/sys/vm/nr_hugepages)" -ge $((pages_taken + PAGES)) ] || lab_skip "the kernel has no $PAGES huge pages to give"
 lab_upstream up 198.18.0.20 || exit 1
 lab_config "$LAB_DIR/portico.yaml" <<-CONF
 	mode: forward
